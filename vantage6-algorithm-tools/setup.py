@@ -1,0 +1,16 @@
+"""The version comes from the one VERSION file of the repository; all else stands in setup.cfg."""
+
+from pathlib import Path
+
+from setuptools import setup
+
+VERSION = Path(__file__).with_name("VERSION").read_text(encoding="utf-8").strip()
+
+setup(
+    version=VERSION,
+    install_requires=[
+        f"vantage6-common=={VERSION}",
+        "pandas>=2,<4",
+        "requests>=2.31,<3",
+    ],
+)

@@ -1,0 +1,23 @@
+"""The version comes from the one VERSION file of the repository; all else stands in setup.cfg."""
+
+from pathlib import Path
+
+from setuptools import setup
+
+VERSION = Path(__file__).with_name("VERSION").read_text(encoding="utf-8").strip()
+
+setup(
+    version=VERSION,
+    install_requires=[
+        "click>=8.1,<9",
+        "cryptography>=42",
+        "marshmallow>=3.20,<5",
+        "platformdirs>=4,<5",
+        "PyJWT>=2.8,<3",
+        "python-socketio>=5.10,<6",
+        "PyYAML>=6,<7",
+        "requests>=2.31,<3",
+        "rich>=13",
+        "websocket-client>=1.6,<2",
+    ],
+)

@@ -1,0 +1,29 @@
+"""The version comes from the one VERSION file of the repository; all else stands in setup.cfg."""
+
+from pathlib import Path
+
+from setuptools import setup
+
+VERSION = Path(__file__).with_name("VERSION").read_text(encoding="utf-8").strip()
+
+setup(
+    version=VERSION,
+    install_requires=[
+        f"vantage6-common=={VERSION}",
+        "alembic>=1.13,<2",
+        "bcrypt>=4,<6",
+        "click>=8.1,<9",
+        "Flask>=3,<4",
+        "Flask-JWT-Extended>=4.6,<5",
+        "Flask-RESTful>=0.3.10,<0.4",
+        "Flask-SocketIO>=5.3,<6",
+        "gunicorn>=22",
+        "marshmallow>=3.20,<5",
+        "PyYAML>=6,<7",
+        "questionary>=2,<3",
+        "rich>=13",
+        "simple-websocket>=1,<2",
+        "SQLAlchemy>=2,<2.2",
+    ],
+    extras_require={"postgresql": ["psycopg[binary]>=3.1,<4"]},
+)
