@@ -1,0 +1,1 @@
+"""What talks to the server, for everybody who does."""

@@ -1,0 +1,384 @@
+"""The classic base of all clients: log in, call, encrypt."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vantage6.common import jwt
+from vantage6.common.client.transport import READ_TIMEOUT, Session, Transport
+from vantage6.common.exceptions import (
+    AuthenticationException,
+    EncryptionError,
+    ServerError,
+    ServerUnreachable,
+    Unauthorized,
+)
+from vantage6.common.serialization import JSON, serialize
+from vantage6.common.text import bytes_to_base64s
+
+if TYPE_CHECKING:
+    from vantage6.common.encryption import DummyCryptor, RSACryptor
+
+
+class WhoAmI(NamedTuple):
+    """Who is logged in."""
+
+    type_: str
+    id_: int
+    name: str
+    organization_name: str
+    organization_id: int
+
+
+class ServerInfo(NamedTuple):
+    """Where the server is."""
+
+    host: str
+    port: int | None
+    path: str
+
+
+class ClientBase:
+    """Talks to a server, or to the proxy of a node as if it were one.
+
+    Parameters
+    ----------
+    host : str
+        Scheme and name, such as `https://server.example`.
+    port : int, optional
+        Without one, the port of the scheme.
+    path : str
+        Where the API starts.
+    session : Session, optional
+        In place of a `requests.Session` of our own.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int | str | None,
+        path: str = "/api",
+        *,
+        session: Session | None = None,
+    ) -> None:
+        self._server = ServerInfo(host.rstrip("/"), int(port) if port else None, path)
+        self.transport = Transport(self.base_path, session)
+        self.log = logging.getLogger(type(self).__module__)
+        self.cryptor: DummyCryptor | RSACryptor | None = None
+        self.whoami: WhoAmI | None = None
+        self._access_token: str | None = None
+        self._refresh_token: str | None = None
+        self._refresh_url: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.base_path}>"
+
+    @property
+    def host(self) -> str:
+        """Scheme and name of the server."""
+        return self._server.host
+
+    @property
+    def port(self) -> int | None:
+        """Port of the server, None for that of the scheme."""
+        return self._server.port
+
+    @property
+    def path(self) -> str:
+        """Where the API starts."""
+        return self._server.path
+
+    @property
+    def server_url(self) -> str:
+        """Host and port; the socket listens here."""
+        return f"{self.host}:{self.port}" if self.port else self.host
+
+    @property
+    def base_path(self) -> str:
+        """Host, port and path together."""
+        return f"{self.server_url}{self.path}"
+
+    @property
+    def token(self) -> str:
+        """The access token; AuthenticationException before the log-in."""
+        if self._access_token is None:
+            raise AuthenticationException("Log in first: call authenticate()")
+        return self._access_token
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header that shows who we are, empty before the log-in."""
+        return {"Authorization": f"Bearer {self._access_token}"} if self._access_token else {}
+
+    @property
+    def name(self) -> str:
+        """The name of who is logged in."""
+        if self.whoami is None:
+            raise AuthenticationException("Log in first: call authenticate()")
+        return self.whoami.name
+
+    def generate_path_to(self, endpoint: str) -> str:
+        """The whole URL of an endpoint."""
+        return f"{self.base_path}/{endpoint.lstrip('/')}"
+
+    def send(
+        self,
+        method: str,
+        endpoint: str,
+        *,
+        json: Any = None,
+        params: Any = None,
+        read_timeout: float = READ_TIMEOUT,
+    ) -> Any:
+        """Make one call and return the decoded body.
+
+        An access token that is no longer accepted is renewed once.
+
+        Raises
+        ------
+        ServerUnreachable
+            When there was no answer.
+        ServerError
+            When the server refused; the subclass tells why.
+        """
+        call = {"json": json, "params": params, "read_timeout": read_timeout}
+        try:
+            return self.transport.call(method, endpoint, token=self._access_token, **call)
+        except Unauthorized:
+            if not self._can_refresh():
+                raise
+            self.refresh_token()
+            return self.transport.call(method, endpoint, token=self._access_token, **call)
+
+    def request(
+        self,
+        endpoint: str,
+        json: Any = None,
+        method: str = "get",
+        params: Any = None,
+        first_try: bool = True,
+        retry: bool = True,
+    ) -> Any:
+        """Make one call and return the body, that of a refusal too: `{"msg": ...}`.
+
+        The classic way; `send` raises instead. Only the absence of any answer raises here.
+        `first_try` and `retry` are accepted as ever and no longer needed.
+        """
+        try:
+            return self.send(method, endpoint, json=json, params=params)
+        except ServerError as error:
+            self.log.error("%s %s: %s", method.upper(), endpoint, error)
+            return error.body if isinstance(error.body, dict) else {"msg": str(error)}
+
+    def authenticate(self, credentials: dict[str, Any], path: str = "token/user") -> bool:
+        """Log in.
+
+        Returns
+        -------
+        bool
+            False where the server first wants a second factor to be set up: its reply is
+            then handed to `show_second_factor`.
+
+        Raises
+        ------
+        AuthenticationException
+            When the credentials are wrong, or a second factor is missing.
+        ServerUnreachable, ServerError
+            When the server cannot be asked.
+        """
+        reply = self.transport.call("post", path, json=credentials)
+        if "qr_uri" in reply:
+            self.show_second_factor(reply)
+            return False
+        if "access_token" not in reply:
+            raise AuthenticationException(reply.get("msg", "The server gave no token"))
+        self._take_tokens(reply)
+        return True
+
+    def show_second_factor(self, reply: dict[str, Any]) -> None:
+        """Show what is needed to set up a second factor; clients for people override this."""
+        raise AuthenticationException(reply.get("msg", "A second factor must be set up first"))
+
+    def refresh_token(self) -> None:
+        """Exchange the refresh token for a new access token.
+
+        Raises
+        ------
+        AuthenticationException
+            When there is none, or the server no longer takes it.
+        """
+        if not self._can_refresh():
+            raise AuthenticationException("Log in first: call authenticate()")
+        reply = self._renewal_transport().call("post", "", token=self._refresh_token)
+        self._take_tokens(reply)
+
+    def setup_encryption(self, private_key_file: Path | str | None) -> None:
+        """Use a private key, and make its public half known where the organization has none.
+
+        Parameters
+        ----------
+        private_key_file : Path, str or None
+            None for collaborations without encryption.
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is no such file.
+        EncryptionError
+            When the file holds no key, or the organization is known with another key: all
+            its nodes and users share one, so replacing it is a decision of its own
+            (`organization.update(public_key=...)`).
+        """
+        from vantage6.common.encryption import RSACryptor, load_cryptor
+
+        cryptor = load_cryptor(private_key_file)
+        if isinstance(cryptor, RSACryptor):
+            self._agree_on_key(cryptor)
+        self.cryptor = cryptor
+
+    def post_task(
+        self,
+        name: str,
+        image: str,
+        collaboration_id: int,
+        input_: Any = "",
+        description: str = "",
+        organization_ids: list[int] | None = None,
+        data_format: str = JSON,
+        database: str = "default",
+    ) -> dict[str, Any]:
+        """Create a task, its input encrypted for each organization.
+
+        Returns
+        -------
+        dict
+            The task, or `{"msg": ...}` when the server refused it.
+
+        Raises
+        ------
+        EncryptionError
+            When encryption has not been set up, or an organization has no key.
+        """
+        return self.request(  # type: ignore[no-any-return]
+            "task",
+            method="post",
+            json=self._task_body(
+                name=name,
+                image=image,
+                collaboration_id=collaboration_id,
+                description=description,
+                database=database,
+                organizations=self._inputs(organization_ids or [], serialize(input_, data_format)),
+            ),
+        )
+
+    def get_results(
+        self,
+        id: int | None = None,
+        state: str | None = None,
+        include_task: bool = False,
+        task_id: int | None = None,
+        node_id: int | None = None,
+        params: dict[str, Any] | None = None,
+    ) -> Any:
+        """Results with `input` and `result` decrypted to bytes where that is possible.
+
+        Returns
+        -------
+        dict or list of dict
+            One result with `id`, else a list; what the server sent, but for the two fields.
+        """
+        query = {
+            **(params or {}),
+            "state": state,
+            "include": "task" if include_task else (params or {}).get("include"),
+            "task_id": task_id,
+            "node_id": node_id,
+        }
+        query = {key: value for key, value in query.items() if value is not None}
+        reply = self.request("result" if id is None else f"result/{id}", params=query)
+        return self.decrypt_results(reply)
+
+    def decrypt_results(self, reply: Any) -> Any:
+        """Decrypt `input` and `result` in a reply of the server: one result, a list, or a page."""
+        if isinstance(reply, list):
+            return [self.decrypt_results(item) for item in reply]
+        if isinstance(reply, dict) and isinstance(reply.get("data"), list):
+            return {**reply, "data": self.decrypt_results(reply["data"])}
+        if isinstance(reply, dict):
+            for field in ("input", "result"):
+                if reply.get(field):
+                    reply[field] = self._decrypted(reply[field], field)
+        return reply
+
+    def encrypt_for(self, organization_id: int, data: bytes) -> str:
+        """`data` as text for the wire that only one organization can read.
+
+        Raises
+        ------
+        EncryptionError
+            When encryption has not been set up, or the organization has no key.
+        """
+        from vantage6.common.encryption import DummyCryptor
+
+        if self.cryptor is None:
+            raise EncryptionError("Encryption has not yet been set up: call setup_encryption()")
+        if isinstance(self.cryptor, DummyCryptor):
+            return bytes_to_base64s(data)
+        organization = self.send("get", f"organization/{organization_id}")
+        if not organization["public_key"]:
+            raise EncryptionError(
+                f"The organization {organization['name']!r} has no public key yet, so nothing "
+                "can be encrypted for it; its node or a user of it has to set one up first"
+            )
+        return self.cryptor.encrypt_bytes_to_str(data, organization["public_key"])
+
+    def _inputs(self, organization_ids: list[int], data: bytes) -> list[dict[str, Any]]:
+        return [{"id": id_, "input": self.encrypt_for(id_, data)} for id_ in organization_ids]
+
+    @staticmethod
+    def _task_body(**fields: Any) -> dict[str, Any]:
+        return fields
+
+    def _decrypted(self, text: str, field: str) -> bytes | str:
+        """The bytes of a field, or its text where it was not made for us."""
+        if self.cryptor is None:
+            raise EncryptionError("Encryption has not yet been set up: call setup_encryption()")
+        try:
+            return self.cryptor.decrypt_str_to_bytes(text)
+        except EncryptionError as error:
+            # An input that was sent to another organization is none of ours to read.
+            self.log.debug("The field %r stays as it is: %s", field, error)
+            return text
+
+    def _agree_on_key(self, cryptor: "RSACryptor") -> None:
+        if self.whoami is None:
+            raise AuthenticationException("Log in first: call authenticate()")
+        endpoint = f"organization/{self.whoami.organization_id}"
+        known = self.send("get", endpoint)["public_key"]
+        if not known:
+            self.send("patch", endpoint, json={"public_key": cryptor.public_key_str})
+        elif not cryptor.verify_public_key(known):
+            raise EncryptionError(
+                f"The organization {self.whoami.organization_name!r} is known to the server with "
+                "another public key than that of this private key. Use the organization's key, "
+                "or replace it for all its nodes and users with "
+                "organization.update(public_key=...)"
+            )
+
+    def _can_refresh(self) -> bool:
+        return self._refresh_token is not None and self._refresh_url is not None
+
+    def _renewal_transport(self) -> Transport:
+        return Transport(f"{self.server_url}{self._refresh_url}", self.transport.session)
+
+    def _take_tokens(self, reply: dict[str, Any]) -> None:
+        self._access_token = reply["access_token"]
+        self._refresh_token = reply.get("refresh_token", self._refresh_token)
+        self._refresh_url = reply.get("refresh_url", self._refresh_url)
+
+    def _subject(self) -> Any:
+        return jwt.subject(self.token)
+
+
+__all__ = ["ClientBase", "ServerInfo", "ServerUnreachable", "WhoAmI"]

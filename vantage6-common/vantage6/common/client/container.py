@@ -1,0 +1,226 @@
+"""The client of an algorithm, behind its node's proxy."""
+
+import time
+from typing import Any, NoReturn
+
+from vantage6.common import jwt
+from vantage6.common.client.base import ClientBase, WhoAmI
+from vantage6.common.client.transport import Session
+from vantage6.common.exceptions import AuthenticationException, Forbidden, TaskFailed
+from vantage6.common.serialization import JSON, deserialize, serialize
+from vantage6.common.task_status import is_failure
+from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
+
+# Longest wait in one request, in seconds; the server answers sooner when there is news.
+LONG_POLL = 30
+
+
+class ContainerClient(ClientBase):
+    """What an algorithm may ask of the server.
+
+    Parameters
+    ----------
+    token : str
+        The container token, from the file named by `TOKEN_FILE`.
+    host, port, path : str
+        Where the node's proxy is: `HOST`, `PORT`, `API_PATH`.
+
+    Attributes
+    ----------
+    image : str
+        The image this container runs; subtasks run the same.
+    database : str
+        Label of the database that the task asked for.
+    host_node_id, collaboration_id, organization_id : int
+    """
+
+    def __init__(
+        self,
+        token: str,
+        host: str,
+        port: int | str | None,
+        path: str = "",
+        *,
+        session: Session | None = None,
+    ) -> None:
+        super().__init__(host, port, path, session=session)
+        identity = jwt.subject(token)
+        if not isinstance(identity, dict):
+            raise AuthenticationException("The token was not made for a container")
+        self._access_token = token
+        self.image: str = identity["image"]
+        self.database: str = identity.get("database") or "default"
+        self.host_node_id: int = identity["node_id"]
+        self.collaboration_id: int = identity["collaboration_id"]
+        self.organization_id: int = identity["organization_id"]
+        self.task_id: int = identity["task_id"]
+        self.whoami = WhoAmI("container", self.host_node_id, "container", "", self.organization_id)
+
+    def authenticate(self, credentials: dict[str, Any] | None = None, path: str = "") -> bool:
+        """Do nothing: the container got its token from its node."""
+        self.log.warning("Containers have their token already and do not log in")
+        return True
+
+    def refresh_token(self) -> NoReturn:
+        """Refuse: the token lives as long as the run."""
+        raise Forbidden(403, "Containers cannot refresh!")
+
+    def get_organizations_in_my_collaboration(self) -> list[dict[str, Any]]:
+        """The organizations that take part, each with `id`, `name` and more."""
+        organizations = self.send("get", f"collaboration/{self.collaboration_id}/organization")
+        return list(organizations)
+
+    def create_new_task(
+        self, input_: Any, organization_ids: list[int] | None = None, data_format: str | None = None
+    ) -> dict[str, Any]:
+        """Create a subtask that runs this image at other organizations.
+
+        Parameters
+        ----------
+        input_ : dict
+            `method`, `args`, `kwargs` of the function to call there.
+        organization_ids : list of int
+            Where it shall run.
+        data_format : str, optional
+            JSON unless asked otherwise.
+
+        Returns
+        -------
+        dict
+            The task; its `id` is what the other methods ask for.
+        """
+        return self.post_task(
+            name="subtask",
+            description=f"task from container on node_id={self.host_node_id}",
+            image=self.image,
+            collaboration_id=self.collaboration_id,
+            input_=input_,
+            organization_ids=organization_ids,
+            database=self.database,
+            data_format=data_format or JSON,
+        )
+
+    def post_task(
+        self,
+        name: str,
+        image: str,
+        collaboration_id: int,
+        input_: Any = "",
+        description: str = "",
+        organization_ids: list[int] | None = None,
+        data_format: str = JSON,
+        database: str = "default",
+    ) -> dict[str, Any]:
+        """Create a subtask; the node's proxy encrypts the input for each organization."""
+        payload = bytes_to_base64s(serialize(_asking_for(input_, data_format), data_format))
+        body = self._task_body(
+            name=name,
+            image=image,
+            collaboration_id=collaboration_id,
+            description=description,
+            database=database,
+            organizations=[{"id": id_, "input": payload} for id_ in organization_ids or []],
+        )
+        return self.send("post", "task", json=body)  # type: ignore[no-any-return]
+
+    def get_task(self, task_id: int) -> dict[str, Any]:
+        """A task; `complete` tells whether all its runs have ended."""
+        return self.send("get", f"task/{task_id}")  # type: ignore[no-any-return]
+
+    def wait_for_task(self, task_id: int, timeout: float | None = None) -> dict[str, Any]:
+        """Wait until all runs of a task have ended, and return the task.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds; without it, as long as it takes.
+
+        Raises
+        ------
+        TimeoutError
+            When it took longer.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = LONG_POLL if end is None else min(LONG_POLL, end - time.monotonic())
+            if left <= 0:
+                raise TimeoutError(f"Task {task_id} did not end within {timeout:g} seconds")
+            task: dict[str, Any] = self.send(
+                "get", f"task/{task_id}", params={"wait": f"{left:.3f}"}, read_timeout=left + 30
+            )
+            if task["complete"]:
+                return task
+
+    def wait_for_results(self, task_id: int, timeout: float | None = None) -> list[Any]:
+        """Wait for a task and return the values of its runs, in the order of the runs.
+
+        Raises
+        ------
+        TaskFailed
+            When a run failed; its text names each organization and the reason.
+        TimeoutError
+            When it took longer than `timeout` seconds.
+        """
+        self.wait_for_task(task_id, timeout)
+        runs = self.get_runs(task_id)
+        failed = [run for run in runs if is_failure(run["status"])]
+        if failed:
+            raise TaskFailed(_failures(task_id, failed), failed)
+        return [self._value(run) for run in runs]
+
+    def get_runs(self, task_id: int) -> list[dict[str, Any]]:
+        """The runs of a task as the server shows them, with `organization` and `status`."""
+        runs: list[dict[str, Any]] = self.send("get", f"task/{task_id}/result")
+        return sorted(runs, key=lambda run: run["id"])
+
+    def get_results(self, task_id: int, **_: Any) -> list[Any]:  # type: ignore[override]
+        """The values of the runs that have one, as ever: the others are left out.
+
+        `wait_for_results` tells about failures instead.
+        """
+        return [self._value(run) for run in self.get_runs(task_id) if run["result"]]
+
+    def get_algorithm_addresses(self, task_id: int) -> list[dict[str, Any]]:
+        """Where the containers of a task listen: `ip`, `port` and `label` of each port."""
+        return [
+            {"ip": run["node"]["ip"], "port": port["port"], "label": port["label"]}
+            for run in self.get_runs(task_id)
+            for port in run.get("ports") or []
+        ]
+
+    def get_algorithm_address_by_label(self, task_id: int, label: str) -> str | None:
+        """`ip:port` of the first port with a label, None when there is none."""
+        for address in self.get_algorithm_addresses(task_id):
+            if address["label"] == label:
+                return f"{address['ip']}:{address['port']}"
+        return None
+
+    @staticmethod
+    def _value(run: dict[str, Any]) -> Any:
+        # The sandbox is the right place for a pickle of a partner's container.
+        return deserialize(base64s_to_bytes(run["result"]), allow_pickle=True)
+
+
+def _asking_for(input_: Any, data_format: str) -> Any:
+    """The input with the wish to be answered in the format it is sent in."""
+    if isinstance(input_, dict) and "output_format" not in input_:
+        return {**input_, "output_format": data_format}
+    return input_
+
+
+def _failures(task_id: int, runs: list[dict[str, Any]]) -> str:
+    reasons = "; ".join(
+        f"organization {run['organization']}: {run['status']} - {_last_line(run['log'])}"
+        for run in runs
+    )
+    return f"{len(runs)} run(s) of task {task_id} failed: {reasons}"
+
+
+def _last_line(log: str | None) -> str:
+    lines = (log or "").strip().splitlines()
+    return lines[-1] if lines else "no reason given"
+
+
+AlgorithmClient = ContainerClient
+
+__all__ = ["LONG_POLL", "AlgorithmClient", "ContainerClient"]

@@ -1,0 +1,128 @@
+"""One HTTP call to the server, with its answer decoded or its refusal raised."""
+
+from typing import Any, Protocol
+
+import requests
+
+from vantage6.common.exceptions import ServerError, ServerUnreachable
+
+# Seconds to connect; to read is up to each call, since some answers are waited for.
+CONNECT_TIMEOUT = 10.0
+READ_TIMEOUT = 60.0
+
+
+class Response(Protocol):
+    """What we use of an HTTP answer."""
+
+    status_code: int
+
+    @property
+    def content(self) -> bytes:
+        """The body."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        ...
+
+    def json(self) -> Any:
+        """The body as a value; ValueError where it is not JSON."""
+        ...
+
+
+class Session(Protocol):
+    """What we use of `requests.Session`; tests put the application itself in its place."""
+
+    def request(self, method: str, url: str, **kwargs: Any) -> Response:
+        """Make one call."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        ...
+
+
+class Transport:
+    """Calls below one base URL over connections that are kept open.
+
+    Parameters
+    ----------
+    base_url : str
+        Where the endpoints start, such as `https://server:443/api`.
+    session : Session, optional
+        By default a `requests.Session` of our own.
+    """
+
+    def __init__(self, base_url: str, session: Session | None = None) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.session: Session = session or requests.Session()
+
+    def call(
+        self,
+        method: str,
+        endpoint: str,
+        *,
+        token: str | None = None,
+        json: Any = None,
+        params: Any = None,
+        read_timeout: float = READ_TIMEOUT,
+    ) -> Any:
+        """Make one call and return the decoded body.
+
+        Raises
+        ------
+        ServerUnreachable
+            When there was no answer.
+        ServerError
+            When the answer was not one of success; the subclass tells which.
+        """
+        response = self._call(method, endpoint, token, json, params, read_timeout)
+        body = _decoded(response)
+        if response.status_code >= 300:
+            raise ServerError.from_response(response.status_code, body)
+        return body
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self.session.close()
+
+    def _call(
+        self, method: str, endpoint: str, token: str | None, json: Any, params: Any, read: float
+    ) -> Response:
+        try:
+            return self.session.request(
+                method.upper(),
+                f"{self.base_url}/{endpoint.lstrip('/')}",
+                headers={"Authorization": f"Bearer {token}"} if token else {},
+                json=json,
+                params=params,
+                timeout=(CONNECT_TIMEOUT, read),
+            )
+        except requests.exceptions.RequestException as error:
+            raise ServerUnreachable(
+                f"No answer from the server at {self.base_url}: {_reason(error)}"
+            ) from error
+
+
+def _decoded(response: Response) -> Any:
+    if not response.content:
+        return None
+    try:
+        return response.json()
+    except ValueError:
+        # An HTML page of a server in front of ours, for instance
+        if response.status_code < 300:
+            raise ServerError(
+                response.status_code, "The server's answer is not JSON; is the API path right?"
+            ) from None
+        return {"msg": f"status {response.status_code} without an explanation"}
+
+
+def _reason(error: Exception) -> str:
+    """The innermost reason of a failed connection, without addresses of objects."""
+    reason: BaseException = error
+    while reason.args and isinstance(getattr(reason.args[0], "reason", None), BaseException):
+        reason = reason.args[0].reason
+    text = str(reason.args[-1] if reason.args else reason)
+    return text.rpartition(": ")[2] or type(error).__name__

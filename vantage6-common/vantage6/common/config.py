@@ -1,0 +1,145 @@
+"""Configuration files: one YAML file per instance, one section per environment.
+
+::
+
+    application: {...}
+    environments:
+      dev: {...}
+      test: {...}
+      acc: {...}
+      prod: {...}
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from marshmallow import INCLUDE, Schema, ValidationError, fields, validate
+
+from vantage6.common.encryption import write_private_file
+from vantage6.common.exceptions import ConfigurationError
+
+APPLICATION = "application"
+DTAP = ("dev", "test", "acc", "prod")
+ENVIRONMENTS = (APPLICATION, *DTAP)
+
+LOG_LEVELS = ("NOTSET", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LOG_FORMAT = "%(asctime)s - %(name)-14s - %(levelname)-8s - %(message)s"
+LOG_DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
+
+
+class LoggingSchema(Schema):
+    """The `logging` block of every configuration."""
+
+    class Meta:
+        unknown = INCLUDE
+
+    level = fields.String(load_default="INFO", validate=validate.OneOf(LOG_LEVELS))
+    file = fields.String(load_default=None, allow_none=True)
+    use_console = fields.Boolean(load_default=True)
+    backup_count = fields.Integer(load_default=5, validate=validate.Range(min=1))
+    max_size = fields.Integer(load_default=1024, validate=validate.Range(min=17))
+    format = fields.String(load_default=LOG_FORMAT)
+    datefmt = fields.String(load_default=LOG_DATE_FORMAT)
+
+
+class DirectoriesSchema(Schema):
+    """The `directories` block of every configuration."""
+
+    class Meta:
+        unknown = INCLUDE
+
+    log = fields.String(load_default=None, allow_none=True)
+    data = fields.String(load_default=None, allow_none=True)
+
+
+class InstanceSchema(Schema):
+    """What the configurations of servers and nodes have in common; unknown keys are kept."""
+
+    class Meta:
+        unknown = INCLUDE
+
+    logging = fields.Nested(LoggingSchema, load_default=lambda: LoggingSchema().load({}))
+    directories = fields.Nested(
+        DirectoriesSchema, load_default=lambda: DirectoriesSchema().load({})
+    )
+
+
+def list_environments(path: Path) -> list[str]:
+    """The environments that a configuration file fills in.
+
+    Raises
+    ------
+    ConfigurationError
+        When the file cannot be read.
+    """
+    sections = _sections(path)
+    return [name for name in ENVIRONMENTS if sections.get(name)]
+
+
+def load_configuration(path: Path, environment: str, schema: Schema) -> dict[str, Any]:
+    """One environment of a configuration file, checked and with its defaults.
+
+    Raises
+    ------
+    ConfigurationError
+        One sentence that names the file, the environment and every key at fault.
+    """
+    section = _sections(path).get(environment)
+    if not section:
+        there = ", ".join(list_environments(path)) or "none"
+        raise ConfigurationError(
+            f"{path} has no environment {environment!r}; the environments in it: {there}"
+        )
+    try:
+        loaded: dict[str, Any] = schema.load(section)
+    except ValidationError as error:
+        faults = "; ".join(_faults(error.normalized_messages()))
+        raise ConfigurationError(f"{path}, environment {environment!r}: {faults}") from error
+    return loaded
+
+
+def save_configuration(path: Path, environment: str, values: Mapping[str, Any]) -> None:
+    """Write one environment of a configuration file and keep its others.
+
+    The file may hold an API key, so only its owner can read it.
+    """
+    sections = _sections(path) if path.exists() else {}
+    sections[environment] = dict(values)
+    content = {
+        APPLICATION: sections.get(APPLICATION) or {},
+        "environments": {name: sections.get(name) or {} for name in DTAP},
+    }
+    write_private_file(path, yaml.safe_dump(content, sort_keys=False).encode())
+
+
+def _sections(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise ConfigurationError(
+            f"The configuration file {path} cannot be read: {error.strerror}"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" (line {where.line + 1})" if where else ""
+        raise ConfigurationError(f"{path} is not valid YAML{line}") from error
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{path} is not a configuration file: it holds no sections")
+    environments = content.get("environments") or {}
+    if not isinstance(environments, dict):
+        raise ConfigurationError(f"{path}: 'environments' must hold sections")
+    return {APPLICATION: content.get(APPLICATION), **environments}
+
+
+def _faults(messages: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Flatten marshmallow's nested messages into `key: text`."""
+    faults: list[str] = []
+    for key, value in messages.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            faults += _faults(value, f"{name}.")
+        else:
+            faults += [f"{name}: {text.rstrip('.')}" for text in value]
+    return faults

@@ -1,0 +1,175 @@
+"""Where an instance (a server or a node) keeps its configuration, data and logs."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from marshmallow import Schema
+from platformdirs import PlatformDirs
+
+from vantage6.common.config import list_environments, load_configuration
+from vantage6.common.exceptions import ConfigurationError
+from vantage6.common.globals import APPNAME
+
+Kind = Literal["server", "node"]
+
+EXTENSION = ".yaml"
+_NAME = re.compile(r"[a-zA-Z0-9_.-]+")
+
+
+@dataclass(frozen=True)
+class Folders:
+    """The folders of one kind of instance in one scope."""
+
+    config: Path
+    data: Path
+    log: Path
+
+
+def folders(kind: Kind, system_folders: bool) -> Folders:
+    """The documented folders for a kind of instance.
+
+    Parameters
+    ----------
+    kind : {"server", "node"}
+    system_folders : bool
+        Those of the whole machine rather than of the user.
+    """
+    dirs = PlatformDirs(APPNAME, appauthor=False)
+    if system_folders:
+        data = Path(dirs.site_data_dir) / kind
+        return Folders(Path(dirs.site_config_dir) / kind, data, data)
+    return Folders(
+        Path(dirs.user_config_dir) / kind,
+        Path(dirs.user_data_dir) / kind,
+        Path(dirs.user_log_dir).parent / "log" / kind,
+    )
+
+
+@dataclass(frozen=True)
+class InstanceContext:
+    """One instance with its checked configuration and its folders.
+
+    Attributes
+    ----------
+    kind : {"server", "node"}
+    name : str
+        The stem of the configuration file.
+    environment : str
+        One of application, dev, test, acc, prod.
+    system_folders : bool
+    config_file : Path
+    config : dict
+        The checked configuration of the environment.
+    """
+
+    kind: Kind
+    name: str
+    environment: str
+    system_folders: bool
+    config_file: Path
+    config: dict[str, Any]
+
+    @classmethod
+    def from_file(
+        cls, kind: Kind, path: Path | str, environment: str, system_folders: bool, schema: Schema
+    ) -> "InstanceContext":
+        """The instance that a configuration file describes; ConfigurationError if it is bad."""
+        path = Path(path).absolute()
+        name = check_name(path.stem)
+        config = load_configuration(path, environment, schema)
+        return cls(kind, name, environment, system_folders, path, config)
+
+    @classmethod
+    def find(
+        cls, kind: Kind, name: str, environment: str, system_folders: bool, schema: Schema
+    ) -> "InstanceContext":
+        """The instance of a name: in the configuration folder, else in the current one.
+
+        Raises
+        ------
+        ConfigurationError
+            When there is none, with the places that were looked at.
+        """
+        file = f"{check_name(name)}{EXTENSION}"
+        places = [folders(kind, system_folders).config / file, Path.cwd() / file]
+        for path in places:
+            if path.is_file():
+                return cls.from_file(kind, path, environment, system_folders, schema)
+        looked = " nor ".join(str(path) for path in places)
+        raise ConfigurationError(f"There is no {kind} configuration {name!r}: neither {looked}")
+
+    @property
+    def scope(self) -> str:
+        """`system` or `user`, as in the names of containers."""
+        return "system" if self.system_folders else "user"
+
+    @property
+    def data_dir(self) -> Path:
+        """The folder of this instance's data."""
+        own = self.config["directories"]["data"]
+        if own:
+            return Path(own).expanduser().absolute()
+        return folders(self.kind, self.system_folders).data / self.name
+
+    @property
+    def log_dir(self) -> Path:
+        """The folder of this instance's logs."""
+        own = self.config["directories"]["log"]
+        return Path(own).expanduser().absolute() if own else self._folders.log
+
+    @property
+    def log_file(self) -> Path:
+        """The log file of this instance."""
+        default = f"{self.name}-{self.environment}-{self.scope}.log"
+        return self.log_dir / (self.config["logging"]["file"] or default)
+
+    @property
+    def _folders(self) -> Folders:
+        return folders(self.kind, self.system_folders)
+
+
+@dataclass(frozen=True)
+class Available:
+    """A configuration file that was found; `fault` says why it cannot be used."""
+
+    name: str
+    path: Path
+    environments: list[str]
+    system_folders: bool
+    fault: str | None = None
+
+
+def available(kind: Kind, system_folders: bool) -> Iterator[Available]:
+    """The configurations of a kind in one scope, by name."""
+    for path in sorted(folders(kind, system_folders).config.glob(f"*{EXTENSION}")):
+        try:
+            yield Available(path.stem, path, list_environments(path), system_folders)
+        except ConfigurationError as error:
+            yield Available(path.stem, path, [], system_folders, str(error))
+
+
+def check_name(name: str) -> str:
+    """The name, if an instance may have it; ConfigurationError otherwise."""
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"{name!r} cannot be the name of an instance: use letters, digits, '_', '.' and '-'"
+        )
+    return name
+
+
+def check_write_permissions(folder: Path | str) -> bool:
+    """Whether we may write into a folder, or make it where it is not there yet."""
+    folder = Path(folder)
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def check_config_write_permissions(system_folders: bool = False) -> bool:
+    """Whether we may write configurations of nodes and servers in a scope."""
+    kinds: tuple[Kind, Kind] = ("node", "server")
+    return all(check_write_permissions(folders(kind, system_folders).config) for kind in kinds)

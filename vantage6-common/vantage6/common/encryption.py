@@ -1,0 +1,226 @@
+"""End-to-end encryption of inputs and results: the classic `A$B$C` envelope.
+
+A fresh AES-256 key encrypts the payload in counter mode and is itself encrypted with the
+receiver's RSA key (PKCS#1 v1.5). The three parts - encrypted key, counter start, payload -
+are base64 texts joined by `$`.
+"""
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from vantage6.common.envelope import SEPARATOR, is_envelope
+from vantage6.common.exceptions import EncryptionError
+from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
+
+__all__ = [
+    "SEPARATOR",
+    "CryptorBase",
+    "DummyCryptor",
+    "RSACryptor",
+    "is_envelope",
+    "load_cryptor",
+]
+
+KEY_SIZE = 4096
+_AES_KEY_BYTES = 32
+_IV_BYTES = 16
+
+
+class CryptorBase(Protocol):
+    """How payloads become text for the wire and back."""
+
+    def encrypt_bytes_to_str(self, data: bytes, pubkey_base64s: str) -> str:
+        """Text for the owner of the public key."""
+        ...
+
+    def decrypt_str_to_bytes(self, data: str) -> bytes:
+        """The payload of a text meant for us."""
+        ...
+
+
+class _TextConversion:
+    @staticmethod
+    def bytes_to_str(data: bytes) -> str:
+        """Encode bytes as base64 text."""
+        return bytes_to_base64s(data)
+
+    @staticmethod
+    def str_to_bytes(data: str) -> bytes:
+        """Decode base64 text; EncryptionError when it is none."""
+        try:
+            return base64s_to_bytes(data)
+        except ValueError as error:
+            raise EncryptionError("The text is not base64") from error
+
+
+class DummyCryptor(_TextConversion):
+    """For collaborations without encryption: base64 only."""
+
+    def encrypt_bytes_to_str(self, data: bytes, pubkey_base64s: str = "") -> str:
+        """Base64 of `data`; the public key is not used."""
+        return self.bytes_to_str(data)
+
+    def decrypt_str_to_bytes(self, data: str) -> bytes:
+        """The bytes behind base64 text.
+
+        Raises
+        ------
+        EncryptionError
+            When the text is an encrypted envelope, or not base64 at all.
+        """
+        if is_envelope(data):
+            raise EncryptionError("The payload is encrypted, but encryption is not set up here")
+        return self.str_to_bytes(data)
+
+
+class RSACryptor(_TextConversion):
+    """Encrypts for other organizations and decrypts with our private key.
+
+    Parameters
+    ----------
+    private_key_file : Path or str
+        PEM file of an RSA private key without a passphrase.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    EncryptionError
+        When the file holds no RSA private key.
+    """
+
+    def __init__(self, private_key_file: Path | str) -> None:
+        self.private_key = _load_private_key(Path(private_key_file))
+
+    @staticmethod
+    def create_new_rsa_key(path: Path | str) -> RSAPrivateKey:
+        """Write a new 4096-bit key to `path`, readable by its owner only, and return it.
+
+        A file that is already there is replaced.
+        """
+        key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_SIZE)
+        pem = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
+        )
+        write_private_file(Path(path), pem)
+        return key
+
+    @staticmethod
+    def create_public_key_bytes(private_key: RSAPrivateKey) -> bytes:
+        """PEM of the public half of a private key."""
+        return private_key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+
+    @property
+    def public_key_bytes(self) -> bytes:
+        """PEM of our public key."""
+        return self.create_public_key_bytes(self.private_key)
+
+    @property
+    def public_key_str(self) -> str:
+        """Base64 of the PEM of our public key, as organizations carry it."""
+        return bytes_to_base64s(self.public_key_bytes)
+
+    def verify_public_key(self, pubkey_base64: str) -> bool:
+        """Whether this is our public key, however it is written."""
+        try:
+            theirs = _load_public_key(pubkey_base64)
+        except EncryptionError:
+            return False
+        return theirs.public_numbers() == self.private_key.public_key().public_numbers()
+
+    def encrypt_bytes_to_str(self, data: bytes, pubkey_base64s: str) -> str:
+        """Envelope of `data` for the owner of a public key.
+
+        Raises
+        ------
+        EncryptionError
+            When the public key is missing or cannot be read.
+        """
+        public_key = _load_public_key(pubkey_base64s)
+        aes_key, start = os.urandom(_AES_KEY_BYTES), os.urandom(_IV_BYTES)
+        parts = (public_key.encrypt(aes_key, padding.PKCS1v15()), start, _ctr(aes_key, start, data))
+        return SEPARATOR.join(map(bytes_to_base64s, parts))
+
+    def decrypt_str_to_bytes(self, data: str) -> bytes:
+        """The payload of an envelope that was made for us.
+
+        Raises
+        ------
+        EncryptionError
+            When the text is no envelope, or was made for another key.
+        """
+        parts = data.split(SEPARATOR)
+        if len(parts) != 3:
+            raise EncryptionError("The payload is not encrypted, or not in the known form")
+        encrypted_key, start, payload = map(self.str_to_bytes, parts)
+        return _ctr(self._decrypt_key(encrypted_key), start, payload)
+
+    def _decrypt_key(self, encrypted_key: bytes) -> bytes:
+        # With a wrong key OpenSSL gives random bytes of random length instead of an error
+        # (implicit rejection), so only the length can tell.
+        try:
+            aes_key = self.private_key.decrypt(encrypted_key, padding.PKCS1v15())
+        except ValueError:
+            aes_key = b""
+        if len(aes_key) != _AES_KEY_BYTES:
+            raise EncryptionError("The payload was encrypted for another key")
+        return aes_key
+
+
+def load_cryptor(private_key_file: Path | str | None) -> "RSACryptor | DummyCryptor":
+    """The cryptor for a key file, or the one without encryption for None."""
+    return DummyCryptor() if private_key_file is None else RSACryptor(private_key_file)
+
+
+def write_private_file(path: Path, content: bytes) -> None:
+    """Write a file that only its owner may read, never visible to others half way."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def _ctr(key: bytes, start: bytes, data: bytes) -> bytes:
+    """AES in counter mode; the same operation encrypts and decrypts."""
+    try:
+        stream = Cipher(algorithms.AES(key), modes.CTR(start)).encryptor()
+    except ValueError as error:
+        raise EncryptionError("The counter start of the envelope has a wrong length") from error
+    return stream.update(data) + stream.finalize()
+
+
+def _load_private_key(path: Path) -> RSAPrivateKey:
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise EncryptionError(f"{path} holds no private key that can be read") from error
+    if not isinstance(key, RSAPrivateKey):
+        raise EncryptionError(f"The private key in {path} is not an RSA key")
+    return key
+
+
+def _load_public_key(pubkey_base64s: str) -> RSAPublicKey:
+    if not pubkey_base64s:
+        raise EncryptionError("The organization has no public key")
+    try:
+        key = serialization.load_pem_public_key(base64s_to_bytes(pubkey_base64s))
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise EncryptionError("The public key of the organization cannot be read") from error
+    if not isinstance(key, RSAPublicKey):
+        raise EncryptionError("The public key of the organization is not an RSA key")
+    return key

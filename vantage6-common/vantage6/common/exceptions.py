@@ -1,0 +1,124 @@
+"""Every error that vantage6 raises on purpose.
+
+::
+
+    Vantage6Error
+    ├── ConfigurationError          a configuration that cannot be used
+    ├── AuthenticationException     who you are could not be shown
+    ├── EncryptionError             a key or an envelope that does not fit   (also ValueError)
+    ├── DeserializationException    bytes that are not what they should be   (also ValueError)
+    ├── IllegalTransition           a run that would move against the table of states
+    ├── TaskFailed                  a task that ended, but not well
+    ├── ServerUnreachable           no answer at all
+    └── ServerError                 an answer that says no
+        ├── BadRequest              400
+        ├── Unauthorized            401  (also AuthenticationException)
+        ├── Forbidden               403
+        ├── NotFound                404
+        └── TooManyRequests         429
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class Vantage6Error(Exception):
+    """Base of all errors of vantage6; its text is one sentence for a person."""
+
+
+class ConfigurationError(Vantage6Error):
+    """A configuration that cannot be used."""
+
+
+class AuthenticationException(Vantage6Error):
+    """Who you are could not be shown to the server."""
+
+
+class EncryptionError(Vantage6Error, ValueError):
+    """A key or an envelope that does not fit."""
+
+
+class DeserializationException(Vantage6Error, ValueError):
+    """Bytes that are not what they should be."""
+
+
+class IllegalTransition(Vantage6Error):
+    """A run that would move against the table of states."""
+
+
+class TaskFailed(Vantage6Error):
+    """A task that ended, but not well.
+
+    Attributes
+    ----------
+    runs : list of dict
+        The failed runs, as the server shows them.
+    """
+
+    def __init__(self, message: str, runs: list[dict[str, Any]] | None = None) -> None:
+        super().__init__(message)
+        self.runs = runs or []
+
+
+class ServerUnreachable(Vantage6Error):
+    """The server gave no answer at all."""
+
+
+class ServerError(Vantage6Error):
+    """The server answered that it would not or could not.
+
+    Attributes
+    ----------
+    status : int
+        The HTTP status code.
+    body : object
+        The body of the answer, decoded where it was JSON.
+    """
+
+    def __init__(self, status: int, message: str, body: Any = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = body
+
+    @staticmethod
+    def from_response(status: int, body: Any) -> "ServerError":
+        """The error that fits an answer's status, with the server's own words."""
+        kind = _BY_STATUS.get(status, ServerError)
+        return kind(status, _message(status, body), body)
+
+
+class BadRequest(ServerError):
+    """400: the request itself is at fault."""
+
+
+class Unauthorized(ServerError, AuthenticationException):
+    """401: not logged in, or no longer."""
+
+
+class Forbidden(ServerError):
+    """403: logged in, but not allowed."""
+
+
+class NotFound(ServerError):
+    """404: it is not there, or not for you to see."""
+
+
+class TooManyRequests(ServerError):
+    """429: too many attempts; wait."""
+
+
+_BY_STATUS: Mapping[int, type[ServerError]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    429: TooManyRequests,
+}
+
+
+def _message(status: int, body: Any) -> str:
+    text = body.get("msg") or body.get("message") if isinstance(body, dict) else None
+    if not text:
+        return f"The server answered with status {status}"
+    fields = body.get("errors")
+    return f"{text} ({fields})" if fields else str(text)

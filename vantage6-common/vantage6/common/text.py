@@ -1,0 +1,31 @@
+"""Small conversions between text and bytes, and questions about text."""
+
+import base64
+import ipaddress
+
+from vantage6.common.globals import STRING_ENCODING
+
+
+def bytes_to_base64s(data: bytes) -> str:
+    """Encode `data` as standard base64 text."""
+    return base64.b64encode(data).decode(STRING_ENCODING)
+
+
+def base64s_to_bytes(text: str) -> bytes:
+    """Decode standard base64 `text`; ValueError when it is not base64."""
+    return base64.b64decode(text.encode(STRING_ENCODING), validate=True)
+
+
+def is_ip_address(text: str) -> bool:
+    """Whether `text` is an IPv4 or IPv6 address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def logger_name(special__name__: str) -> str:
+    """The last part of a module's name, cut to fourteen characters for aligned logs."""
+    name = special__name__.rsplit(".", maxsplit=1)[-1]
+    return name if len(name) <= 14 else f"{name[:11]}.."
