@@ -1,0 +1,35 @@
+# Every target calls one program; what it does stands there. Without a target: the list.
+PYTHON ?= python3
+export PYTHONDONTWRITEBYTECODE =
+.DEFAULT_GOAL := help
+.PHONY: help install demo demo-stop test check bench images clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
+
+install:  ## make .venv with the five packages, their commands and all development tools
+	@$(PYTHON) -m development.install
+
+demo: install  ## one federated average over three hospitals; KEEP=1 leaves it running
+	@.venv/bin/python -m development.demo
+
+demo-stop: install  ## stop what `make demo KEEP=1` left running
+	@.venv/bin/python -m development.demo stop
+
+test: check  ## all checks and all tests, with a container engine where one can be had
+	@.venv/bin/python -m development.images --optional
+	@.venv/bin/python -m pytest
+
+check: install  ## lint, format and types only
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+
+bench: install  ## task latency against the physical limit
+	@.venv/bin/python -m development.bench
+
+images: install  ## build every image that the project ships
+	@.venv/bin/python -m development.images
+
+clean:  ## remove what the other targets made in this folder
+	@rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache
