@@ -1,0 +1,239 @@
+"""Events of a request: recorded with its transaction, sent once that has been committed.
+
+A service records what happened on the database session. When the outermost transaction is
+committed the events go to every subscriber (the sockets, the waiting long-polls), in the order
+in which they were recorded. When it is rolled back they are forgotten, also those of a
+savepoint alone.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy.orm import Session, SessionTransaction, scoped_session, sessionmaker
+
+if TYPE_CHECKING:
+    from vantage6.server.model.result import Result
+    from vantage6.server.model.task import Task
+
+log = logging.getLogger(__name__)
+
+_RECORDED = "vantage6_events"
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened, in the form in which it leaves the server.
+
+    Attributes
+    ----------
+    name : str
+        The name of the socket event.
+    payload : object
+        What the socket event carries.
+    rooms : tuple of str
+        The socket rooms it goes to; none for an event that concerns only this process.
+    task_id : int, optional
+        The task whose waiters should look again.
+    identity_id : int, optional
+        The user or node whose credentials became void.
+    """
+
+    name: str
+    payload: Any = None
+    rooms: tuple[str, ...] = ()
+    task_id: int | None = None
+    identity_id: int | None = None
+
+
+Subscriber = Callable[[Event], None]
+
+
+def new_task(task: "Task") -> Event:
+    """A task was created; told to the nodes that have a run in it. Flush the task before."""
+    nodes = {result.node.id for result in task.results if result.node}
+    return Event("new_task", task.id, tuple(node_room(node_id) for node_id in sorted(nodes)))
+
+
+def result_status(result: "Result") -> Event:
+    """A result was created or changed its state. Flush the result before."""
+    task = result.task
+    payload = {
+        "result_id": result.id,
+        "task_id": task.id,
+        "parent_id": task.parent_id,
+        "run_id": task.run_id,
+        "status": str(result.status),
+        "organization_id": result.organization_id,
+        "collaboration_id": task.collaboration_id,
+    }
+    return Event(
+        "status_update", payload, (collaboration_room(task.collaboration_id),), task_id=task.id
+    )
+
+
+def task_deleted(task: "Task") -> Event:
+    """A task was deleted: who waits for it learns that it is gone."""
+    return Event("task_deleted", task_id=task.id)
+
+
+def credentials_changed(identity_id: int) -> Event:
+    """A user or node was deleted, or got another password or key: its sockets are closed."""
+    return Event("credentials_changed", identity_id=identity_id)
+
+
+def collaboration_room(collaboration_id: int) -> str:
+    """The socket room of a collaboration."""
+    return f"collaboration_{collaboration_id}"
+
+
+def node_room(node_id: int) -> str:
+    """The socket room of a node."""
+    return f"node_{node_id}"
+
+
+def record(session: Session, event: Event) -> None:
+    """Let an event leave when the transaction of this session is committed."""
+    events = session.info.setdefault(_RECORDED, [])
+    events.append((session.get_nested_transaction(), event))
+
+
+class EventHub:
+    """Takes the events of committed transactions to whoever subscribed.
+
+    One per application, in `app.extensions["events"]`.
+    """
+
+    def __init__(self) -> None:
+        self._subscribers: list[Subscriber] = []
+        self._waiters = TaskWaiters()
+        self.subscribe(self._waiters.wake)
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Call `subscriber` with every event, in the thread that committed it."""
+        self._subscribers.append(subscriber)
+
+    def attach(self, sessions: "sessionmaker[Session] | scoped_session[Session]") -> None:
+        """Send what is recorded on the sessions of this factory."""
+        sqlalchemy_event.listen(sessions, "after_commit", self._after_commit)
+        sqlalchemy_event.listen(sessions, "after_soft_rollback", _after_rollback)
+
+    def publish(self, event: Event) -> None:
+        """Send an event now."""
+        for subscriber in self._subscribers:
+            try:
+                subscriber(event)
+            except Exception:
+                # The transaction is committed: a failure to tell of it must not become an
+                # error of the request, and the others are still to be told.
+                log.exception("Event %s could not be delivered", event.name)
+
+    def wait_for_task(
+        self, task_id: int, is_final: Callable[[], bool], timeout: float
+    ) -> bool:
+        """Block until a task is final; see `TaskWaiters.wait`."""
+        return self._waiters.wait(task_id, is_final, timeout)
+
+    def close(self) -> None:
+        """Send all waiters home: the server stops."""
+        self._waiters.close()
+
+    def _after_commit(self, session: Session) -> None:
+        if session.in_nested_transaction():
+            return
+        for _, event in session.info.pop(_RECORDED, []):
+            self.publish(event)
+
+
+def _after_rollback(session: Session, transaction: SessionTransaction) -> None:
+    """Forget the events of what was rolled back: a savepoint, or everything."""
+    # A failed flush is rolled back as a transaction of its own, and what encloses it with it.
+    while not transaction.nested and transaction.parent is not None:
+        transaction = transaction.parent
+    recorded = session.info.pop(_RECORDED, [])
+    if transaction.nested:
+        session.info[_RECORDED] = [
+            (savepoint, event)
+            for savepoint, event in recorded
+            if not _is_within(savepoint, transaction)
+        ]
+
+
+def _is_within(inner: SessionTransaction | None, outer: SessionTransaction) -> bool:
+    while inner is not None and inner is not outer:
+        inner = inner.parent
+    return inner is outer
+
+
+class TaskWaiters:
+    """Threads that wait for a task to change."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[int, set[threading.Event]] = {}
+        self._closed = False
+
+    def wait(self, task_id: int, is_final: Callable[[], bool], timeout: float) -> bool:
+        """Block until a task is final.
+
+        The caller must hold no database connection: `is_final` opens and closes its own.
+        It is asked once at the start and again after every event of the task.
+
+        Parameters
+        ----------
+        task_id : int
+        is_final : callable
+            Looks into the database; may raise, which ends the wait.
+        timeout : float
+            Seconds to wait at most.
+
+        Returns
+        -------
+        bool
+            False when the time was over, or the server stops, before the task was final.
+        """
+        deadline = time.monotonic() + timeout
+        # Registered before the first look, so that no change falls in between.
+        with self._registered(task_id) as changed:
+            while not is_final():
+                if not changed.wait(deadline - time.monotonic()) or self._closed:
+                    return False
+                # Cleared before the next look: what happens from here on wakes us again.
+                changed.clear()
+            return True
+
+    def wake(self, event: Event) -> None:
+        """Let those look again who wait for the task of an event."""
+        if event.task_id is None:
+            return
+        with self._lock:
+            for changed in self._waiting.get(event.task_id, ()):
+                changed.set()
+
+    def close(self) -> None:
+        """End all waiting, also of those who come later."""
+        with self._lock:
+            self._closed = True
+            for waiting in self._waiting.values():
+                for changed in waiting:
+                    changed.set()
+
+    @contextmanager
+    def _registered(self, task_id: int) -> Iterator[threading.Event]:
+        changed = threading.Event()
+        with self._lock:
+            self._waiting.setdefault(task_id, set()).add(changed)
+            if self._closed:
+                changed.set()
+        try:
+            yield changed
+        finally:
+            with self._lock:
+                self._waiting[task_id].discard(changed)
+                if not self._waiting[task_id]:
+                    del self._waiting[task_id]
