@@ -5,7 +5,6 @@ whatever pulls in a library is loaded on first use.
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import Any
 
 from vantage6.common.text import (
@@ -15,9 +14,8 @@ from vantage6.common.text import (
     logger_name,
 )
 
-__version__ = version("vantage6-common")
-
 _LAZY = {
+    "__version__": "vantage6.common.version",
     "ClickLogger": "vantage6.common.console",
     "Fore": "vantage6.common.console",
     "Style": "vantage6.common.console",
@@ -31,14 +29,8 @@ _LAZY = {
     "check_write_permissions": "vantage6.common.context",
 }
 
-__all__ = [
-    "__version__",
-    "base64s_to_bytes",
-    "bytes_to_base64s",
-    "is_ip_address",
-    "logger_name",
-    *_LAZY,
-]
+__all__ = ["base64s_to_bytes", "bytes_to_base64s", "is_ip_address", "logger_name"]
+__all__ += sorted(_LAZY)
 
 
 def __getattr__(name: str) -> Any:

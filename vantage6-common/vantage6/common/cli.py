@@ -1,10 +1,10 @@
 """What the commands of server and node have in common."""
 
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
-
 from vantage6.common.config import ENVIRONMENTS
 from vantage6.common.context import Available, InstanceContext, Kind, available
 from vantage6.common.exceptions import ConfigurationError, Vantage6Error
@@ -34,7 +34,9 @@ def scope_option(default_system: bool) -> Callable[[Command], Command]:
     )
 
 
-def instance_options(default_environment: str, default_system: bool) -> Callable[[Command], Command]:
+def instance_options(
+    default_environment: str, default_system: bool
+) -> Callable[[Command], Command]:
     """The options that name an instance: name, config, environment and scope."""
 
     def decorate(command: Command) -> Command:
@@ -98,7 +100,7 @@ def _ask(kind: Kind, system_folders: bool) -> tuple[str, str]:
         raise ConfigurationError(
             f"There is no {kind} configuration yet; make one with the command `new`"
         )
-    if not click.get_text_stream("stdin").isatty():
+    if not sys.stdin.isatty():
         raise ConfigurationError(f"Say which {kind} you mean: --name NAME or --config FILE")
     answer: tuple[str, str] | None = questionary.select(f"Which {kind}?", choices).ask()
     if answer is None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import Any, Literal
 
 from marshmallow import Schema
 from platformdirs import PlatformDirs
-
 from vantage6.common.config import list_environments, load_configuration
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.globals import APPNAME
@@ -45,8 +45,13 @@ def folders(kind: Kind, system_folders: bool) -> Folders:
     return Folders(
         Path(dirs.user_config_dir) / kind,
         Path(dirs.user_data_dir) / kind,
-        Path(dirs.user_log_dir).parent / "log" / kind,
+        _user_logs(dirs) / kind,
     )
+
+
+def _user_logs(dirs: PlatformDirs) -> Path:
+    # Where the documentation says; the library has moved on to another folder on Linux.
+    return Path(dirs.user_cache_dir) / "log" if sys.platform == "linux" else Path(dirs.user_log_dir)
 
 
 @dataclass(frozen=True)

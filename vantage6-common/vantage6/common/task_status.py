@@ -1,12 +1,12 @@
 """The states of a run and the one table of legal moves, used by server and node."""
 
 from collections.abc import Iterable
-from enum import Enum
+from enum import StrEnum
 
 from vantage6.common.exceptions import IllegalTransition
 
 
-class TaskStatus(str, Enum):
+class TaskStatus(StrEnum):
     """State of a run (one organization's part of a task), in the words of the wire."""
 
     PENDING = "pending"
@@ -20,9 +20,6 @@ class TaskStatus(str, Enum):
     KILLED = "killed by user"
     NOT_ALLOWED = "not allowed"
     UNKNOWN_ERROR = "unknown error"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 _S = TaskStatus

@@ -259,7 +259,7 @@ class ClientBase:
         EncryptionError
             When encryption has not been set up, or an organization has no key.
         """
-        return self.request(  # type: ignore[no-any-return]
+        return self.request(
             "task",
             method="post",
             json=self._task_body(

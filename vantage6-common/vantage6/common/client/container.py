@@ -121,11 +121,11 @@ class ContainerClient(ClientBase):
             database=database,
             organizations=[{"id": id_, "input": payload} for id_ in organization_ids or []],
         )
-        return self.send("post", "task", json=body)  # type: ignore[no-any-return]
+        return self.send("post", "task", json=body)
 
     def get_task(self, task_id: int) -> dict[str, Any]:
         """A task; `complete` tells whether all its runs have ended."""
-        return self.send("get", f"task/{task_id}")  # type: ignore[no-any-return]
+        return self.send("get", f"task/{task_id}")
 
     def wait_for_task(self, task_id: int, timeout: float | None = None) -> dict[str, Any]:
         """Wait until all runs of a task have ended, and return the task.

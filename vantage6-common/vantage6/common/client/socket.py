@@ -6,7 +6,6 @@ from typing import Any
 
 import socketio
 from socketio.exceptions import ConnectionError as SocketConnectionError
-
 from vantage6.common.exceptions import ServerUnreachable
 
 NAMESPACE = "/tasks"

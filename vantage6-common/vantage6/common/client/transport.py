@@ -1,9 +1,8 @@
 """One HTTP call to the server, with its answer decoded or its refusal raised."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import requests
-
 from vantage6.common.exceptions import ServerError, ServerUnreachable
 
 # Seconds to connect; to read is up to each call, since some answers are waited for.
@@ -56,7 +55,7 @@ class Transport:
 
     def __init__(self, base_url: str, session: Session | None = None) -> None:
         self.base_url = base_url.rstrip("/")
-        self.session: Session = session or requests.Session()
+        self.session: Session = session or _new_session()
 
     def call(
         self,
@@ -103,6 +102,10 @@ class Transport:
             raise ServerUnreachable(
                 f"No answer from the server at {self.base_url}: {_reason(error)}"
             ) from error
+
+
+def _new_session() -> Session:
+    return cast(Session, requests.Session())
 
 
 def _decoded(response: Response) -> Any:
