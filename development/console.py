@@ -1,0 +1,104 @@
+"""Progress and errors on the terminal; standard library only, as nothing is installed yet."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+#: A step says nothing when it takes less than this, then names itself and its seconds.
+QUIET_SECONDS = 1.0
+#: Between two signs of life where the output is not a terminal, and on one.
+REPORT_SECONDS = 10.0
+REDRAW_SECONDS = 1.0
+
+
+class SetupError(Exception):
+    """Something outside this project is missing; the message is one sentence for the user."""
+
+
+@contextmanager
+def step(title: str) -> Iterator[None]:
+    """Show that ``title`` is under way, and at its end how long it took."""
+    started = time.monotonic()
+    over = threading.Event()
+    reporter = threading.Thread(target=_report, args=(title, started, over), daemon=True)
+    reporter.start()
+    succeeded = False
+    try:
+        yield
+        succeeded = True
+    finally:
+        over.set()
+        reporter.join()
+        seconds = time.monotonic() - started
+        if succeeded and seconds >= QUIET_SECONDS:
+            _write(f"{title}: {seconds:.1f} s", end="\n")
+        elif sys.stderr.isatty():
+            _write("")
+
+
+def _report(title: str, started: float, over: threading.Event) -> None:
+    on_terminal = sys.stderr.isatty()
+    pause = QUIET_SECONDS
+    while not over.wait(pause):
+        pause = REDRAW_SECONDS if on_terminal else REPORT_SECONDS
+        seconds = time.monotonic() - started
+        _write(f"{title} … {seconds:.0f} s", end="" if on_terminal else "\n")
+
+
+def _write(line: str, end: str = "") -> None:
+    """Write over the line that is being redrawn, where there is one."""
+    start = "\r\x1b[K" if sys.stderr.isatty() else ""
+    sys.stderr.write(f"{start}{line}{end}")
+    sys.stderr.flush()
+
+
+def run(
+    command: Sequence[str | Path],
+    failure: str,
+    *,
+    environment: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+) -> str:
+    """Run a program without showing its output, and return it.
+
+    Raises
+    ------
+    SetupError
+        With ``failure`` and the last line the program wrote, when it does not end with 0.
+    """
+    result = subprocess.run(
+        [str(part) for part in command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env={**os.environ, **(environment or {})},
+        cwd=directory,
+        check=False,
+    )
+    if result.returncode != 0:
+        raise SetupError(f"{failure}: {last_line(result.stdout)}")
+    return result.stdout
+
+
+def last_line(text: str) -> str:
+    """Return the last line that says something, preferring those that name an error."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.lower().startswith(("error", "e:", "fatal"))]
+    return (errors or lines or ["it gave no reason"])[-1]
+
+
+def main(function: Callable[[], object]) -> None:
+    """Run a command of this folder: a foreseeable error is one sentence and exit status 1."""
+    try:
+        function()
+    except SetupError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("error: interrupted")
