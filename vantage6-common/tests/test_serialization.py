@@ -7,6 +7,7 @@ import pickle
 import numpy
 import pandas
 import pytest
+from vantage6.common import serialization
 from vantage6.common.exceptions import DeserializationException
 from vantage6.common.serialization import deserialize, payload_format, serialize
 
@@ -65,6 +66,54 @@ def test_what_json_does_not_know_is_made_plain(value, expected):
 def test_a_data_frame_keeps_the_classic_column_form():
     frame = pandas.DataFrame({"a": [1, 2], "b": [0.5, None]})
     assert deserialize(serialize(frame)) == json.loads(frame.to_json())
+
+
+def test_a_data_frame_keeps_every_digit():
+    numbers = pandas.DataFrame({"a": [1 / 3, 1e-17], "b": [2**62 + 1, -1]}, index=["x", "y"])
+    assert deserialize(serialize({"frame": numbers})) == {
+        "frame": {"a": {"x": 1 / 3, "y": 1e-17}, "b": {"x": 2**62 + 1, "y": -1}}
+    }
+
+
+def test_a_data_frame_of_many_kinds_becomes_plain():
+    frame = pandas.DataFrame(
+        {
+            "text": ["a", None],
+            "date": [pandas.Timestamp("2026-11-20"), pandas.NaT],
+            "kind": pandas.Categorical(["u", "v"]),
+            "whole": pandas.array([1, None], dtype="Int64"),
+        }
+    )
+    assert deserialize(serialize(frame)) == {
+        "text": {"0": "a", "1": None},
+        "date": {"0": "2026-11-20T00:00:00", "1": None},
+        "kind": {"0": "u", "1": "v"},
+        "whole": {"0": 1, "1": None},
+    }
+
+
+def test_rows_that_share_a_name_are_refused():
+    with pytest.raises(TypeError, match="share a name"):
+        serialize(pandas.Series([1, 2], index=["a", "a"]))
+
+
+def test_keys_become_what_json_knows():
+    day = datetime.date(2026, 11, 20)
+    value = {numpy.int64(7): 1, day: 2, True: 3, numpy.float64(0.5): 4}
+    assert deserialize(serialize(value)) == {
+        "7": 1,
+        "2026-11-20": 2,
+        "true": 3,
+        "0.5": 4,
+    }
+
+
+def test_a_format_can_be_added(monkeypatch):
+    monkeypatch.setattr(serialization, "_writers", dict(serialization._writers))
+    monkeypatch.setattr(serialization, "_readers", dict(serialization._readers))
+    serialization.register("upper", write=lambda value: value.upper().encode(), read=bytes.decode)
+    assert serialize("abc", "upper") == b"upper.ABC"
+    assert deserialize(b"upper.ABC") == "ABC"
 
 
 def test_a_value_that_json_cannot_hold_is_refused():

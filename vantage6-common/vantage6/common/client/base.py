@@ -13,7 +13,7 @@ from vantage6.common.exceptions import (
     ServerUnreachable,
     Unauthorized,
 )
-from vantage6.common.serialization import JSON, serialize
+from vantage6.common.serialization import JSON, LEGACY, serialize
 from vantage6.common.text import bytes_to_base64s
 
 if TYPE_CHECKING:
@@ -249,6 +249,9 @@ class ClientBase:
     ) -> dict[str, Any]:
         """Create a task, its input encrypted for each organization.
 
+        The containers are asked to answer in the format of the input, unless the input says
+        otherwise itself (`output_format`).
+
         Returns
         -------
         dict
@@ -381,4 +384,11 @@ class ClientBase:
         return jwt.subject(self.token)
 
 
-__all__ = ["ClientBase", "ServerInfo", "ServerUnreachable", "WhoAmI"]
+def asking_for(input_: Any, data_format: str) -> Any:
+    """The input of a wrapper with the wish to be answered in the format it is sent in."""
+    if data_format != LEGACY and isinstance(input_, dict) and "method" in input_:
+        return {"output_format": data_format, **input_}
+    return input_
+
+
+__all__ = ["ClientBase", "ServerInfo", "ServerUnreachable", "WhoAmI", "asking_for"]

@@ -4,7 +4,7 @@ import time
 from typing import Any, NoReturn
 
 from vantage6.common import jwt
-from vantage6.common.client.base import ClientBase, WhoAmI
+from vantage6.common.client.base import ClientBase, WhoAmI, asking_for
 from vantage6.common.client.transport import Session
 from vantage6.common.exceptions import AuthenticationException, Forbidden, TaskFailed
 from vantage6.common.serialization import JSON, deserialize, serialize
@@ -112,7 +112,7 @@ class ContainerClient(ClientBase):
         database: str = "default",
     ) -> dict[str, Any]:
         """Create a subtask; the node's proxy encrypts the input for each organization."""
-        payload = bytes_to_base64s(serialize(_asking_for(input_, data_format), data_format))
+        payload = bytes_to_base64s(serialize(asking_for(input_, data_format), data_format))
         body = self._task_body(
             name=name,
             image=image,
@@ -199,13 +199,6 @@ class ContainerClient(ClientBase):
     def _value(run: dict[str, Any]) -> Any:
         # The sandbox is the right place for a pickle of a partner's container.
         return deserialize(base64s_to_bytes(run["result"]), allow_pickle=True)
-
-
-def _asking_for(input_: Any, data_format: str) -> Any:
-    """The input with the wish to be answered in the format it is sent in."""
-    if isinstance(input_, dict) and "output_format" not in input_:
-        return {**input_, "output_format": data_format}
-    return input_
 
 
 def _failures(task_id: int, runs: list[dict[str, Any]]) -> str:
