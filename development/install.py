@@ -73,7 +73,14 @@ def _make() -> None:
     UNFINISHED.touch()
     if not PYTHON.exists():
         _make_environment()
-    pip = [PYTHON, "-m", "pip", "install", "--no-deps", "--disable-pip-version-check"]
+    pip: list[str | Path] = [
+        PYTHON,
+        "-m",
+        "pip",
+        "install",
+        "--no-deps",
+        "--disable-pip-version-check",
+    ]
     with step("Installing the locked versions of all libraries"):
         # bytecode is compiled on all cores, which pip does not do
         run([*pip, "--no-compile", "-r", LOCK_FILE], "pip could not install the libraries")
@@ -81,7 +88,11 @@ def _make() -> None:
     with step("Installing the packages of this checkout"):
         editable = [part for project in projects() for part in ("-e", project)]
         # "compat" writes plain folder names, which the namespace they share and type checkers need
-        options = ["--no-build-isolation", "--config-settings", "editable_mode=compat"]
+        options: list[str | Path] = [
+            "--no-build-isolation",
+            "--config-settings",
+            "editable_mode=compat",
+        ]
         run([*pip, *options, *editable], "pip could not install the packages of this checkout")
         _compile(*projects())
 
@@ -111,7 +122,15 @@ def _make_environment() -> None:
 
 def _compile(*folders: Path) -> None:
     """Compile to bytecode: an environment that forbids writing it would compile at each start."""
-    command = [PYTHON, "-m", "compileall", "-q", "-j", str(os.cpu_count() or 1), *folders]
+    command: list[str | Path] = [
+        PYTHON,
+        "-m",
+        "compileall",
+        "-q",
+        "-j",
+        str(os.cpu_count() or 1),
+        *folders,
+    ]
     # libraries ship files for other Pythons, so a file that does not compile is no failure
     subprocess.run(command, capture_output=True, check=False)
 
