@@ -1,0 +1,119 @@
+"""The engine, and sessions that are each one transaction."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.orm import Session, sessionmaker
+
+from vantage6.common.exceptions import ConfigurationError
+from vantage6.server.model import Base
+
+URI_VARIABLE = "VANTAGE6_DB_URI"
+# Seconds that a writer waits for the one before it.
+SQLITE_TIMEOUT = 30
+_WRITES = "vantage6_writes"
+
+
+class Database:
+    """The database of one server.
+
+    Parameters
+    ----------
+    uri : str
+        An SQLAlchemy URI of SQLite (a file) or PostgreSQL.
+    data_dir : Path, optional
+        Where relative paths of SQLite files start.
+    """
+
+    def __init__(self, uri: str, data_dir: Path | None = None) -> None:
+        self.engine = _create_engine(_complete(uri, data_dir))
+        self.sessions = sessionmaker(expire_on_commit=False)
+        self._readers = self.engine
+        self._writers = self.engine.execution_options(**{_WRITES: True})
+
+    def session(self, *, writes: bool) -> Session:
+        """A session of which the caller is the owner: who opens it closes it.
+
+        On SQLite one that writes holds the lock of the writer from its first statement on: a
+        transaction that reads first and then wants to write would have to be started again.
+        """
+        return self.sessions(bind=self._writers if writes else self._readers)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A session that is committed at the end, and rolled back by an error."""
+        with self.session(writes=True) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session for reading only."""
+        with self.session(writes=False) as session:
+            yield session
+
+    def create_tables(self) -> None:
+        """Create the tables that are missing."""
+        Base.metadata.create_all(self.engine)
+
+    def is_reachable(self) -> bool:
+        """Whether the database answers."""
+        try:
+            with self.engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
+        except SQLAlchemyError:
+            return False
+        return True
+
+    def dispose(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def database_uri(config: dict[str, Any]) -> str:
+    """Where the database is: the environment variable wins over the configuration."""
+    return os.environ.get(URI_VARIABLE) or config["uri"]
+
+
+def _complete(uri: str, data_dir: Path | None) -> URL:
+    try:
+        url = make_url(uri)
+    except ArgumentError as error:
+        raise ConfigurationError("The uri of the database cannot be read") from error
+    if url.drivername in ("postgresql", "postgres"):
+        return url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() != "sqlite":
+        return url
+    if not url.database or url.database == ":memory:":
+        raise ConfigurationError("The uri of an SQLite database must name a file")
+    path = (data_dir or Path()) / url.database
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return url.set(database=str(path))
+
+
+def _create_engine(url: URL) -> Engine:
+    # As many connections as the server has threads: each request holds one for moments only.
+    pool = {"pool_size": 10, "max_overflow": 54, "pool_timeout": 30}
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True, **pool)
+    engine = create_engine(url, connect_args={"timeout": SQLITE_TIMEOUT}, **pool)
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    # The driver must not begin transactions by itself: `_begin_sqlite` does.
+    connection.isolation_level = None
+    for pragma in ("foreign_keys=ON", "journal_mode=WAL", "synchronous=NORMAL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

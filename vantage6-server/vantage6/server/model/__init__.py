@@ -1,0 +1,42 @@
+"""The tables of the server, one class a file."""
+
+from vantage6.server.model.algorithm_port import AlgorithmPort
+from vantage6.server.model.association import (
+    Member,
+    Permission,
+    UserPermission,
+    role_rule_association,
+)
+from vantage6.server.model.authenticatable import Authenticatable
+from vantage6.server.model.base import Base, Model
+from vantage6.server.model.collaboration import Collaboration
+from vantage6.server.model.login_attempt import LoginAttempt
+from vantage6.server.model.node import Node
+from vantage6.server.model.organization import Organization
+from vantage6.server.model.result import Result
+from vantage6.server.model.role import Role
+from vantage6.server.model.rule import Rule
+from vantage6.server.model.run import Run
+from vantage6.server.model.task import Task
+from vantage6.server.model.user import User
+
+__all__ = [
+    "AlgorithmPort",
+    "Authenticatable",
+    "Base",
+    "Collaboration",
+    "LoginAttempt",
+    "Member",
+    "Model",
+    "Node",
+    "Organization",
+    "Permission",
+    "Result",
+    "Role",
+    "Rule",
+    "Run",
+    "Task",
+    "User",
+    "UserPermission",
+    "role_rule_association",
+]

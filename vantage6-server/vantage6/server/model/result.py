@@ -1,0 +1,71 @@
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Enum, ForeignKey, Index, Text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from vantage6.common.task_status import TaskStatus
+from vantage6.server.model.base import Model, now
+
+if TYPE_CHECKING:
+    from vantage6.server.model.algorithm_port import AlgorithmPort
+    from vantage6.server.model.node import Node
+    from vantage6.server.model.organization import Organization
+    from vantage6.server.model.task import Task
+
+
+class Result(Model):
+    """One organization's part of a task: its input, its state and what came out."""
+
+    __tablename__ = "result"
+
+    input: Mapped[str | None] = mapped_column(Text)
+    task_id: Mapped[int] = mapped_column(ForeignKey("task.id", ondelete="CASCADE"), index=True)
+    organization_id: Mapped[int] = mapped_column(
+        ForeignKey("organization.id", ondelete="CASCADE"), index=True
+    )
+    result: Mapped[str | None] = mapped_column(Text)
+    assigned_at: Mapped[datetime] = mapped_column(default=now)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    log: Mapped[str | None] = mapped_column(Text)
+    status: Mapped[TaskStatus] = mapped_column(
+        Enum(
+            TaskStatus,
+            native_enum=False,
+            length=32,
+            values_callable=lambda kind: [member.value for member in kind],
+        ),
+        default=TaskStatus.PENDING,
+        server_default=TaskStatus.PENDING.value,
+    )
+    # What a classic node tells by socket event before it reports the end of the run.
+    exit_code: Mapped[int | None]
+
+    task: Mapped["Task"] = relationship(back_populates="results")
+    organization: Mapped["Organization"] = relationship(back_populates="results")
+    ports: Mapped[list["AlgorithmPort"]] = relationship(
+        back_populates="result", cascade="all", passive_deletes=True, order_by="AlgorithmPort.id"
+    )
+    # The node of the organization in the collaboration of the task, if it has one.
+    node: Mapped["Node | None"] = relationship(
+        secondary="task",
+        primaryjoin="and_(Result.task_id == Task.id,"
+        " Result.organization_id == remote(foreign(Node.organization_id)))",
+        secondaryjoin="Task.collaboration_id == foreign(Node.collaboration_id)",
+        viewonly=True,
+    )
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run has ended, in whatever way."""
+        return self.finished_at is not None
+
+
+# What nodes ask for at every start of a task: their open runs, of few among many.
+Index(
+    "ix_result_open",
+    Result.organization_id,
+    sqlite_where=Result.finished_at.is_(None),
+    postgresql_where=Result.finished_at.is_(None),
+)

@@ -1,0 +1,65 @@
+from typing import TYPE_CHECKING
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from vantage6.common.task_status import TaskStatus, combined
+from vantage6.server.model.base import Model
+
+if TYPE_CHECKING:
+    from vantage6.server.model.collaboration import Collaboration
+    from vantage6.server.model.organization import Organization
+    from vantage6.server.model.result import Result
+    from vantage6.server.model.run import Run
+    from vantage6.server.model.user import User
+
+
+class Task(Model):
+    """A question to one or more organizations of a collaboration.
+
+    The subtasks that its containers create are its children and share its run id.
+    """
+
+    __tablename__ = "task"
+
+    name: Mapped[str | None]
+    description: Mapped[str | None]
+    image: Mapped[str | None]
+    # The label of the data source that the nodes give to the algorithm.
+    database: Mapped[str | None]
+    collaboration_id: Mapped[int] = mapped_column(
+        ForeignKey("collaboration.id", ondelete="CASCADE"), index=True
+    )
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), index=True)
+    parent_id: Mapped[int | None] = mapped_column(
+        ForeignKey("task.id", ondelete="CASCADE"), index=True
+    )
+    # The organization that the results are encrypted for.
+    initiator_id: Mapped[int] = mapped_column(
+        ForeignKey("organization.id", ondelete="CASCADE"), index=True
+    )
+    init_user_id: Mapped[int | None] = mapped_column(
+        ForeignKey("user.id", ondelete="SET NULL"), index=True
+    )
+
+    collaboration: Mapped["Collaboration"] = relationship(back_populates="tasks")
+    run: Mapped["Run"] = relationship()
+    parent: Mapped["Task | None"] = relationship(back_populates="children", remote_side="Task.id")
+    children: Mapped[list["Task"]] = relationship(
+        back_populates="parent", cascade="all", passive_deletes=True
+    )
+    initiator: Mapped["Organization"] = relationship(back_populates="created_tasks")
+    init_user: Mapped["User | None"] = relationship(back_populates="created_tasks")
+    results: Mapped[list["Result"]] = relationship(
+        back_populates="task", cascade="all", passive_deletes=True, order_by="Result.id"
+    )
+
+    @property
+    def complete(self) -> bool:
+        """Whether all runs have ended; a task without runs has nothing left to do."""
+        return all(result.complete for result in self.results)
+
+    @property
+    def status(self) -> TaskStatus:
+        """The state of the task, from the states of its runs."""
+        return combined(result.status for result in self.results)

@@ -1,0 +1,1 @@
+"""Who may do what: the catalogue of rules, the default roles, and the checks."""
