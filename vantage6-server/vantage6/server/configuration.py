@@ -1,0 +1,60 @@
+"""The configuration of a server: its keys and what they may hold."""
+
+import uuid
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from vantage6.common.config import InstanceSchema, LoggingSchema
+
+TYPES = ("prod", "acc", "test", "dev")
+# HS256 is as strong as its key is long; 32 bytes are what it is made for.
+MINIMUM_SECRET_LENGTH = 32
+
+
+def _check_uri(value: str) -> None:
+    try:
+        make_url(value)
+    except ArgumentError as error:
+        raise ValidationError("Not a database URI, such as sqlite:///default.sqlite") from error
+
+
+class ServerSchema(InstanceSchema):
+    """The keys of a server configuration; unknown keys are kept."""
+
+    description = fields.String(required=True)
+    type = fields.String(load_default=None, allow_none=True, validate=validate.OneOf(TYPES))
+    ip = fields.String(required=True)
+    port = fields.Integer(required=True, validate=validate.Range(0, 65535))
+    api_path = fields.String(
+        required=True,
+        validate=validate.Regexp(
+            r"(/[^/\s?#]+)*\Z", error="Must be empty, or start with a slash and not end with one"
+        ),
+    )
+    uri = fields.String(required=True, validate=_check_uri)
+    allow_drop_all = fields.Boolean(required=True)
+    jwt_secret_key = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(
+            min=MINIMUM_SECRET_LENGTH,
+            error="Too short to be safe: use {min} characters or more, or leave it out",
+        ),
+    )
+    # Refused rather than ignored: whoever asks for it counts on it.
+    two_factor_auth = fields.Boolean(
+        load_default=False,
+        validate=validate.Equal(False, error="Two-factor log-in is not available"),
+    )
+    logging = fields.Nested(LoggingSchema, required=True)
+
+
+def has_predictable_secret(config: dict[str, Any]) -> bool:
+    """Whether the secret is one of those that the classic wizard made of clock and machine."""
+    try:
+        return uuid.UUID(config.get("jwt_secret_key") or "").version == 1
+    except ValueError:
+        return False

@@ -1,0 +1,166 @@
+"""Serve the application and its sockets: gunicorn with one worker process and many threads.
+
+One process, because a client that polls must meet the server it first spoke to. A connected
+websocket and a waiting long-poll keep a thread each; idle keep-alive connections keep none.
+"""
+
+import errno
+import logging
+import os
+import resource
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import ThreadWorker
+
+from vantage6.common.exceptions import ConfigurationError
+
+log = logging.getLogger(__name__)
+
+THREADS = 2000
+CONNECTIONS = 4000
+KEEP_ALIVE_SECONDS = 75
+STOP_SECONDS = 1
+
+_WHY_NOT = {
+    errno.EADDRINUSE: "another program listens there",
+    errno.EACCES: "this port needs more rights",
+    errno.EADDRNOTAVAIL: "this machine does not have that address",
+}
+
+
+def bind(ip: str, port: int) -> socket.socket:
+    """Listen on an address; port 0 picks a free one.
+
+    Raises
+    ------
+    ConfigurationError
+        One sentence that says why not.
+    """
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+    try:
+        return socket.create_server((ip, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        code = error.errno if isinstance(error, OSError) else None
+        reason = _WHY_NOT.get(code or 0, str(error))
+        raise ConfigurationError(f"Cannot listen on {ip} port {port}: {reason}") from error
+
+
+def url(listener: socket.socket) -> str:
+    """The address of a listener, for a browser or a client."""
+    ip, port = listener.getsockname()[:2]
+    return f"http://[{ip}]:{port}" if ":" in ip else f"http://{ip}:{port}"
+
+
+def serve(
+    build: Callable[[], Flask], listener: socket.socket, ready: Callable[[], None]
+) -> None:
+    """Serve until SIGTERM or SIGINT; does not return, the process exits.
+
+    Parameters
+    ----------
+    build : callable
+        Makes the application; called in the worker process, so that neither connections nor
+        threads are carried over a fork.
+    listener : socket
+        Already bound and listening; see `bind`.
+    ready : callable
+        Called once, when requests are answered.
+    """
+    _allow_many_files()
+    _Server(build, listener, ready).run()
+
+
+def announce(address: str, ready_file: Path | None) -> None:
+    """Say where the server listens: on the terminal, and in a file for programs."""
+    print(f"listening on {address}", flush=True)
+    if ready_file:
+        unfinished = ready_file.with_name(f".{ready_file.name}.{os.getpid()}")
+        unfinished.write_text(f"{address}\n", encoding="utf-8")
+        unfinished.replace(ready_file)
+
+
+class _Log(Logger):
+    """Gunicorn's messages go where all others go, requests are not logged one by one."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
+class _Worker(ThreadWorker):
+    """A threaded worker that ends its sockets and long-polls when it is told to stop."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.alive:
+            # In a thread, since the signal may have interrupted the holder of a lock.
+            threading.Thread(target=self.app.stop, daemon=True).start()
+        super().handle_exit(sig, frame)
+
+    # Ctrl-C reaches this process too; it is to stop as cleanly as with SIGTERM.
+    handle_quit = handle_exit
+
+
+class _Server(BaseApplication):
+    def __init__(
+        self, build: Callable[[], Flask], listener: socket.socket, ready: Callable[[], None]
+    ) -> None:
+        self._build = build
+        self._listener = listener
+        self._ready = ready
+        self._flask: Flask | None = None
+        super().__init__()
+
+    def load_config(self) -> None:
+        settings = {
+            "bind": f"fd://{self._listener.detach()}",
+            "workers": 1,
+            "worker_class": _Worker,
+            "threads": THREADS,
+            "worker_connections": CONNECTIONS,
+            "keepalive": KEEP_ALIVE_SECONDS,
+            "graceful_timeout": STOP_SECONDS,
+            "loglevel": "warning",
+            "logger_class": _Log,
+            "proc_name": "vserver-local",
+            "post_worker_init": self._worker_is_ready,
+        }
+        # Later versions of gunicorn open a control socket unless told otherwise.
+        if "control_socket_disable" in self.cfg.settings:
+            settings["control_socket_disable"] = True
+        for name, value in settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Make the application, in the worker process."""
+        self._flask = self._build()
+        return self._flask
+
+    def stop(self) -> None:
+        """End what would keep threads busy: sockets and long-polls."""
+        if self._flask:
+            for close in self._flask.extensions["stopping"]:
+                close()
+
+    def _worker_is_ready(self, worker: ThreadWorker) -> None:
+        # A worker that replaces a crashed one is not news to whoever started us.
+        if worker.age == 1:
+            self._ready()
+
+
+def _allow_many_files() -> None:
+    """Raise our limit of open files: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4 * CONNECTIONS
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
