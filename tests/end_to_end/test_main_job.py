@@ -1,0 +1,72 @@
+"""One federated mean over three hospitals, and who gets to see what of it."""
+
+import sqlite3
+
+import pytest
+
+from development import average
+from vantage6.common.encryption import is_envelope
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture(scope="module")
+def done(client, image):
+    task = client.task.create(
+        collaboration=client.collaboration.list(scope="organization")[0]["id"],
+        organizations=[client.whoami.organization_id],
+        name="mean",
+        image=image,
+        description="",
+        input=average.central_input(),
+    )
+    return task, client.task.wait(task["id"])
+
+
+def test_the_federated_mean_is_the_pooled_mean(done, hospitals):
+    (answer,) = done[1]
+    assert answer["average"] == pytest.approx(average.pooled_mean(hospitals), rel=1e-12)
+
+
+def test_each_hospital_answers_with_its_own_rows(done, client, hospitals):
+    (answer,) = done[1]
+    rows = average.rows_of(hospitals)
+    assert len(set(rows.values())) == 3
+    assert sorted(answer["rows"].values()) == sorted(rows.values())
+
+
+def test_the_task_tree_tells_what_ran_where(done, client):
+    task = client.task.get(done[0]["id"])
+    assert (task["complete"], task["status"]) == (True, "completed")
+    (child,) = client.task.list(parent=task["id"])["data"]
+    runs = client.request(f"task/{child['id']}/result")
+    assert {run["status"] for run in runs} == {"completed"}
+    assert len({run["organization"] for run in runs}) == 3
+    assert all(run["started_at"] < run["finished_at"] for run in runs)
+
+
+def test_the_server_sees_nothing_but_envelopes(done, federation):
+    database = federation.server_config.parent / "server.sqlite"
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        rows = connection.execute("select input, result from result").fetchall()
+    connection.close()
+    assert len(rows) >= 4
+    assert all(is_envelope(text) for row in rows for text in row)
+
+
+def test_the_classic_call_gives_the_decrypted_bytes(done, client):
+    (result,) = client.wait_for_results(done[0]["id"])
+    assert result["result"].startswith(b"json.")
+
+
+def test_partials_are_not_for_the_researcher_of_another_organization(done, federation, client):
+    """A partial is encrypted for the organization whose central container asked for it."""
+    (child,) = client.task.list(parent=done[0]["id"])["data"]
+    stranger = federation.client(federation.hospitals[0])
+    stranger.cryptor = None
+    other = federation.hospitals[1]
+    from vantage6.common.encryption import RSACryptor
+
+    stranger.cryptor = RSACryptor(federation.private_key(other))
+    results = stranger.get_results(task_id=child["id"])
+    assert all(is_envelope(result["result"]) for result in results)
