@@ -4,6 +4,7 @@ import stat
 
 import pytest
 from marshmallow import fields
+
 from vantage6.common.config import (
     InstanceSchema,
     list_environments,

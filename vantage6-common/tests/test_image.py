@@ -1,6 +1,7 @@
 """Image names: every spelling of one image is the same, and nothing else is."""
 
 import pytest
+
 from vantage6.common.image import canonical, familiar
 
 DIGEST = "sha256:" + "0" * 64

@@ -7,6 +7,7 @@ import pickle
 import numpy
 import pandas
 import pytest
+
 from vantage6.common import serialization
 from vantage6.common.exceptions import DeserializationException
 from vantage6.common.serialization import deserialize, payload_format, serialize

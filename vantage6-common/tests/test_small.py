@@ -5,6 +5,7 @@ import json
 import random
 
 import pytest
+
 import vantage6.common
 from vantage6.common import jwt
 from vantage6.common.exceptions import AuthenticationException, Forbidden, ServerError

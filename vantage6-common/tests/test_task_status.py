@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+
 from vantage6.common.exceptions import IllegalTransition
 from vantage6.common.task_status import (
     FINAL,

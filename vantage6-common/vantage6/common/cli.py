@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+
 from vantage6.common.config import ENVIRONMENTS
 from vantage6.common.context import Available, InstanceContext, Kind, available
 from vantage6.common.exceptions import ConfigurationError, Vantage6Error

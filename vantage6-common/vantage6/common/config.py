@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 from marshmallow import INCLUDE, Schema, ValidationError, fields, validate
+
 from vantage6.common.encryption import write_private_file
 from vantage6.common.exceptions import ConfigurationError
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from marshmallow import Schema
 from platformdirs import PlatformDirs
+
 from vantage6.common.config import list_environments, load_configuration
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.globals import APPNAME

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
 from vantage6.common.envelope import SEPARATOR, is_envelope
 from vantage6.common.exceptions import EncryptionError
 from vantage6.common.text import base64s_to_bytes, bytes_to_base64s

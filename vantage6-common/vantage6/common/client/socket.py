@@ -6,6 +6,7 @@ from typing import Any
 
 import socketio
 from socketio.exceptions import ConnectionError as SocketConnectionError
+
 from vantage6.common.exceptions import ServerUnreachable
 
 NAMESPACE = "/tasks"

@@ -3,6 +3,7 @@
 from typing import Any, Protocol, cast
 
 import requests
+
 from vantage6.common.exceptions import ServerError, ServerUnreachable
 
 # Seconds to connect; to read is up to each call, since some answers are waited for.
