@@ -17,7 +17,7 @@ demo-stop: install  ## stop what `make demo KEEP=1` left running
 	@.venv/bin/python -m development.demo stop
 
 test: check  ## all checks and all tests, with a container engine where one can be had
-	@.venv/bin/python -m development.images --optional
+	@.venv/bin/python -m development.images --for-tests
 	@.venv/bin/python -m pytest
 
 check: install  ## lint, format and types only

@@ -1,0 +1,334 @@
+"""The images, built when what goes into them has changed, and without a network.
+
+Every image carries a label with a digest of its Dockerfile, its files and its parents; an image
+whose label is the expected one is left alone.
+"""
+
+import argparse
+import hashlib
+import io
+import queue
+import shutil
+import tarfile
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from http import HTTPStatus
+from pathlib import Path
+
+import docker
+from docker.errors import APIError, BuildError, DockerException, ImageNotFound
+from docker.utils.build import exclude_paths
+
+from development import debian, wheels
+from development.console import SetupError, main, run, step
+from development.engine import ensure_engine
+from development.install import ROOT
+from development.locks import exclusive
+from vantage6.common import __version__
+from vantage6.common.globals import (
+    DEFAULT_DOCKER_REGISTRY,
+    DEFAULT_NODE_IMAGE,
+    DEFAULT_SERVER_IMAGE,
+)
+
+CONTENT_LABEL = "vantage6.content"
+LOCK = ROOT / ".cache" / "images.lock"
+OFFICIAL_BASE = "python:3.11-slim-bookworm"
+DEBIAN_BASE = "vantage6/debian:bookworm"
+DEBIAN_SUITE = "bookworm"
+MMDEBSTRAP = [
+    "mmdebstrap",
+    "--quiet",
+    "--variant=minbase",
+    "--include=python3,python3-pip,ca-certificates",
+    *(f"--dpkgopt=path-exclude=/usr/share/{unused}/*" for unused in ("doc", "locale", "man")),
+]
+#: A registry that has said nothing after this long is taken to be out of reach.
+REGISTRY_SECONDS = 8
+NEVER_COPIED = ["**/__pycache__", "**/*.egg-info", "**/.*_cache", "**/tests"]
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image of ours.
+
+    Attributes
+    ----------
+    tag : str
+        Its name in the engine.
+    folder : Path
+        Where its Dockerfile and the files that go into it are.
+    parent : Image, optional
+        The image it starts from, handed to the Dockerfile as ``BASE``.
+    packages : tuple of str
+        Packages of this checkout that come into it as wheels, with all they need.
+    extras : tuple of str
+        Libraries besides those.
+    """
+
+    tag: str
+    folder: Path
+    parent: "Image | None" = None
+    packages: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+
+    @cached_property
+    def content(self) -> str:
+        """A digest of all that goes into the image."""
+        digest = hashlib.sha256(self.parent.content.encode() if self.parent else b"")
+        for path in self.files:
+            digest.update(str(path.relative_to(self.folder)).encode() + path.read_bytes())
+        if self.packages:
+            digest.update(wheels.digest([*self.packages, *self.extras]).encode())
+        return digest.hexdigest()
+
+    @cached_property
+    def files(self) -> list[Path]:
+        """The files of the folder, without those that its .dockerignore names."""
+        ignore = self.folder / ".dockerignore"
+        ignored = ignore.read_text().split() if ignore.exists() else []
+        names = exclude_paths(str(self.folder), [*ignored, *NEVER_COPIED], "Dockerfile")
+        return sorted(path for name in names if (path := self.folder / name).is_file())
+
+
+BASE = Image("vantage6/base:bookworm", ROOT / "docker" / "base")
+ALGORITHM_BASE = Image(
+    f"{DEFAULT_DOCKER_REGISTRY}/algorithm-base:{__version__}",
+    ROOT / "docker" / "algorithm-base",
+    parent=BASE,
+    packages=("vantage6-client",),
+    extras=("pandas",),
+)
+
+
+def ensure_base_image() -> str:
+    """Have the image that all others start from, and return its name."""
+    return ensure(BASE)
+
+
+def ensure_algorithm_image(folder: Path, tag: str) -> str:
+    """Have the image of the algorithm in ``folder``, and return its name.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds a Dockerfile that starts from ``${BASE}`` and needs no network.
+    tag : str
+        The image's name.
+    """
+    return ensure(Image(tag, folder, parent=ALGORITHM_BASE))
+
+
+def ensure_average_image() -> str:
+    """Have the image of the average algorithm, and return its name."""
+    return ensure_algorithm_image(ROOT / "algorithms" / "average", f"v6-average-py:{__version__}")
+
+
+def ensure_infrastructure_images() -> list[str]:
+    """Have the images of the server and the node, and return their names."""
+    return [
+        ensure(
+            Image(
+                f"{DEFAULT_DOCKER_REGISTRY}/{name}:{__version__}",
+                ROOT / "docker" / "infrastructure",
+                parent=BASE,
+                packages=("vantage6-node", "vantage6-server"),
+            )
+        )
+        for name in (DEFAULT_SERVER_IMAGE, DEFAULT_NODE_IMAGE)
+    ]
+
+
+def ensure(image: Image) -> str:
+    """Build an image, and before it those it starts from, unless it is there as it should be."""
+    client = ensure_engine()
+    if not is_current(client, image):
+        with exclusive(LOCK, "another process that builds images"):
+            _build_chain(client, image)
+    return image.tag
+
+
+def is_current(client: docker.DockerClient, image: Image) -> bool:
+    """Tell whether the engine has the image as this checkout would build it."""
+    return _has_content(client, image.tag, image.content)
+
+
+def _has_content(client: docker.DockerClient, tag: str, content: str) -> bool:
+    found = _find(client, tag)
+    return found is not None and found.labels.get(CONTENT_LABEL) == content
+
+
+def _find(client: docker.DockerClient, tag: str) -> docker.models.images.Image | None:
+    try:
+        return client.images.get(tag)
+    except ImageNotFound:
+        return None
+
+
+def _remove(client: docker.DockerClient, image: docker.models.images.Image) -> None:
+    """Remove an image that has lost its name, so that rebuilding does not fill the disk."""
+    try:
+        image.reload()
+        if not image.tags:
+            client.images.remove(image.id)
+    except ImageNotFound:
+        return
+    except APIError as error:
+        # a container still runs from it, or another image starts from it
+        if error.status_code != HTTPStatus.CONFLICT:
+            raise
+
+
+def _build_chain(client: docker.DockerClient, image: Image) -> None:
+    if is_current(client, image):
+        return
+    if image.parent:
+        _build_chain(client, image.parent)
+        arguments = {"BASE": image.parent.tag}
+    else:
+        arguments = {"FROM": _foundation(client)}
+    folders = {}
+    if image.packages and image.parent:
+        folders = wheels.collect(client, image.parent.tag, image.packages, image.extras)
+    replaced = _find(client, image.tag)
+    with step(f"Building the image {image.tag}"):
+        _build(client, image, arguments, folders)
+    if replaced:
+        _remove(client, replaced)
+
+
+def _build(
+    client: docker.DockerClient,
+    image: Image,
+    arguments: dict[str, str],
+    folders: dict[str, Path],
+) -> None:
+    with tempfile.TemporaryFile() as context:
+        _write_context(context, image, folders)
+        context.seek(0)
+        try:
+            client.images.build(
+                fileobj=context,
+                custom_context=True,
+                tag=image.tag,
+                buildargs=arguments,
+                labels={CONTENT_LABEL: image.content},
+                network_mode="none",
+                rm=True,
+                forcerm=True,
+            )
+        except (BuildError, APIError) as error:
+            raise SetupError(f"the image {image.tag} was not built: {_sentence(error)}") from error
+
+
+def _write_context(file: io.IOBase, image: Image, folders: dict[str, Path]) -> None:
+    """Write the files of an image as a tar archive that is the same for the same files."""
+    members = {str(path.relative_to(image.folder)): path for path in image.files}
+    for name, folder in folders.items():
+        members |= {f"wheels/{name}/{path.name}": path for path in folder.glob("*.whl")}
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for name, path in sorted(members.items()):
+            entry = archive.gettarinfo(str(path), arcname=name)
+            entry.mtime = entry.uid = entry.gid = 0
+            with path.open("rb") as content:
+                archive.addfile(entry, content)
+
+
+def _sentence(error: DockerException) -> str:
+    """Return the last line of what a failed build printed, or else the error."""
+    words = [part.get("stream", "").strip() for part in getattr(error, "build_log", [])]
+    return " / ".join([*[word for word in words if word][-2:], str(error)])
+
+
+def _foundation(client: docker.DockerClient) -> str:
+    """Return the image that the base starts from: the official one, else one of our own."""
+    recipe = hashlib.sha256(" ".join(MMDEBSTRAP).encode()).hexdigest()
+    if _find(client, OFFICIAL_BASE):
+        return OFFICIAL_BASE
+    if _has_content(client, DEBIAN_BASE, recipe):
+        return DEBIAN_BASE
+    with step(f"Pulling {OFFICIAL_BASE}"):
+        if _pull(client, OFFICIAL_BASE):
+            return OFFICIAL_BASE
+    _make_debian(client, recipe)
+    return DEBIAN_BASE
+
+
+def _pull(client: docker.DockerClient, name: str) -> bool:
+    """Pull an image; give up when no registry says a first word in time.
+
+    The engine itself asks, in a thread that is left behind: only it knows its proxies and
+    mirrors, and it may take a minute to find out that it has no network.
+    """
+    words: queue.Queue[dict[str, str] | None] = queue.Queue()
+
+    def pull() -> None:
+        try:
+            repository, tag = name.rsplit(":", 1)
+            for word in client.api.pull(repository, tag, stream=True, decode=True):
+                words.put(word)
+        except DockerException as error:
+            words.put({"error": str(error)})
+        words.put(None)
+
+    threading.Thread(target=pull, daemon=True).start()
+    try:
+        word = words.get(timeout=REGISTRY_SECONDS)
+        while word is not None and "error" not in word:
+            word = words.get()
+    except queue.Empty:
+        return False
+    return word is None
+
+
+def _make_debian(client: docker.DockerClient, recipe: str) -> None:
+    """Make an image from Debian's packages, as no registry has one for us."""
+    if not shutil.which("mmdebstrap"):
+        if not debian.is_ours():
+            raise SetupError(
+                f"no image registry answers for {OFFICIAL_BASE}; pull it once where there is a"
+                " network, or install mmdebstrap, which makes one from Debian's packages"
+            )
+        debian.install("mmdebstrap")
+    with tempfile.TemporaryDirectory(prefix="vantage6-") as folder:
+        archive = Path(folder) / "debian.tar"
+        with step(f"Making a Debian {DEBIAN_SUITE} with mmdebstrap"):
+            run([*MMDEBSTRAP, DEBIAN_SUITE, archive], "mmdebstrap could not make a Debian")
+        with step(f"Importing it as {DEBIAN_BASE}"):
+            repository, tag = DEBIAN_BASE.split(":")
+            label = [f"LABEL {CONTENT_LABEL}={recipe}"]
+            client.api.import_image_from_file(str(archive), repository, tag, changes=label)
+
+
+#: What `make images` builds, and of it what the tests need.
+ALL: dict[str, Callable[[], object]] = {
+    "base": ensure_base_image,
+    "average": ensure_average_image,
+    "infrastructure": ensure_infrastructure_images,
+}
+FOR_TESTS: Sequence[str] = ("base", "average")
+
+
+def build(arguments: Sequence[str] | None = None) -> None:
+    """Build the images that the command line names, or all."""
+    parser = argparse.ArgumentParser(prog="development.images", description=build.__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ALL)}")
+    parser.add_argument("--for-tests", action="store_true", help="as many as can be had here")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.names) - set(ALL):
+        raise SetupError(f"there is no image named {', '.join(sorted(unknown))}")
+    names = FOR_TESTS if options.for_tests else options.names or list(ALL)
+    try:
+        for name in names:
+            ALL[name]()
+    except SetupError as error:
+        if not options.for_tests or debian.is_ours():
+            raise
+        print(f"note: tests that need containers will be skipped: {error}")
+
+
+if __name__ == "__main__":
+    main(build)
