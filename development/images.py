@@ -20,6 +20,7 @@ from pathlib import Path
 
 import docker
 from docker.errors import APIError, BuildError, DockerException, ImageNotFound
+from docker.models.images import Image as BuiltImage
 from docker.utils.build import exclude_paths
 
 from development import debian, wheels
@@ -161,14 +162,14 @@ def _has_content(client: docker.DockerClient, tag: str, content: str) -> bool:
     return found is not None and found.labels.get(CONTENT_LABEL) == content
 
 
-def _find(client: docker.DockerClient, tag: str) -> docker.models.images.Image | None:
+def _find(client: docker.DockerClient, tag: str) -> BuiltImage | None:
     try:
         return client.images.get(tag)
     except ImageNotFound:
         return None
 
 
-def _remove(client: docker.DockerClient, image: docker.models.images.Image) -> None:
+def _remove(client: docker.DockerClient, image: BuiltImage) -> None:
     """Remove an image that has lost its name, so that rebuilding does not fill the disk."""
     try:
         image.reload()
