@@ -73,8 +73,7 @@ def test_a_message_for_somebody_else_is_refused(cryptor, other_key_file):
         text = cryptor.encrypt_bytes_to_str(b"secret", theirs)
         try:
             assert cryptor.decrypt_str_to_bytes(text) != b"secret"
-        except EncryptionError as error:
-            assert "another key" in str(error)
+        except EncryptionError:
             refused += 1
     assert refused >= 6
 
