@@ -1,0 +1,1 @@
+"""What runs inside an algorithm container: wrappers, dispatch, readers and the mock client."""

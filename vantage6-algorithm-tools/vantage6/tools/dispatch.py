@@ -1,0 +1,296 @@
+"""From the input to the function it asks for, and to that function's answer."""
+
+import os
+from collections.abc import Callable
+from importlib import import_module
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from vantage6.common.serialization import (
+    JSON,
+    LEGACY,
+    PICKLE,
+    can_write,
+    deserialize,
+    payload_format,
+    serialize,
+)
+from vantage6.tools.exceptions import (
+    DeserializationException,
+    FunctionFailed,
+    InputError,
+    MethodNotFound,
+    OutputError,
+)
+from vantage6.tools.util import info
+
+if TYPE_CHECKING:
+    from vantage6.common.client.container import ContainerClient
+
+FEDERATED_PREFIX = "RPC_"
+
+# A function that calls one of these can reach its arguments without naming them.
+_SEES_EVERYTHING = {"locals", "vars", "dir", "eval", "exec"}
+
+
+class Call(NamedTuple):
+    """One call of a function of the algorithm, ready to be made."""
+
+    name: str
+    function: Callable[..., Any]
+    central: bool
+    arguments: list[Any]
+    keywords: dict[str, Any]
+
+    @property
+    def needs_data(self) -> bool:
+        """Whether the function looks at the data it is handed.
+
+        Central functions mostly do not, and then their container starts without the time
+        that it takes to import a data library and to read the database.
+        """
+        return not self.central or uses_argument(self.function, 1)
+
+    def run(self, data: Any, client: Any = None) -> Any:
+        """Make the call; central functions get a client in front of the data."""
+        leading = [client, data] if self.central else [data]
+        return self.function(*leading, *self.arguments, **self.keywords)
+
+
+def answer(
+    payload: bytes,
+    module: str,
+    *,
+    load_data: Callable[[dict[str, Any]], Any],
+    connect: Callable[[], "ContainerClient"],
+    allow_pickle: bool = False,
+) -> bytes:
+    """The whole way from the bytes of an input to those of the algorithm's answer.
+
+    Parameters
+    ----------
+    payload : bytes
+        The input as the node wrote it.
+    module : str
+        Name of the algorithm's package.
+    load_data : callable
+        Gives the data for an input; called only where the function looks at it.
+    connect : callable
+        Gives the client for central functions.
+    allow_pickle : bool
+        Whether a pickled input is read.
+
+    Raises
+    ------
+    AlgorithmError
+        When it cannot be done; the subclass tells what stood in the way.
+    """
+    input_data = parse_input(payload, allow_pickle)
+    call = find_call(module, input_data)
+    answer_format = choose_format(input_data, payload)
+    data = load_data(input_data) if call.needs_data else None
+    client = connect() if call.central else None
+    info(f"Calling {call.name}")
+    value = call_function(call, data, client)
+    info(f"Answering as {answer_format}")
+    return _to_bytes(value, answer_format)
+
+
+def find_call(module_name: str, input_data: dict[str, Any]) -> Call:
+    """The call that an input asks for.
+
+    Raises
+    ------
+    InputError
+        When the input names no function.
+    MethodNotFound
+        When the algorithm has no such function.
+    """
+    method = input_data.get("method")
+    if not isinstance(method, str) or not method:
+        raise InputError("The input does not name a method")
+    central = bool(input_data.get("master"))
+    name = method if central else FEDERATED_PREFIX + method
+    function = _find_function(import_algorithm(module_name), name)
+    return Call(
+        name=name,
+        function=function,
+        central=central,
+        # R sends an empty list where it means no keywords, and the other way round.
+        arguments=list(input_data.get("args") or []),
+        keywords=_keywords(function, input_data.get("kwargs") or {}),
+    )
+
+
+def parse_input(payload: bytes, allow_pickle: bool) -> dict[str, Any]:
+    """The dictionary in an input.
+
+    Raises
+    ------
+    InputError
+        When there is none, or it is a pickle and those are not allowed.
+    """
+    try:
+        input_data = deserialize(payload, allow_pickle=allow_pickle)
+    except DeserializationException as error:
+        raise InputError(f"The input cannot be read. {error}") from error
+    if not isinstance(input_data, dict):
+        raise InputError("The input is not a dictionary with a method in it")
+    return input_data
+
+
+def choose_format(input_data: dict[str, Any], payload: bytes) -> str:
+    """The format that was asked for, else that of the input.
+
+    Raises
+    ------
+    OutputError
+        When nothing here can write the format asked for.
+    """
+    asked = input_data.get("output_format") or (input_data.get("kwargs") or {}).get("data_format")
+    if not asked:
+        return _format_like(payload)
+    if not can_write(str(asked).lower()):
+        raise OutputError(
+            f"The answer is asked for in the format {asked!r}, which this image cannot write"
+        )
+    return str(asked).lower()
+
+
+def import_algorithm(module_name: str) -> Any:
+    """The package of the algorithm, by its import name or that of its distribution.
+
+    Raises
+    ------
+    MethodNotFound
+        When nothing of that name is installed, or it cannot be imported.
+    """
+    for name in (module_name, module_name.replace("-", "_")):
+        try:
+            return import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name != name:
+                raise _not_importable(module_name, error) from error
+        except Exception as error:
+            raise _not_importable(module_name, error) from error
+    raise MethodNotFound(f"The algorithm package {module_name!r} is not installed in this image")
+
+
+def call_function(call: Call, data: Any, client: "ContainerClient | None" = None) -> Any:
+    """Make a call.
+
+    Raises
+    ------
+    FunctionFailed
+        When the function raised an error. Its text is one line with the kind and the words
+        of that error, without a traceback: the lines of a program can show data.
+    """
+    try:
+        return call.run(data, client)
+    except Exception as error:
+        raise FunctionFailed(
+            f"Error encountered while calling {call.name}: {_one_line(error)}"
+        ) from error
+
+
+def container_client(token: str) -> "ContainerClient":
+    """A client that asks the server through the proxy of the node.
+
+    Raises
+    ------
+    InputError
+        When the environment does not tell where the proxy is.
+    """
+    from vantage6.common.client.container import ContainerClient
+
+    try:
+        client = ContainerClient(
+            token,
+            host=os.environ["HOST"],
+            port=os.environ["PORT"],
+            path=os.environ.get("API_PATH", ""),
+        )
+    except KeyError as error:
+        raise InputError(
+            f"The node does not tell where its proxy is: the variable {error} is not set"
+        ) from error
+    info(f"Working in collaboration {client.collaboration_id}")
+    return client
+
+
+def uses_argument(function: Callable[..., Any], position: int) -> bool:
+    """Whether a function may look at one of its positional arguments.
+
+    False only where the function's own instructions never mention the argument; anything
+    that is not a plain function is taken to use it.
+    """
+    if not isinstance(function, FunctionType):
+        return True
+    code = function.__code__
+    if position >= code.co_argcount or _SEES_EVERYTHING & set(code.co_names):
+        return True
+    return _mentions(code, code.co_varnames[position])
+
+
+def _mentions(code: CodeType, variable: str) -> bool:
+    import dis
+
+    # One instruction of newer interpreters can load two variables at once.
+    return variable in code.co_cellvars or any(
+        variable == instruction.argval
+        or (isinstance(instruction.argval, tuple) and variable in instruction.argval)
+        for instruction in dis.get_instructions(code)
+    )
+
+
+def _find_function(algorithm: Any, name: str) -> Callable[..., Any]:
+    function: Any = None if name.startswith("_") else getattr(algorithm, name, None)
+    if not callable(function):
+        raise MethodNotFound(
+            f"The algorithm {algorithm.__name__} has no function {name}; "
+            f"its federated functions are {_names(algorithm)}"
+        )
+    return cast(Callable[..., Any], function)
+
+
+def _names(algorithm: Any) -> str:
+    names = [name for name in vars(algorithm) if name.startswith(FEDERATED_PREFIX)]
+    return ", ".join(sorted(names)) or "none"
+
+
+def _not_importable(module_name: str, error: Exception) -> MethodNotFound:
+    return MethodNotFound(
+        f"The algorithm package {module_name!r} cannot be imported ({_one_line(error)})"
+    )
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _keywords(function: Callable[..., Any], keywords: dict[str, Any]) -> dict[str, Any]:
+    """The keywords for a function, without a `data_format` that it does not know.
+
+    The documentation has researchers ask for the format of the answer there.
+    """
+    if "data_format" not in keywords:
+        return dict(keywords)
+    import inspect
+
+    parameters = inspect.signature(function).parameters.values()
+    if any(p.name == "data_format" or p.kind is p.VAR_KEYWORD for p in parameters):
+        return dict(keywords)
+    return {name: value for name, value in keywords.items() if name != "data_format"}
+
+
+def _format_like(payload: bytes) -> str:
+    if payload_format(payload) != PICKLE:
+        return JSON
+    return PICKLE if payload[: len(PICKLE)].lower() == PICKLE.encode() else LEGACY
+
+
+def _to_bytes(value: Any, answer_format: str) -> bytes:
+    try:
+        return serialize(value, answer_format)
+    except (TypeError, ValueError) as error:
+        raise OutputError(f"The answer cannot be written. {error}") from error

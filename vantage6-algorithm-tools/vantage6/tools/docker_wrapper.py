@@ -1,0 +1,224 @@
+"""Entries of algorithm containers: read the input, load the data, call, write the answer.
+
+Third parties end their Dockerfile with a call of one of the functions below. Every container
+imports this module, so it pulls in no library before one is needed.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+from vantage6.common.serialization import LEGACY, deserialize, serialize
+from vantage6.tools.dispatch import answer, container_client
+from vantage6.tools.exceptions import (
+    AlgorithmError,
+    DatabaseError,
+    DeserializationException,
+    FunctionFailed,
+    InputError,
+)
+from vantage6.tools.util import error, info, warn
+
+_DATA_FORMAT_SEPARATOR = "."
+_MAX_FORMAT_STRING_LENGTH = 10
+
+
+def docker_wrapper(module: str, load_data: bool = True) -> None:
+    """Run an algorithm on a CSV file, which its functions get as a pandas data frame.
+
+    Parameters
+    ----------
+    module : str
+        Import name of the algorithm.
+    load_data : bool
+        False for algorithms that have no use for a database: their functions get None.
+    """
+    DockerWrapper(load_data).wrap_algorithm(module)
+
+
+def parquet_wrapper(module: str, load_data: bool = True) -> None:
+    """Run an algorithm on a parquet file; otherwise like `docker_wrapper`."""
+    ParquetWrapper(load_data).wrap_algorithm(module)
+
+
+def sparql_wrapper(module: str, load_data: bool = True) -> None:
+    """Run an algorithm on what a SPARQL endpoint answers to the `query` of the input."""
+    SparqlDockerWrapper(load_data).wrap_algorithm(module)
+
+
+class WrapperBase:
+    """One run of an algorithm; a subclass says how its database is loaded.
+
+    Parameters
+    ----------
+    needs_database : bool
+        False where the functions of the algorithm have no use for a database.
+    """
+
+    def __init__(self, needs_database: bool = True) -> None:
+        self.needs_database = needs_database
+
+    @staticmethod
+    def load_data(database_uri: str, input_data: dict[str, Any]) -> Any:
+        """What the functions of the algorithm get as their data.
+
+        Parameters
+        ----------
+        database_uri : str
+            Path or address of the database.
+        input_data : dict
+            The input of the run.
+        """
+        raise NotImplementedError
+
+    def wrap_algorithm(self, module: str) -> None:
+        """Run an algorithm from the files that the node names to the file it asks for.
+
+        Raises
+        ------
+        SystemExit
+            With status 1, after one line on the reason, when that did not work.
+        """
+        info(f"{type(self).__name__} for {module}")
+        try:
+            self._run(module)
+        except FunctionFailed as failure:
+            warn(str(failure))
+            sys.exit(1)
+        except AlgorithmError as failure:
+            error(str(failure))
+            sys.exit(1)
+
+    def _run(self, module: str) -> None:
+        content = answer(
+            _read_file("INPUT_FILE", "input"),
+            module,
+            load_data=self._load if self.needs_database else _no_data,
+            connect=lambda: container_client(_read_token()),
+            allow_pickle=pickle_allowed(),
+        )
+        _path("OUTPUT_FILE").write_bytes(content)
+
+    def _load(self, input_data: dict[str, Any]) -> Any:
+        """The data; a failure is told without the words of the library, which can show data."""
+        uri = _environment("DATABASE_URI", "The node names no database for this task")
+        try:
+            return self.load_data(uri, input_data)
+        except AlgorithmError:
+            raise
+        except FileNotFoundError as missing:
+            raise DatabaseError(f"There is no database file {uri}") from missing
+        except Exception as failure:
+            raise DatabaseError(
+                f"The database could not be read by {type(self).__name__} "
+                f"({type(failure).__name__})"
+            ) from failure
+
+
+class DockerWrapper(WrapperBase):
+    """Runs algorithms on CSV files."""
+
+    @staticmethod
+    def load_data(database_uri: str, input_data: dict[str, Any]) -> Any:
+        """The table in a CSV file."""
+        from vantage6.tools.readers import csv
+
+        return csv.read(database_uri)
+
+
+class ParquetWrapper(WrapperBase):
+    """Runs algorithms on parquet files."""
+
+    @staticmethod
+    def load_data(database_uri: str, input_data: dict[str, Any]) -> Any:
+        """The table in a parquet file."""
+        from vantage6.tools.readers import parquet
+
+        return parquet.read(database_uri)
+
+
+class SparqlDockerWrapper(WrapperBase):
+    """Runs algorithms on what a SPARQL endpoint answers."""
+
+    @staticmethod
+    def load_data(database_uri: str, input_data: dict[str, Any]) -> Any:
+        """The endpoint's answer to the `query` of the input."""
+        from vantage6.tools.readers import sparql
+
+        if not input_data.get("query"):
+            raise InputError("The input holds no query for the SPARQL endpoint")
+        return sparql.read(database_uri, input_data["query"])
+
+
+def load_input(input_file: str) -> Any:
+    """The value in an input file.
+
+    Raises
+    ------
+    DeserializationException
+        When it cannot be read, or is a pickle and the node does not allow those.
+    """
+    return deserialize(Path(input_file).read_bytes(), allow_pickle=pickle_allowed())
+
+
+# The name of the 2.x line
+_load_data = load_input
+
+
+def write_output(output_format: str | None, output: Any, output_file: str) -> None:
+    """Write an answer with its format in front; without a format, as a bare pickle.
+
+    Raises
+    ------
+    ValueError
+        For a format that is not known; the file is left as it was.
+    """
+    Path(output_file).write_bytes(serialize(output, (output_format or LEGACY).lower()))
+
+
+def pickle_allowed() -> bool:
+    """Whether the node lets this run read pickles: `ALLOW_PICKLE` in its environment."""
+    return os.environ.get("ALLOW_PICKLE", "").lower() in ("1", "true", "yes")
+
+
+def _read_formatted(file: IO[bytes]) -> Any:
+    """The value in an open file that names its format."""
+    return deserialize(file.read(), allow_pickle=pickle_allowed())
+
+
+def _read_data_format(file: IO[bytes]) -> str:
+    """The name of the format in front of an open file, which is then read up to its separator."""
+    head = file.read(_MAX_FORMAT_STRING_LENGTH)
+    name, separator, _ = head.partition(_DATA_FORMAT_SEPARATOR.encode())
+    if not separator or not name.isalnum():
+        raise DeserializationException("The file does not name its format")
+    file.seek(len(name) + len(separator) - len(head), os.SEEK_CUR)
+    return name.decode()
+
+
+def _no_data(input_data: dict[str, Any]) -> None:
+    """For algorithms that have no use for a database."""
+
+
+def _read_token() -> str:
+    return _read_file("TOKEN_FILE", "token").decode().strip()
+
+
+def _read_file(variable: str, what: str) -> bytes:
+    path = _path(variable)
+    try:
+        return path.read_bytes()
+    except OSError as failure:
+        raise InputError(f"The {what} file {path} cannot be read: {failure.strerror}") from failure
+
+
+def _path(variable: str) -> Path:
+    return Path(_environment(variable, "This program is started by a node"))
+
+
+def _environment(variable: str, reason: str) -> str:
+    value = os.environ.get(variable)
+    if not value:
+        raise InputError(f"{reason}: the variable {variable} is not set")
+    return value

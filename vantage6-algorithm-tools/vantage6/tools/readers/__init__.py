@@ -1,0 +1,1 @@
+"""Readers of databases, one kind a file; each imports its library when it is called."""
