@@ -63,11 +63,13 @@ class Image:
     folder : Path
         Where its Dockerfile and the files that go into it are.
     parent : Image, optional
-        The image it starts from, handed to the Dockerfile as ``BASE``.
+        The image it starts from, handed to the Dockerfile as ``BASE_IMAGE``.
     packages : tuple of str
         Packages of this checkout that come into it as wheels, with all they need.
     extras : tuple of str
         Libraries besides those.
+    is_package : bool
+        Whether the folder is a package itself that comes as a wheel; its parent has all it needs.
     """
 
     tag: str
@@ -75,6 +77,7 @@ class Image:
     parent: "Image | None" = None
     packages: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
+    is_package: bool = False
 
     @cached_property
     def content(self) -> str:
@@ -116,11 +119,12 @@ def ensure_algorithm_image(folder: Path, tag: str) -> str:
     Parameters
     ----------
     folder : Path
-        Holds a Dockerfile that starts from ``${BASE}`` and needs no network.
+        Holds a package and a Dockerfile that starts from ``${BASE_IMAGE}`` and needs no network;
+        the package's wheel is in ``wheels`` when the image is built.
     tag : str
         The image's name.
     """
-    return ensure(Image(tag, folder, parent=ALGORITHM_BASE))
+    return ensure(Image(tag, folder, parent=ALGORITHM_BASE, is_package=True))
 
 
 def ensure_average_image() -> str:
@@ -174,7 +178,7 @@ def _remove(client: docker.DockerClient, image: BuiltImage) -> None:
     try:
         image.reload()
         if not image.tags:
-            client.images.remove(image.id)
+            client.images.remove(str(image.id))
     except ImageNotFound:
         return
     except APIError as error:
@@ -188,17 +192,24 @@ def _build_chain(client: docker.DockerClient, image: Image) -> None:
         return
     if image.parent:
         _build_chain(client, image.parent)
-        arguments = {"BASE": image.parent.tag}
+        arguments = {"BASE_IMAGE": image.parent.tag}
     else:
-        arguments = {"FROM": _foundation(client)}
-    folders = {}
-    if image.packages and image.parent:
-        folders = wheels.collect(client, image.parent.tag, image.packages, image.extras)
+        arguments = {"BASE_IMAGE": _foundation(client)}
+    folders = _wheels(client, image)
     replaced = _find(client, image.tag)
     with step(f"Building the image {image.tag}"):
         _build(client, image, arguments, folders)
     if replaced:
         _remove(client, replaced)
+
+
+def _wheels(client: docker.DockerClient, image: Image) -> dict[str, Path]:
+    """Return the folders with wheels that are put beside the files of the image."""
+    if image.is_package:
+        return {"wheels": wheels.build([image.folder], image.content)}
+    if image.packages and image.parent:
+        return wheels.collect(client, image.parent.tag, image.packages, image.extras)
+    return {}
 
 
 def _build(
@@ -229,7 +240,7 @@ def _write_context(file: io.IOBase, image: Image, folders: dict[str, Path]) -> N
     """Write the files of an image as a tar archive that is the same for the same files."""
     members = {str(path.relative_to(image.folder)): path for path in image.files}
     for name, folder in folders.items():
-        members |= {f"wheels/{name}/{path.name}": path for path in folder.glob("*.whl")}
+        members |= {f"{name}/{path.name}": path for path in folder.glob("*.whl")}
     with tarfile.open(fileobj=file, mode="w") as archive:
         for name, path in sorted(members.items()):
             entry = archive.gettarinfo(str(path), arcname=name)

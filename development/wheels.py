@@ -41,7 +41,7 @@ EPOCH = "1577836800"
 def collect(
     client: docker.DockerClient, image: str, packages: Sequence[str], extras: Sequence[str]
 ) -> dict[str, Path]:
-    """Return folders with the wheels of ``packages`` and of all they need.
+    """Return folders with the wheels of ``packages`` and of all they need: ours, and libraries.
 
     Parameters
     ----------
@@ -55,8 +55,11 @@ def collect(
     """
     target = ask(client, image)
     needed = closure([*packages, *extras], target)
-    ours = [name for name in needed if name in checkout()]
-    return {"vantage6": _build_ours(ours), "libraries": _download(_pins(needed), target)}
+    ours = [folder for name, folder in checkout().items() if name in needed]
+    return {
+        "wheels": build(ours, digest(packages)),
+        "libraries": _download(_pins(needed), target),
+    }
 
 
 def ask(client: docker.DockerClient, image: str) -> dict[str, str]:
@@ -128,15 +131,25 @@ def _sources(folders: Iterable[Path]) -> Iterator[Path]:
         yield from (p for p in package if p.is_file() and p.parent.name != "__pycache__")
 
 
-def _build_ours(names: Sequence[str]) -> Path:
-    def build(folder: Path) -> None:
+def build(folders: Sequence[Path], sources: str) -> Path:
+    """Return a folder with the wheels of packages of this checkout.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        The packages.
+    sources : str
+        A digest of their sources; the wheels of the same sources are built once.
+    """
+
+    def make(target: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="vantage6-") as copies:
             # a build inside the checkout would pack what an earlier one left in build/
             unwanted = shutil.ignore_patterns("build", "tests", "*.egg-info", "__pycache__")
-            sources = [Path(copies) / name for name in names]
-            for name, source in zip(names, sources, strict=True):
-                shutil.copytree(checkout()[name], source, ignore=unwanted)
-            command = [*_pip("wheel"), "--no-build-isolation", "--wheel-dir", folder, *sources]
+            copied = [Path(copies) / folder.name for folder in folders]
+            for folder, copy in zip(folders, copied, strict=True):
+                shutil.copytree(folder, copy, ignore=unwanted)
+            command = [*_pip("wheel"), "--no-build-isolation", "--wheel-dir", target, *copied]
             with step("Building wheels of the packages of this checkout"):
                 run(
                     command,
@@ -144,7 +157,7 @@ def _build_ours(names: Sequence[str]) -> Path:
                     environment={"SOURCE_DATE_EPOCH": EPOCH},
                 )
 
-    return _cached("vantage6", f"{' '.join(names)} {digest(names)}", build)
+    return _cached("checkout", sources, make)
 
 
 def _download(requirements: Sequence[str], target: dict[str, str]) -> Path:
