@@ -15,7 +15,7 @@ from vantage6.common.exceptions import ConfigurationError
 from vantage6.server import migration
 from vantage6.server.configuration import MINIMUM_SECRET_LENGTH
 from vantage6.server.model import Authenticatable, Node, Organization, Role, Rule, User
-from vantage6.server.permission.catalogue import RULES
+from vantage6.server.permission.catalogue import RULES, RuleKey
 from vantage6.server.permission.role import DEFAULT_ROLES, ROOT
 
 ROOT_NAME = "root"
@@ -77,7 +77,7 @@ def prepare(
 
 def add_rules(session: Session) -> None:
     """Add the rules of the catalogue that are missing, in its order."""
-    known = {(rule.name, rule.scope, rule.operation) for rule in session.scalars(select(Rule))}
+    known = _rules(session)
     for record in RULES:
         if record.key not in known:
             session.add(
@@ -93,7 +93,9 @@ def add_rules(session: Session) -> None:
 
 def add_roles(session: Session) -> None:
     """Add the default roles that are missing, by name; those that are there stay as they are."""
-    rules = {(rule.name, rule.scope, rule.operation): rule for rule in session.scalars(select(Rule))}
+    rules = {
+        (rule.name, rule.scope, rule.operation): rule for rule in session.scalars(select(Rule))
+    }
     known = set(session.scalars(select(Role.name).where(Role.organization_id.is_(None))))
     for default in DEFAULT_ROLES:
         if default.name not in known:
@@ -101,6 +103,10 @@ def add_roles(session: Session) -> None:
             role.rules = [rules[record.key] for record in default.rules]
             session.add(role)
             session.flush()
+
+
+def _rules(session: Session) -> dict[RuleKey, Rule]:
+    return {(rule.name, rule.scope, rule.operation): rule for rule in session.scalars(select(Rule))}
 
 
 def add_root(session: Session, server_type: str | None) -> str | None:

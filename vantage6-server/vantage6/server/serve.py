@@ -59,9 +59,7 @@ def url(listener: socket.socket) -> str:
     return f"http://[{ip}]:{port}" if ":" in ip else f"http://{ip}:{port}"
 
 
-def serve(
-    build: Callable[[], Flask], listener: socket.socket, ready: Callable[[], None]
-) -> None:
+def serve(build: Callable[[], Flask], listener: socket.socket, ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT; does not return, the process exits.
 
     Parameters

@@ -133,9 +133,7 @@ class EventHub:
                 # error of the request, and the others are still to be told.
                 log.exception("Event %s could not be delivered", event.name)
 
-    def wait_for_task(
-        self, task_id: int, is_final: Callable[[], bool], timeout: float
-    ) -> bool:
+    def wait_for_task(self, task_id: int, is_final: Callable[[], bool], timeout: float) -> bool:
         """Block until a task is final; see `TaskWaiters.wait`."""
         return self._waiters.wait(task_id, is_final, timeout)
 

@@ -1,0 +1,21 @@
+"""The command `vserver-local`: a server in a process of its own, without Docker."""
+
+import click
+
+from vantage6.common.cli import FriendlyGroup
+from vantage6.server.cli.files import files
+from vantage6.server.cli.import_file import import_file
+from vantage6.server.cli.list_instances import list_instances
+from vantage6.server.cli.migrate import migrate
+from vantage6.server.cli.new import new
+from vantage6.server.cli.start import start
+from vantage6.server.cli.version import version
+
+
+@click.group(cls=FriendlyGroup)
+def main() -> None:
+    """Run a vantage6 server in this process, without Docker."""
+
+
+for command in (files, import_file, list_instances, migrate, new, start, version):
+    main.add_command(command)

@@ -1,0 +1,27 @@
+import json
+from pathlib import Path
+
+import click
+
+from vantage6.common.context import InstanceContext
+from vantage6.server.cli.options import json_option, with_instance
+
+
+@click.command("import")
+@with_instance
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--drop-all",
+    is_flag=True,
+    help="Drop all tables first; only where the configuration has allow_drop_all.",
+)
+@json_option
+def import_file(context: InstanceContext, file: Path, drop_all: bool, as_json: bool) -> None:
+    """Add the organizations, users, collaborations and nodes in FILE to the database."""
+    from vantage6.server import instance
+
+    imported = instance.import_file(context, file, drop=drop_all)
+    if as_json:
+        click.echo(json.dumps(imported))
+    else:
+        click.echo("Imported " + ", ".join(f"{count} {kind}" for kind, count in imported.items()))

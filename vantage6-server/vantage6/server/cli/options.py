@@ -1,0 +1,42 @@
+"""Options that several commands of the server share."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+import click
+
+from vantage6.common.cli import instance_options, select_context
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+def with_instance(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that name a server; it receives the server's context."""
+
+    @instance_options(default_environment="prod", default_system=True)
+    @wraps(command)
+    def run(
+        *,
+        name: str | None,
+        config: str | None,
+        environment: str,
+        system_folders: bool,
+        **options: Any,
+    ) -> Any:
+        # Not at import: the schema brings the database library, which few commands need.
+        from vantage6.server.configuration import ServerSchema
+
+        context = select_context(
+            "server",
+            ServerSchema(),
+            name=name,
+            config=config,
+            environment=environment,
+            system_folders=system_folders,
+        )
+        return command(context, **options)
+
+    return run

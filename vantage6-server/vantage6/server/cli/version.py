@@ -1,0 +1,13 @@
+import json
+
+import click
+
+from vantage6.common import __version__
+from vantage6.server.cli.options import json_option
+
+
+@click.command()
+@json_option
+def version(as_json: bool) -> None:
+    """Show the version of this server."""
+    click.echo(json.dumps({"server": __version__}) if as_json else __version__)

@@ -1,0 +1,165 @@
+"""What the commands do with one server: prepare its database, fill it, serve it."""
+
+import logging
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.engine import URL
+
+from vantage6.common import __version__
+from vantage6.common.context import InstanceContext
+from vantage6.common.exceptions import ConfigurationError
+from vantage6.common.log import setup_logging
+from vantage6.server import first_run, migration
+from vantage6.server.configuration import has_predictable_secret
+from vantage6.server.database import Database, database_uri
+from vantage6.server.service.fixture import drop_all, insert_fixture, read_fixture
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+log = logging.getLogger(__name__)
+
+
+def database_url(context: InstanceContext) -> URL:
+    """Where the database of a server is, with a relative SQLite path resolved."""
+    # Hashes of passwords and the secret for tokens are kept there.
+    context.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = Database(database_uri(context.config), context.data_dir)
+    try:
+        return database.engine.url
+    finally:
+        database.dispose()
+
+
+def start(
+    context: InstanceContext,
+    *,
+    ip: str | None = None,
+    port: int | None = None,
+    ready_file: Path | None = None,
+) -> None:
+    """Prepare a server and serve it until it is told to stop; does not return.
+
+    Parameters
+    ----------
+    context : InstanceContext
+    ip, port : optional
+        Where to listen, instead of where the configuration says; port 0 picks a free one.
+    ready_file : Path, optional
+        Where to write the address once requests are answered.
+    """
+    from vantage6.server.serve import announce, bind, serve, url
+
+    setup_logging(context)
+    if ready_file:
+        # One that an earlier run left would be taken for ours.
+        ready_file.unlink(missing_ok=True)
+    listener = bind(ip or context.config["ip"], context.config["port"] if port is None else port)
+    address = url(listener)
+    config = application_config(context)
+    prepared = first_run.prepare(
+        database_url(context), context.config["type"], after=first_run.set_all_offline
+    )
+    _log_start(context, prepared)
+    show_root_password(prepared)
+    serve(lambda: _build(context, config), listener, lambda: announce(address, ready_file))
+
+
+def application_config(context: InstanceContext) -> dict[str, Any]:
+    """What the application is made from: the configuration with nothing left open."""
+    return {
+        **context.config,
+        "uri": database_url(context).render_as_string(hide_password=False),
+        "jwt_secret_key": first_run.load_secret(context.config, context.data_dir),
+    }
+
+
+def import_file(context: InstanceContext, path: Path, *, drop: bool = False) -> Counter[str]:
+    """Add everything in an import file to the database of a server: all of it, or nothing.
+
+    Parameters
+    ----------
+    context : InstanceContext
+    path : Path
+    drop : bool
+        Whether to drop all tables first; the configuration must allow it.
+
+    Returns
+    -------
+    Counter
+        How many there were of each kind.
+
+    Raises
+    ------
+    ConfigurationError
+        With the entry at fault.
+    """
+    if drop and not context.config["allow_drop_all"]:
+        raise ConfigurationError(
+            f"{context.config_file}, environment {context.environment!r}, does not allow to "
+            "drop all tables: allow_drop_all is false"
+        )
+    fixture = read_fixture(path)
+    imported: Counter[str] = Counter()
+    try:
+        prepared = first_run.prepare(
+            database_url(context),
+            context.config["type"],
+            before=drop_all if drop else None,
+            after=lambda session: imported.update(insert_fixture(session, fixture)),
+        )
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: nothing was imported: {error}") from error
+    show_root_password(prepared)
+    return imported
+
+
+def migrate(context: InstanceContext, *, check: bool = False) -> list[str]:
+    """Bring the database of a server to the newest revision.
+
+    Parameters
+    ----------
+    context : InstanceContext
+    check : bool
+        Change nothing.
+
+    Returns
+    -------
+    list of str
+        The revisions that were applied, or would be.
+    """
+    with migration.exclusive(database_url(context)) as connection:
+        return migration.pending(connection) if check else migration.upgrade(connection)
+
+
+def show_root_password(prepared: first_run.Prepared) -> None:
+    """Print the one-time password of `root` where only whoever started the command sees it."""
+    if prepared.root_password:
+        print(
+            f"The user {first_run.ROOT_NAME!r} was made. Its password is shown only now: "
+            f"{prepared.root_password}",
+            flush=True,
+        )
+
+
+def _build(context: InstanceContext, config: dict[str, Any]) -> "Flask":
+    from vantage6.server.app import create_app
+
+    setup_logging(context)
+    return create_app(config)
+
+
+def _log_start(context: InstanceContext, prepared: first_run.Prepared) -> None:
+    log.info("vantage6 server %s on Python %s", __version__, sys.version.split()[0])
+    log.info("Configuration %s, environment %s", context.config_file, context.environment)
+    log.info("Log file %s", context.log_file)
+    for revision in prepared.revisions:
+        log.info("The database was migrated to revision %s", revision)
+    if has_predictable_secret(context.config):
+        log.warning(
+            "jwt_secret_key was made of the clock and the machine and can be guessed; leave it "
+            "out of the configuration to get a random one"
+        )
