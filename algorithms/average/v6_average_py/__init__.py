@@ -37,8 +37,8 @@ def master(client: "ContainerClient", data: "DataFrame", column_name: str) -> di
     Returns
     -------
     dict
-        `average`, `count` and `missing` over all rows, and `organizations` with `id`, `name`,
-        `rows` and `missing` of each.
+        `average`, `count` and `missing` over all rows, and `rows`: how many each organization
+        had, by its id.
 
     Raises
     ------
@@ -47,13 +47,13 @@ def master(client: "ContainerClient", data: "DataFrame", column_name: str) -> di
     ValueError
         When no organization has a value.
     """
-    organizations = client.get_organizations_in_my_collaboration()
+    ids = [organization["id"] for organization in client.get_organizations_in_my_collaboration()]
     task = client.create_new_task(
         {"method": "average_partial", "kwargs": {"column_name": column_name}},
-        organization_ids=[organization["id"] for organization in organizations],
+        organization_ids=ids,
     )
     partials: list[Partial] = client.wait_for_results(task["id"])
-    return {**combine(partials, column_name), "organizations": rows_of(organizations, partials)}
+    return {**combine(partials, column_name), "rows": rows_of(ids, partials)}
 
 
 def RPC_average_partial(data: "DataFrame", column_name: str) -> Partial:  # noqa: N802
@@ -89,14 +89,7 @@ def combine(partials: list[Partial], column_name: str) -> dict[str, Any]:
     }
 
 
-def rows_of(organizations: list[dict[str, Any]], partials: list[Partial]) -> list[dict[str, Any]]:
-    """How much each organization took part with."""
-    return [
-        {
-            "id": organization["id"],
-            "name": organization["name"],
-            "rows": partial["count"] + partial["missing"],
-            "missing": partial["missing"],
-        }
-        for organization, partial in zip(organizations, partials, strict=True)
-    ]
+def rows_of(organization_ids: list[int], partials: list[Partial]) -> dict[int, int]:
+    """How many rows each organization took part with, the missing values among them."""
+    rows = (partial["count"] + partial["missing"] for partial in partials)
+    return dict(zip(organization_ids, rows, strict=True))

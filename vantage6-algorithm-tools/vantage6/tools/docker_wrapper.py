@@ -108,7 +108,7 @@ class WrapperBase:
         except AlgorithmError:
             raise
         except FileNotFoundError as missing:
-            raise DatabaseError(f"There is no database file {uri}") from missing
+            raise DatabaseError("The database file that the node names is not there") from missing
         except Exception as failure:
             raise DatabaseError(
                 f"The database could not be read by {type(self).__name__} "
