@@ -140,13 +140,14 @@ class _Server(BaseApplication):
     def load(self) -> Flask:
         """Make the application, in the worker process."""
         self._flask = self._build()
+        self._flask.extensions["sockets"].start()
         return self._flask
 
     def stop(self) -> None:
         """End what would keep threads busy: sockets and long-polls."""
         if self._flask:
-            for close in self._flask.extensions["stopping"]:
-                close()
+            self._flask.extensions["events"].close()
+            self._flask.extensions["sockets"].close()
 
     def _worker_is_ready(self, worker: ThreadWorker) -> None:
         # A worker that replaces a crashed one is not news to whoever started us.

@@ -12,7 +12,7 @@ from vantage6.server.wizard import QUESTIONS, ask, check_new, create_configurati
 def answer_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give the command an option for every question."""
     for question in reversed(QUESTIONS):
-        kind = click.Choice(question.choices) if question.choices else type(question.default)
+        kind: Any = click.Choice(question.choices) if question.choices else type(question.default)
         option = click.option(
             question.option,
             type=kind,

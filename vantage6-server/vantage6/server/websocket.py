@@ -1,0 +1,446 @@
+"""The sockets: the namespace /tasks for users and nodes, and /admin for users.
+
+A socket shows its access token once, when it connects. From then on everything follows from
+that identity and from the database, never from what the socket says about itself. Events for
+the sockets come from the event hub, after the transaction that they tell of.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import socketio
+from flask import Flask, request
+from flask_socketio import ConnectionRefusedError as SocketRefused
+from flask_socketio import Namespace, SocketIO
+from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from vantage6.server.database import Database
+from vantage6.server.exceptions import Unauthorized
+from vantage6.server.model import Authenticatable, Collaboration, Member, Node, Result, Task, User
+from vantage6.server.permission.catalogue import Kind, Operation, Scope
+from vantage6.server.permission.identity import Identity
+from vantage6.server.service import authentication, token
+from vantage6.server.service.event import Event, EventHub, collaboration_room, node_room, record
+
+log = logging.getLogger(__name__)
+
+TASKS = "/tasks"
+ADMIN = "/admin"
+EXPIRED = "expired_token"
+
+PING_INTERVAL = 25
+PING_TIMEOUT = 60
+# What clients send are a few words.
+MESSAGE_LIMIT = 100_000
+# How often connections are looked through for those that must be closed.
+CHECK_SECONDS = 1.0
+# How long a transport may stay open on which nobody has shown a token.
+IDLE_SECONDS = 10.0
+
+_LOGGED_CHARACTERS = 200
+_DATABASE_INTEGERS = range(-(2**31), 2**31)
+_UNKNOWN_EXIT_CODE = 1
+
+
+def create_socket(app: Flask) -> SocketIO:
+    """Give an application its sockets; it needs a database, tokens and an event hub already.
+
+    What was made is in `app.extensions`: the library under "socketio", ours under "sockets".
+    """
+    sockets = Sockets(app)
+    app.extensions["sockets"] = sockets
+    return sockets.io
+
+
+@dataclass
+class Connection:
+    """One socket in one namespace."""
+
+    sid: str
+    engine_sid: str
+    namespace: str
+    expires: float
+    # None for one whose token was over when it connected: it is told so and then closed.
+    identity: Identity | None = None
+    name: str | None = None
+
+
+class Sockets:
+    """Who is connected, and what reaches them."""
+
+    def __init__(self, app: Flask) -> None:
+        self._database: Database = app.extensions["database"]
+        self._connections: dict[str, Connection] = {}
+        self._idle_since: dict[str, float] = {}
+        # Also held while a status is written, so that they are written in the right order.
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self.io = SocketIO(
+            app,
+            async_mode="threading",
+            # In order, and without a thread for every event that a client cares to send.
+            async_handlers=False,
+            client_manager=_Manager(),
+            manage_session=False,
+            namespaces=[],
+            max_http_buffer_size=MESSAGE_LIMIT,
+            ping_interval=PING_INTERVAL,
+            ping_timeout=PING_TIMEOUT,
+            logger=logging.getLogger("socketio.server"),
+            engineio_logger=logging.getLogger("engineio.server"),
+        )
+        self.io.on_namespace(TaskNamespace(TASKS, self))
+        self.io.on_namespace(AdminNamespace(ADMIN, self))
+        events: EventHub = app.extensions["events"]
+        events.subscribe(self._deliver)
+
+    def start(self) -> None:
+        """Watch the connections, in a thread of its own, until `close`."""
+        threading.Thread(target=self._watch, name="sockets", daemon=True).start()
+
+    def close(self) -> None:
+        """End all connections, in a way that lets clients come back to the next server."""
+        self._stopping.set()
+        for transport in list(self.io.server.eio.sockets.values()):
+            # Without a word of farewell: after one, clients do not reconnect by themselves.
+            transport.close(wait=False, abort=True)
+
+    def connect(self, namespace: str) -> Connection | None:
+        """Let in the socket of the current request; None when its token is over.
+
+        Raises
+        ------
+        ConnectionRefusedError
+            When it shows no token, or one that is not good here.
+        """
+        try:
+            claims = token.read()
+            with self._database.reading() as session:
+                identity = authentication.identify(session, claims)
+                name = _name(session, identity)
+        except token.ExpiredToken:
+            self._add(self._connection(namespace, expires=0.0))
+            self.io.server.emit(EXPIRED, "", to=_sid(), namespace=namespace)
+            return None
+        except Unauthorized as error:
+            raise SocketRefused(str(error)) from error
+        if identity.kind is Kind.CONTAINER:
+            raise SocketRefused("This is not for a container")
+        return self._connection(namespace, claims["exp"], identity, name)
+
+    def find(self) -> Connection | None:
+        """The connection of the current request, if it has an identity."""
+        connection = self._connections.get(_sid())
+        return connection if connection and connection.identity else None
+
+    def add(self, connection: Connection) -> None:
+        """Count a connection; its user or node is online from the first one on."""
+        self._add(connection)
+        self._note_status(connection)
+
+    def remove(self, sid: str) -> Connection | None:
+        """Forget a connection; its user or node is offline after the last one."""
+        with self._lock:
+            connection = self._connections.pop(sid, None)
+        if connection:
+            self._note_status(connection)
+        return connection
+
+    def rooms(self, identity: Identity) -> set[str]:
+        """The rooms that somebody may be in, of which nobody else decides."""
+        kind = identity.kind.value
+        with self._database.reading() as session:
+            collaborations = _collaborations(session, identity)
+            return {
+                "all_connections",
+                f"all_{kind}s",
+                f"{kind}_{identity.id}",
+                *(collaboration_room(collaboration) for collaboration in collaborations),
+            }
+
+    def enter(self, connection: Connection, rooms: Iterable[str]) -> None:
+        """Put a socket into rooms, and say so where that concerns those who are there."""
+        for room in sorted(rooms):
+            self.io.server.enter_room(connection.sid, room, namespace=TASKS)
+            self._announce(connection, room, "{kind} <{name}> joined room <{room}>")
+
+    def announce_leaving(self, connection: Connection) -> None:
+        """Say that a socket leaves, where that concerns those who stay."""
+        for room in self.io.server.rooms(connection.sid, namespace=TASKS):
+            self._announce(connection, room, "{name} left room {room}")
+
+    def report_failure(self, identity: Identity, payload: Any) -> None:
+        """A node says that the container of a run of its own failed; tell its collaboration."""
+        result_id = payload.get("result_id") if isinstance(payload, dict) else None
+        with self._database.transaction() as session:
+            result = session.scalar(
+                select(Result)
+                .join(Task)
+                .where(
+                    Result.id == _integer(result_id, default=0),
+                    Result.organization_id == identity.organization_id,
+                    Task.collaboration_id == identity.collaboration_id,
+                )
+            )
+            if result is None:
+                log.warning("Node %s reported a failure of %s", identity.id, _shown(payload))
+                return
+            if not result.finished_at:
+                result.exit_code = _integer(payload.get("status_code"), default=_UNKNOWN_EXIT_CODE)
+            room = collaboration_room(result.task.collaboration_id)
+            record(session, Event("container_failed", result.task.run_id, (room,)))
+        log.warning("A container of node %s failed, of result %s", identity.id, result_id)
+
+    def check(self, now: float) -> None:
+        """Close what must not stay open: expired or revoked, gone half way, never logged in."""
+        with self._lock:
+            connections = list(self._connections.values())
+        # Looked at after the connections, so that each of these had its transport before.
+        transports = dict(self.io.server.eio.sockets)
+        for connection in connections:
+            if connection.engine_sid not in transports:
+                self.remove(connection.sid)
+            elif connection.expires <= now:
+                self._expire(connection)
+        used = {connection.engine_sid for connection in connections}
+        self._close_idle({sid: transports[sid] for sid in transports.keys() - used}, now)
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(CHECK_SECONDS):
+            try:
+                self.check(time.time())
+            except Exception:
+                # It goes on: if it did not, tokens would stop to expire.
+                log.exception("The connections could not be looked through")
+
+    def _expire(self, connection: Connection) -> None:
+        server = self.io.server
+        if not server.manager.is_connected(connection.sid, connection.namespace):
+            # Its handshake is not over yet; the next look finds it.
+            return
+        if connection.identity:
+            server.emit(EXPIRED, "", to=connection.sid, namespace=connection.namespace)
+        server.disconnect(connection.sid, namespace=connection.namespace)
+
+    def _close_idle(self, idle: dict[str, Any], now: float) -> None:
+        self._idle_since = {sid: self._idle_since.get(sid, now) for sid in idle}
+        for sid, since in self._idle_since.items():
+            if now - since >= IDLE_SECONDS:
+                idle[sid].close(wait=False)
+
+    def _deliver(self, event: Event) -> None:
+        """Take an event of the hub to the sockets that it is for."""
+        if event.identity_id is not None:
+            self._revoke(event.identity_id)
+        if event.rooms:
+            self.io.server.emit(event.name, event.payload, to=list(event.rooms), namespace=TASKS)
+
+    def _revoke(self, identity_id: int) -> None:
+        with self._lock:
+            for connection in self._connections.values():
+                if connection.identity and connection.identity.id == identity_id:
+                    connection.expires = 0.0
+
+    def _connection(self, namespace: str, expires: float, *who: Any) -> Connection:
+        sid = _sid()
+        engine_sid = self.io.server.manager.eio_sid_from_sid(sid, namespace)
+        return Connection(sid, engine_sid, namespace, expires, *who)
+
+    def _add(self, connection: Connection) -> None:
+        with self._lock:
+            self._connections[connection.sid] = connection
+
+    def _note_status(self, changed: Connection) -> None:
+        identity = changed.identity
+        if identity is None or changed.namespace != TASKS:
+            return
+        with self._lock:
+            online = any(
+                connection.namespace == TASKS
+                and connection.identity
+                and connection.identity.id == identity.id
+                for connection in self._connections.values()
+            )
+            self._store_status(identity, "online" if online else "offline")
+        if identity.kind is Kind.NODE:
+            self.io.server.emit("node-status-changed", namespace=ADMIN)
+
+    def _store_status(self, identity: Identity, status: str) -> None:
+        try:
+            with self._database.transaction() as session:
+                session.execute(
+                    update(Authenticatable)
+                    .where(Authenticatable.id == identity.id)
+                    .values(status=status)
+                )
+        except SQLAlchemyError:
+            # It is for show: the connection itself does not depend on it.
+            log.exception("The status of %s %s could not be kept", identity.kind, identity.id)
+
+    def _announce(self, connection: Connection, room: str, text: str) -> None:
+        identity = connection.identity
+        # Whoever is in the other rooms may not know this name: they span organizations.
+        if identity is None or room not in _audience(identity):
+            return
+        words = text.format(kind=identity.kind.value.title(), name=connection.name, room=room)
+        self.io.server.send(words, to=room, namespace=TASKS)
+
+
+class TaskNamespace(Namespace):
+    """What users and nodes say on /tasks."""
+
+    def __init__(self, namespace: str, sockets: Sockets) -> None:
+        super().__init__(namespace)
+        self._sockets = sockets
+
+    def on_connect(self, _auth: Any = None) -> None:
+        """A socket comes: users and nodes only, with a good token."""
+        connection = self._sockets.connect(TASKS)
+        if connection and connection.identity:
+            self._sockets.enter(connection, self._sockets.rooms(connection.identity))
+            self._sockets.add(connection)
+            log.info("%s %s is connected", connection.identity.kind.value, connection.identity.id)
+
+    def on_disconnect(self, reason: str | None = None) -> None:
+        """A socket goes, by itself or because it was closed."""
+        connection = self._sockets.find()
+        if connection and connection.identity:
+            self._sockets.announce_leaving(connection)
+            log.info(
+                "%s %s left: %s", connection.identity.kind.value, connection.identity.id, reason
+            )
+        self._sockets.remove(_sid())
+
+    def on_message(self, message: Any = None) -> None:
+        """A socket wants something to be in the log of the server."""
+        self._log(logging.INFO, message)
+
+    def on_error(self, message: Any = None) -> None:
+        """A socket wants an error to be in the log of the server."""
+        self._log(logging.ERROR, message)
+
+    def on_join_room(self, room: Any = None) -> dict[str, str] | None:
+        """A socket wants into a room."""
+        connection = self._sockets.find()
+        if connection is None or connection.identity is None:
+            return None
+        if room not in self._sockets.rooms(connection.identity):
+            return {"msg": "You may not be in that room"}
+        self._sockets.enter(connection, [room])
+        return None
+
+    def on_container_failed(self, payload: Any = None) -> None:
+        """A container of a node ended badly."""
+        connection = self._sockets.find()
+        if connection and connection.identity and connection.identity.kind is Kind.NODE:
+            self._sockets.report_failure(connection.identity, payload)
+
+    def _log(self, level: int, message: Any) -> None:
+        connection = self._sockets.find()
+        if connection and connection.identity:
+            kind, id_ = connection.identity.kind.value, connection.identity.id
+            log.log(level, "%s %s says: %s", kind, id_, _shown(message))
+
+
+class AdminNamespace(Namespace):
+    """/admin, on which users hear that a node comes or goes."""
+
+    def __init__(self, namespace: str, sockets: Sockets) -> None:
+        super().__init__(namespace)
+        self._sockets = sockets
+
+    def on_connect(self, _auth: Any = None) -> None:
+        """A socket comes: users only."""
+        connection = self._sockets.connect(ADMIN)
+        if connection and connection.identity:
+            if connection.identity.kind is not Kind.USER:
+                raise SocketRefused("This is for users only")
+            self._sockets.add(connection)
+
+    def on_disconnect(self, _reason: str | None = None) -> None:
+        """A socket goes."""
+        self._sockets.remove(_sid())
+
+
+def _locked(name: str) -> Any:
+    """A method of the library's manager of rooms, for one thread at a time."""
+    method = getattr(socketio.Manager, name)
+
+    def call(self: "_Manager", *args: Any, **options: Any) -> Any:
+        with self.lock:
+            return method(self, *args, **options)
+
+    return call
+
+
+class _Manager(socketio.Manager):
+    """Keeps rooms for many threads, which the library's own does not promise to do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.RLock()
+
+    pre_connect = _locked("pre_connect")
+    connect = _locked("connect")
+    is_connected = _locked("is_connected")
+    pre_disconnect = _locked("pre_disconnect")
+    basic_disconnect = _locked("basic_disconnect")
+    basic_enter_room = _locked("basic_enter_room")
+    basic_leave_room = _locked("basic_leave_room")
+    get_rooms = _locked("get_rooms")
+
+    def get_participants(self, namespace: str, room: Any) -> Any:
+        """Who is in a room now; a list, since the room may change while it is gone through."""
+        with self.lock:
+            return list(super().get_participants(namespace, room))
+
+
+def _sid() -> str:
+    sid: str = request.sid  # type: ignore[attr-defined]
+    return sid
+
+
+def _name(session: Session, identity: Identity) -> str | None:
+    if identity.kind is Kind.USER:
+        return session.scalar(select(User.username).where(User.id == identity.id))
+    return session.scalar(select(Node.name).where(Node.id == identity.id))
+
+
+def _collaborations(session: Session, identity: Identity) -> set[int]:
+    """The collaborations whose tasks somebody may see; of a node, its own one."""
+    if identity.kind is Kind.NODE:
+        return {identity.collaboration_id} if identity.collaboration_id else set()
+    scopes = identity.scopes("task", Operation.VIEW)
+    if Scope.GLOBAL in scopes:
+        return set(session.scalars(select(Collaboration.id)))
+    if Scope.ORGANIZATION in scopes:
+        own = Member.c.organization_id == identity.organization_id
+        return set(session.scalars(select(Member.c.collaboration_id).where(own)))
+    return set()
+
+
+def _audience(identity: Identity) -> set[str]:
+    """The rooms in which everybody may know the name of a user or node."""
+    if identity.kind is Kind.USER:
+        return {f"user_{identity.id}"}
+    rooms = {node_room(identity.id)}
+    if identity.collaboration_id:
+        rooms.add(collaboration_room(identity.collaboration_id))
+    return rooms
+
+
+def _integer(value: Any, default: int) -> int:
+    """A number that a peer sent, as long as the database can hold it."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_number and value in _DATABASE_INTEGERS else default
+
+
+def _shown(value: Any) -> str:
+    """What a peer sent, fit for the log: on one line, and short."""
+    return repr(value)[:_LOGGED_CHARACTERS]
