@@ -9,6 +9,7 @@
     ├── DeserializationException    bytes that are not what they should be   (also ValueError)
     ├── IllegalTransition           a run that would move against the table of states
     ├── TaskFailed                  a task that ended, but not well
+    ├── TaskUnfinished              a task that has not ended, where its values are asked for
     ├── ServerUnreachable           no answer at all
     └── ServerError                 an answer that says no
         ├── BadRequest              400
@@ -58,6 +59,10 @@ class TaskFailed(Vantage6Error):
     def __init__(self, message: str, runs: list[dict[str, Any]] | None = None) -> None:
         super().__init__(message)
         self.runs = runs or []
+
+
+class TaskUnfinished(Vantage6Error):
+    """A task that has not ended, where its values are asked for."""
 
 
 class ServerUnreachable(Vantage6Error):

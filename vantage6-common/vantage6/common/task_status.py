@@ -1,7 +1,8 @@
 """The states of a run and the one table of legal moves, used by server and node."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from typing import Any
 
 from vantage6.common.exceptions import IllegalTransition
 
@@ -51,6 +52,18 @@ def is_final(status: TaskStatus | str) -> bool:
 def is_failure(status: TaskStatus | str) -> bool:
     """Whether a run in this state ended without a result."""
     return is_final(status) and TaskStatus(status) is not _S.COMPLETED
+
+
+def status_of(run: Mapping[str, Any]) -> TaskStatus:
+    """State of a run as a server shows it, one of the classic line too.
+
+    Those tell times only. A run that ended there without a result did not end well.
+    """
+    if "status" in run:
+        return TaskStatus(run["status"])
+    if run.get("finished_at"):
+        return _S.COMPLETED if run.get("result") else _S.UNKNOWN_ERROR
+    return _S.ACTIVE if run.get("started_at") else _S.PENDING
 
 
 def check_move(old: TaskStatus | str, new: TaskStatus | str) -> None:

@@ -8,7 +8,7 @@ from vantage6.common.client.base import ClientBase, WhoAmI, asking_for
 from vantage6.common.client.transport import Session
 from vantage6.common.exceptions import AuthenticationException, Forbidden, TaskFailed
 from vantage6.common.serialization import JSON, deserialize, serialize
-from vantage6.common.task_status import is_failure
+from vantage6.common.task_status import is_failure, status_of
 from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
 
 # Longest wait in one request, in seconds; the server answers sooner when there is news.
@@ -163,7 +163,7 @@ class ContainerClient(ClientBase):
         """
         self.wait_for_task(task_id, timeout)
         runs = self.get_runs(task_id)
-        failed = [run for run in runs if is_failure(run["status"])]
+        failed = [run for run in runs if is_failure(status_of(run))]
         if failed:
             raise TaskFailed(_failures(task_id, failed), failed)
         return [self._value(run) for run in runs]
@@ -203,7 +203,7 @@ class ContainerClient(ClientBase):
 
 def _failures(task_id: int, runs: list[dict[str, Any]]) -> str:
     reasons = "; ".join(
-        f"organization {run['organization']}: {run['status']} - {_last_line(run['log'])}"
+        f"organization {run['organization']}: {status_of(run)} - {_last_line(run['log'])}"
         for run in runs
     )
     return f"{len(runs)} run(s) of task {task_id} failed: {reasons}"

@@ -1,0 +1,1 @@
+"""The sub-clients, one kind of thing a file."""

@@ -1,0 +1,76 @@
+"""Collaborations."""
+
+from typing import Any
+
+from vantage6.client.base import SubClient
+from vantage6.client.filter import post_filtering
+
+Ids = list[int]
+
+
+class CollaborationSubClient(SubClient):
+    """Who works together."""
+
+    @post_filtering(iterable=True)
+    def list(
+        self,
+        scope: str = "organization",
+        name: str | None = None,
+        encrypted: bool | None = None,
+        organization: int | None = None,
+        page: int | None = 1,
+        per_page: int | None = 20,
+        include_metadata: bool = True,
+    ) -> Any:
+        """Collaborations.
+
+        Parameters
+        ----------
+        scope : str
+            "organization" for those of your organization, as a plain list and without a
+            look at the other parameters; "global" for all that you may see.
+        name : str, optional
+            Pattern of the name, with `%` for anything.
+        encrypted : bool, optional
+        organization : int, optional
+            Id of a member.
+        page, per_page : int
+        include_metadata : bool
+            Whether to get the links to other pages too.
+
+        Returns
+        -------
+        list of dict, or dict
+            A page with `data` and `links`, or the plain list. None for another scope.
+        """
+        if scope == "organization":
+            return self._get(f"organization/{self._own_organization()}/collaboration")
+        if scope != "global":
+            self.parent.log.error("There is no scope %r: it is organization or global", scope)
+            return None
+        filters = {
+            "name": name,
+            "encrypted": None if encrypted is None else int(encrypted),
+            "organization_id": organization,
+        }
+        return self._page("collaboration", filters, page, per_page, include_metadata)
+
+    @post_filtering(iterable=False)
+    def get(self, id_: int) -> Any:
+        """One collaboration."""
+        return self._get(f"collaboration/{id_}")
+
+    @post_filtering(iterable=False)
+    def create(self, name: str, organizations: Ids, encrypted: bool = False) -> Any:
+        """Start a collaboration.
+
+        Parameters
+        ----------
+        name : str
+        organizations : list of int
+            Ids of the members.
+        encrypted : bool
+            Whether inputs and results are encrypted between the members.
+        """
+        body = {"name": name, "organization_ids": organizations, "encrypted": encrypted}
+        return self._post("collaboration", body)

@@ -1,0 +1,118 @@
+"""Results."""
+
+from typing import Any
+
+from vantage6.client.base import Reply, SubClient, given
+from vantage6.client.filter import post_filtering
+from vantage6.common.exceptions import DeserializationException
+from vantage6.common.serialization import deserialize
+
+Period = tuple[str | None, str | None]
+
+
+class ResultSubClient(SubClient):
+    """Answers of the nodes, decrypted and read."""
+
+    @post_filtering(iterable=False)
+    def get(self, id_: int, include_task: bool = False, allow_pickle: bool | None = None) -> Any:
+        """One result.
+
+        Parameters
+        ----------
+        id_ : int
+        include_task : bool
+            Whether the task comes with it.
+        allow_pickle : bool, optional
+            Whether to read a pickled result; as the client says where nothing is said. What
+            cannot be read stays bytes.
+        """
+        reply = self._get(f"result/{id_}", {"include": "task" if include_task else None})
+        return self._read(self.parent.decrypt_results(reply), allow_pickle)
+
+    @post_filtering(iterable=True)
+    def list(
+        self,
+        task: int | None = None,
+        organization: int | None = None,
+        state: str | None = None,
+        node: int | None = None,
+        include_task: bool = False,
+        started: Period | None = None,
+        assigned: Period | None = None,
+        finished: Period | None = None,
+        port: int | None = None,
+        page: int | None = None,
+        per_page: int | None = None,
+        include_metadata: bool = True,
+        allow_pickle: bool | None = None,
+    ) -> Any:
+        """Results, the newest first.
+
+        Parameters
+        ----------
+        task, organization, node : int, optional
+            Ids.
+        state : str, optional
+            "open" for those that have not ended.
+        include_task : bool
+            Whether their tasks come with them.
+        started, assigned, finished : tuple of str, optional
+            Days from and till, as yyyy-mm-dd; None for an open end.
+        port : int, optional
+        page, per_page : int, optional
+        include_metadata : bool
+            Whether to get the links to other pages too.
+        allow_pickle : bool, optional
+            Whether to read pickled results; as the client says where nothing is said. What
+            cannot be read stays bytes.
+        """
+        filters = {
+            "task_id": task,
+            "organization_id": organization,
+            "state": state,
+            "node_id": node,
+            "port": port,
+            **_period("started", started),
+            **_period("assigned", assigned),
+            **_period("finished", finished),
+        }
+        include = "task" if include_task else None
+        reply = self._page("result", filters, page, per_page, include_metadata, include)
+        return self._read(self.parent.decrypt_results(reply), allow_pickle)
+
+    @post_filtering(iterable=True)
+    def from_task(
+        self, task_id: int, include_task: bool = False, allow_pickle: bool | None = None
+    ) -> Any:
+        """The results of a task as a plain list.
+
+        Raises
+        ------
+        DeserializationException
+            When one cannot be read.
+        """
+        reply = self.parent.get_results(task_id=task_id, include_task=include_task)
+        return [self._with_value(result, allow_pickle) for result in reply]
+
+    def _read(self, reply: Any, allow_pickle: bool | None) -> Any:
+        """The reply with values in place of the bytes that can be read."""
+        if isinstance(reply, dict) and isinstance(reply.get("data"), list):
+            return {**reply, "data": self._read(reply["data"], allow_pickle)}
+        if isinstance(reply, list):
+            return [self._read(item, allow_pickle) for item in reply]
+        try:
+            return self._with_value(reply, allow_pickle)
+        except DeserializationException as error:
+            self.parent.log.warning("Result %s stays as it is: %s", reply.get("id"), error)
+            return reply
+
+    def _with_value(self, result: Reply, allow_pickle: bool | None) -> Reply:
+        if not isinstance(result.get("result"), bytes):
+            return result
+        allowed = self.parent.allow_pickle if allow_pickle is None else allow_pickle
+        return {**result, "result": deserialize(result["result"], allow_pickle=allowed)}
+
+
+def _period(name: str, period: Period | None) -> Reply:
+    start, end = period or (None, None)
+    return given({f"{name}_from": start, f"{name}_till": end})

@@ -1,0 +1,198 @@
+"""Tasks."""
+
+from typing import Any
+
+from vantage6.client.base import SubClient
+from vantage6.client.filter import post_filtering
+from vantage6.client.outcome import values_of
+from vantage6.client.waiting import wait_for_task
+from vantage6.common.serialization import JSON
+
+Ids = list[int]
+Values = list[Any]
+
+
+class TaskSubClient(SubClient):
+    """Questions to the nodes."""
+
+    @post_filtering(iterable=False)
+    def get(self, id_: int, include_results: bool = False) -> Any:
+        """One task.
+
+        Parameters
+        ----------
+        id_ : int
+        include_results : bool
+            Whether its results come with it.
+        """
+        return self._get(f"task/{id_}", {"include": "results" if include_results else None})
+
+    @post_filtering(iterable=True)
+    def list(
+        self,
+        initiator: int | None = None,
+        initiating_user: int | None = None,
+        collaboration: int | None = None,
+        image: str | None = None,
+        parent: int | None = None,
+        run: int | None = None,
+        name: str | None = None,
+        include_results: bool = False,
+        description: str | None = None,
+        database: str | None = None,
+        result: int | None = None,
+        page: int | None = 1,
+        per_page: int | None = 20,
+        include_metadata: bool = True,
+    ) -> Any:
+        """Tasks, the newest first.
+
+        Parameters
+        ----------
+        initiator, initiating_user : int, optional
+            Ids of the organization and the user who asked.
+        collaboration, parent, run, result : int, optional
+            Ids.
+        image, name, description, database : str, optional
+            Patterns, with `%` for anything.
+        include_results : bool
+            Whether their results come with them.
+        page, per_page : int
+        include_metadata : bool
+            Whether to get the links to other pages too.
+        """
+        filters = {
+            "initiator_id": initiator,
+            "init_user_id": initiating_user,
+            "collaboration_id": collaboration,
+            "image": image,
+            "parent_id": parent,
+            "run_id": run,
+            "name": name,
+            "description": description,
+            "database": database,
+            "result_id": result,
+        }
+        include = "results" if include_results else None
+        return self._page("task", filters, page, per_page, include_metadata, include)
+
+    @post_filtering(iterable=False)
+    def create(
+        self,
+        collaboration: int,
+        organizations: Ids,
+        name: str,
+        image: str,
+        description: str,
+        input: Any,
+        data_format: str = JSON,
+        database: str = "default",
+    ) -> Any:
+        """Ask the nodes of organizations to run an algorithm.
+
+        Parameters
+        ----------
+        collaboration : int
+        organizations : list of int
+            Where the algorithm shall run. For an algorithm with a central function that is
+            one organization; the function itself asks the others.
+        name, description : str
+            For people; not encrypted.
+        image : str
+            The algorithm's image.
+        input : dict
+            `method`, and where needed `master`, `args`, `kwargs`.
+        data_format : str
+            JSON unless asked otherwise; `legacy` for images that read pickles only. The
+            answer is asked for in the same format.
+        database : str
+            Label of the database at the nodes.
+
+        Returns
+        -------
+        dict
+            The task; its `id` is what `wait` needs. `{"msg": ...}` where the server refused.
+
+        Raises
+        ------
+        EncryptionError
+            When encryption has not been set up, or an organization has no public key.
+        """
+        return self.parent.post_task(
+            name,
+            image,
+            collaboration,
+            input_=input,
+            description=description,
+            organization_ids=organizations,
+            data_format=data_format,
+            database=database,
+        )
+
+    def delete(self, id_: int) -> None:
+        """Remove a task with its results."""
+        self._delete(f"task/{id_}")
+
+    def wait(
+        self,
+        id_: int,
+        timeout: float | None = None,
+        *,
+        show_progress: bool = True,
+        allow_pickle: bool | None = None,
+    ) -> Values:
+        """Wait until a task is over and return its values.
+
+        Parameters
+        ----------
+        id_ : int
+        timeout : float, optional
+            Seconds; without it, as long as it takes.
+        show_progress : bool
+            Whether to show how far the task and its subtasks are.
+        allow_pickle : bool, optional
+            Whether to read pickled results; as the client says where nothing is said.
+
+        Returns
+        -------
+        list
+            One value for each organization that was asked, in the order of the results.
+
+        Raises
+        ------
+        TaskFailed
+            When a run failed; the text tells where, why, and the last lines of its log.
+        TimeoutError
+            When it took longer than `timeout`. The task goes on.
+        NotFound
+            When there is no such task, or it is not for you to see.
+        """
+        wait_for_task(self.parent, id_, timeout, show_progress=show_progress)
+        return self.results(id_, allow_pickle=allow_pickle)
+
+    def results(self, id_: int, *, allow_pickle: bool | None = None) -> Values:
+        """The values of a task that is over.
+
+        Parameters
+        ----------
+        id_ : int
+        allow_pickle : bool, optional
+            Whether to read pickled results; as the client says where nothing is said.
+
+        Returns
+        -------
+        list
+            One value for each organization that was asked, in the order of the results.
+
+        Raises
+        ------
+        TaskFailed
+            When a run failed; the text tells where, why, and the last lines of its log.
+        TaskUnfinished
+            When a run has not ended yet.
+        EncryptionError
+            When a result was encrypted for another key than yours.
+        DeserializationException
+            When a result cannot be read, or is a pickle and those are not allowed.
+        """
+        return values_of(self.parent, id_, allow_pickle)

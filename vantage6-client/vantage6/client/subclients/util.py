@@ -1,0 +1,107 @@
+"""The server itself, and one's own account."""
+
+from pathlib import Path
+
+from vantage6.client.base import Reply, SubClient
+
+
+class UtilSubClient(SubClient):
+    """Ask about the server, and look after one's own account."""
+
+    def get_server_version(self) -> Reply:
+        """Version of the server, under the key `version`."""
+        return self._get("version")  # type: ignore[no-any-return]
+
+    def get_server_health(self) -> Reply:
+        """Whether the parts of the server work."""
+        return self._get("health")  # type: ignore[no-any-return]
+
+    def change_my_password(self, current_password: str, new_password: str) -> Reply:
+        """Give yourself another password."""
+        body = {"current_password": current_password, "new_password": new_password}
+        return self._told(self._patch("password/change", body))
+
+    def reset_my_password(self, email: str | None = None, username: str | None = None) -> Reply:
+        """Have a mail sent with which a forgotten password can be replaced.
+
+        Parameters
+        ----------
+        email, username : str
+            One of both.
+        """
+        return self._told(self._post("recover/lost", _account(email, username)))
+
+    def set_my_password(self, token: str, password: str) -> Reply:
+        """Replace a forgotten password.
+
+        Parameters
+        ----------
+        token : str
+            From the mail that `reset_my_password` has sent.
+        password : str
+            The new password.
+        """
+        body = {"reset_token": token, "password": password}
+        return self._told(self._post("recover/reset", body))
+
+    def reset_two_factor_auth(
+        self, password: str, email: str | None = None, username: str | None = None
+    ) -> Reply:
+        """Have a mail sent with which a lost second factor can be replaced.
+
+        Parameters
+        ----------
+        password : str
+        email, username : str
+            One of both.
+        """
+        body = {**_account(email, username), "password": password}
+        return self._told(self._post("recover/2fa/lost", body))
+
+    def set_two_factor_auth(self, token: str) -> Reply:
+        """Set up a new second factor and print the code to scan.
+
+        Parameters
+        ----------
+        token : str
+            From the mail that `reset_two_factor_auth` has sent.
+        """
+        reply = self._told(self._post("recover/2fa/reset", {"reset_token": token}))
+        if "qr_uri" in reply:
+            self.parent.show_second_factor(reply)
+        return reply
+
+    def generate_private_key(self, file_: str | Path | None = None) -> None:
+        """Write a new private key, and use it from now on.
+
+        Parameters
+        ----------
+        file_ : str or Path, optional
+            `private_key.pem` in the current folder where nothing is said.
+
+        Raises
+        ------
+        FileExistsError
+            When there is such a file already: a key that is replaced cannot be had back.
+        EncryptionError
+            When the organization is known to the server with another key.
+        """
+        from vantage6.common.encryption import RSACryptor
+
+        path = Path(file_ or "private_key.pem")
+        if path.exists():
+            raise FileExistsError(f"There is a file {path} already; it is left as it is")
+        self.parent.whoami_or_fail()
+        RSACryptor.create_new_rsa_key(path)
+        self.parent.log.info("Wrote a new private key to %s", path)
+        self.parent.setup_encryption(path)
+
+    def _told(self, reply: Reply) -> Reply:
+        self.parent.log.info("The server says: %s", reply.get("msg"))
+        return reply
+
+
+def _account(email: str | None, username: str | None) -> dict[str, str | None]:
+    if not email and not username:
+        raise AssertionError("Give an email address or a username")
+    return {"email": email, "username": username}

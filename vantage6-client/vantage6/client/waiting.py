@@ -1,0 +1,148 @@
+"""Waiting for a task to end.
+
+The server's database is the truth and the socket is a hint: an event only says when to look
+again. Where no socket can be had, one long request after another waits for the end; where the
+server does not know how to wait either (one of the classic line), it is asked again and again.
+"""
+
+import threading
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from vantage6.client.progress import Progress, Silence, progress_of
+from vantage6.common.client.socket import TaskSocket
+from vantage6.common.exceptions import ServerUnreachable
+from vantage6.common.retry import Backoff
+from vantage6.common.task_status import is_final
+
+if TYPE_CHECKING:
+    from vantage6.client.client import UserClient
+
+# Seconds
+LONG_POLL = 30.0
+LOOK_ANYWAY = 30.0
+SOCKET_PATIENCE = 1.0
+SHORTEST_PAUSE = 0.1
+
+Task = dict[str, Any]
+
+
+def wait_for_task(
+    client: "UserClient",
+    task_id: int,
+    timeout: float | None = None,
+    *,
+    show_progress: bool = True,
+    longest_pause: float = 1.0,
+) -> Task:
+    """Wait until all runs of a task have ended, and return the task.
+
+    Raises
+    ------
+    TimeoutError
+        When it took longer than `timeout` seconds.
+    ServerError, ServerUnreachable
+        When the server cannot be asked.
+    """
+    end = None if timeout is None else time.monotonic() + timeout
+    task = _look(client, task_id)
+    if task["complete"]:
+        return task
+    progress = progress_of(client, task) if show_progress else Silence()
+    with progress, _Events(client, task_id, progress) as events:
+        # Looked at again as soon as the socket is there: what ended before that moment has
+        # sent its event to nobody.
+        events.wait(min(SOCKET_PATIENCE, _left(end)))
+        pauses = Backoff(SHORTEST_PAUSE, factor=1.5, limit=longest_pause)
+        task = _look(client, task_id)
+        progress.look()
+        while not task["complete"]:
+            if _left(end) <= 0:
+                raise TimeoutError(f"Task {task_id} did not end within {timeout:g} seconds")
+            task = _next_look(client, task_id, events, pauses, _left(end))
+            progress.look()
+    return task
+
+
+def _next_look(
+    client: "UserClient", task_id: int, events: "_Events", pauses: Backoff, left: float
+) -> Task:
+    """The task when there is news of it, or after a while."""
+    if events.connected:
+        events.wait(min(LOOK_ANYWAY, left))
+        return _look(client, task_id)
+    wait, started = min(LONG_POLL, left), time.monotonic()
+    task = _look(client, task_id, wait)
+    if not task["complete"] and time.monotonic() - started < wait / 2:
+        events.wait(min(pauses.pause(), left))
+    return task
+
+
+def _look(client: "UserClient", task_id: int, wait: float = 0) -> Task:
+    return client.send(  # type: ignore[no-any-return]
+        "get",
+        f"task/{task_id}",
+        params={"wait": f"{wait:.3f}"} if wait else None,
+        read_timeout=wait + LONG_POLL,
+    )
+
+
+def _left(end: float | None) -> float:
+    return LOOK_ANYWAY if end is None else end - time.monotonic()
+
+
+class _Events:
+    """Tells when there is news of a task; connects on a thread of its own."""
+
+    def __init__(self, client: "UserClient", task_id: int, progress: Progress | Silence) -> None:
+        self._client, self._task_id, self._progress = client, task_id, progress
+        self._news, self._over = threading.Event(), threading.Event()
+        self._socket = TaskSocket(
+            client.server_url,
+            lambda: client.token,
+            {"status_update": self._on_status_update},
+            on_connect=self._news.set,
+            on_disconnect=self._news.set,
+        )
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._connect, name="task-events", daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._socket.close()
+
+    @property
+    def connected(self) -> bool:
+        """Whether news reaches us."""
+        return self._socket.connected
+
+    def wait(self, seconds: float) -> None:
+        """Wait for news, not longer than this."""
+        self._news.wait(max(seconds, 0))
+        # Cleared before the look that follows: news from now on asks for one more look.
+        self._news.clear()
+
+    def _connect(self) -> None:
+        try:
+            self._socket.connect()
+        except ServerUnreachable as error:
+            self._client.log.debug("Waiting without a socket: %s", error)
+            self._news.set()
+        if self._over.is_set():
+            self._socket.close()
+
+    def _on_status_update(self, payload: dict[str, Any]) -> None:
+        self._progress.event(payload)
+        # A classic server sends the id of the result only.
+        if payload.get("task_id", self._task_id) != self._task_id:
+            return
+        if "status" not in payload or is_final(payload["status"]):
+            self._news.set()
