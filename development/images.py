@@ -34,6 +34,7 @@ from vantage6.common.globals import (
     DEFAULT_NODE_IMAGE,
     DEFAULT_SERVER_IMAGE,
 )
+from vantage6.node.globals import RELAY_IMAGE
 
 CONTENT_LABEL = "vantage6.content"
 LOCK = ROOT / ".cache" / "images.lock"
@@ -132,6 +133,11 @@ def ensure_average_image() -> str:
     return ensure_algorithm_image(ROOT / "algorithms" / "average", f"v6-average-py:{__version__}")
 
 
+def ensure_relay_image() -> str:
+    """Have the image through which algorithm containers reach their node, and return its name."""
+    return ensure(Image(RELAY_IMAGE, ROOT / "docker" / "relay", parent=BASE))
+
+
 def ensure_infrastructure_images() -> list[str]:
     """Have the images of the server and the node, and return their names."""
     return [
@@ -208,7 +214,8 @@ def _wheels(client: docker.DockerClient, image: Image) -> dict[str, Path]:
     if image.is_package:
         return {"wheels": wheels.build([image.folder], image.content)}
     if image.packages and image.parent:
-        return wheels.collect(client, image.parent.tag, image.packages, image.extras)
+        target = wheels.ask(client, image.parent.tag)
+        return wheels.collect(target, image.packages, image.extras)
     return {}
 
 
@@ -319,9 +326,10 @@ def _make_debian(client: docker.DockerClient, recipe: str) -> None:
 ALL: dict[str, Callable[[], object]] = {
     "base": ensure_base_image,
     "average": ensure_average_image,
+    "relay": ensure_relay_image,
     "infrastructure": ensure_infrastructure_images,
 }
-FOR_TESTS: Sequence[str] = ("base", "average")
+FOR_TESTS: Sequence[str] = ("average", "relay")
 
 
 def build(arguments: Sequence[str] | None = None) -> None:

@@ -39,21 +39,19 @@ EPOCH = "1577836800"
 
 
 def collect(
-    client: docker.DockerClient, image: str, packages: Sequence[str], extras: Sequence[str]
+    target: dict[str, str], packages: Sequence[str], extras: Sequence[str]
 ) -> dict[str, Path]:
     """Return folders with the wheels of ``packages`` and of all they need: ours, and libraries.
 
     Parameters
     ----------
-    client : docker.DockerClient
-    image : str
-        Has the Python that the wheels are for.
+    target : dict
+        The answer of the Python that the wheels are for, see ``ask``.
     packages : sequence of str
         Distributions of this checkout.
     extras : sequence of str
         Other distributions, of the lock file.
     """
-    target = ask(client, image)
     needed = closure([*packages, *extras], target)
     ours = [folder for name, folder in checkout().items() if name in needed]
     return {

@@ -1,0 +1,52 @@
+"""What all tests share: containers only where an engine answers, and no skip that hides a hole."""
+
+from collections.abc import Generator
+from functools import cache
+
+import pytest
+from docker.errors import DockerException
+
+from development import debian
+from development.engine import connect
+
+
+@cache
+def engine_obstacle() -> str:
+    """Say why tests that need containers cannot run, or nothing when they can."""
+    try:
+        connect().close()
+    except DockerException as error:
+        return f"no container engine answers: {error}"
+    return ""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip tests that need an engine where there is none."""
+    if item.get_closest_marker("docker") and engine_obstacle():
+        pytest.skip(engine_obstacle())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where all that a test may need can be installed, count a skip as a failure."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail"):
+        forbid_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Count the skip of a whole module in the same way."""
+    report = yield
+    if report.skipped:
+        forbid_skip(report)
+    return report
+
+
+def forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn a skip into a failure as root on Debian."""
+    if debian.is_ours():
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"as root on Debian nothing may be skipped: {reason}"
