@@ -11,8 +11,7 @@ from development import wheels
 from development.images import ALGORITHM_BASE, ensure
 
 IMPORTS = {
-    "vantage6.client": "Client UserClient ContainerClient ClientBase WhoAmI ServerInfo LEGACY"
-    " serialization",
+    "vantage6.client": "Client UserClient ContainerClient ClientBase WhoAmI ServerInfo LEGACY",
     "vantage6.client.algorithm_client": "AlgorithmClient",
     "vantage6.client.constants": "STRING_ENCODING APPNAME PACKAGE_FOLDER",
     "vantage6.client.deserialization": "",
