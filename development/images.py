@@ -64,13 +64,11 @@ class Image:
     folder : Path
         Where its Dockerfile and the files that go into it are.
     parent : Image, optional
-        The image it starts from, handed to the Dockerfile as ``BASE_IMAGE``.
+        The image it starts from, handed to the Dockerfile as ``BASE``.
     packages : tuple of str
         Packages of this checkout that come into it as wheels, with all they need.
     extras : tuple of str
         Libraries besides those.
-    is_package : bool
-        Whether the folder is a package itself that comes as a wheel; its parent has all it needs.
     """
 
     tag: str
@@ -78,7 +76,6 @@ class Image:
     parent: "Image | None" = None
     packages: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
-    is_package: bool = False
 
     @cached_property
     def content(self) -> str:
@@ -120,12 +117,11 @@ def ensure_algorithm_image(folder: Path, tag: str) -> str:
     Parameters
     ----------
     folder : Path
-        Holds a package and a Dockerfile that starts from ``${BASE_IMAGE}`` and needs no network;
-        the package's wheel is in ``wheels`` when the image is built.
+        Holds a Dockerfile that starts from ``${BASE}`` and needs no network.
     tag : str
         The image's name.
     """
-    return ensure(Image(tag, folder, parent=ALGORITHM_BASE, is_package=True))
+    return ensure(Image(tag, folder, parent=ALGORITHM_BASE))
 
 
 def ensure_average_image() -> str:
@@ -198,9 +194,9 @@ def _build_chain(client: docker.DockerClient, image: Image) -> None:
         return
     if image.parent:
         _build_chain(client, image.parent)
-        arguments = {"BASE_IMAGE": image.parent.tag}
+        arguments = {"BASE": image.parent.tag}
     else:
-        arguments = {"BASE_IMAGE": _foundation(client)}
+        arguments = {"BASE": _foundation(client)}
     folders = _wheels(client, image)
     replaced = _find(client, image.tag)
     with step(f"Building the image {image.tag}"):
@@ -211,12 +207,10 @@ def _build_chain(client: docker.DockerClient, image: Image) -> None:
 
 def _wheels(client: docker.DockerClient, image: Image) -> dict[str, Path]:
     """Return the folders with wheels that are put beside the files of the image."""
-    if image.is_package:
-        return {"wheels": wheels.build([image.folder], image.content)}
-    if image.packages and image.parent:
-        target = wheels.ask(client, image.parent.tag)
-        return wheels.collect(target, image.packages, image.extras)
-    return {}
+    if not image.packages or not image.parent:
+        return {}
+    target = wheels.ask(client, image.parent.tag)
+    return wheels.collect(target, image.packages, image.extras)
 
 
 def _build(

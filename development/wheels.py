@@ -55,7 +55,7 @@ def collect(
     needed = closure([*packages, *extras], target)
     ours = [folder for name, folder in checkout().items() if name in needed]
     return {
-        "wheels": build(ours, digest(packages)),
+        "wheels": _build(ours, digest(packages)),
         "libraries": _download(_pins(needed), target),
     }
 
@@ -129,16 +129,8 @@ def _sources(folders: Iterable[Path]) -> Iterator[Path]:
         yield from (p for p in package if p.is_file() and p.parent.name != "__pycache__")
 
 
-def build(folders: Sequence[Path], sources: str) -> Path:
-    """Return a folder with the wheels of packages of this checkout.
-
-    Parameters
-    ----------
-    folders : sequence of Path
-        The packages.
-    sources : str
-        A digest of their sources; the wheels of the same sources are built once.
-    """
+def _build(folders: Sequence[Path], sources: str) -> Path:
+    """Return a folder with the wheels of our packages; those of the same sources are built once."""
 
     def make(target: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="vantage6-") as copies:

@@ -13,4 +13,5 @@ setup(
         "pandas>=2,<4",
         "requests>=2.31,<3",
     ],
+    extras_require={"parquet": ["pyarrow>=14"], "sparql": ["SPARQLWrapper>=2,<3"]},
 )

@@ -17,5 +17,6 @@ setup(
         "questionary>=2,<3",
         "requests>=2.31,<3",
         "rich>=13",
+        "urllib3>=2,<3",
     ],
 )

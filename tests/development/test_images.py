@@ -11,7 +11,7 @@ from development.images import BASE, Image
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "Dockerfile").write_text(
-        "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY message /\nCMD cat /message\n"
+        "ARG BASE\nFROM ${BASE}\nCOPY message /\nCMD cat /message\n"
     )
     (tmp_path / "message").write_text("first")
     return tmp_path
