@@ -1,7 +1,7 @@
 """The engine, and sessions that are each one transaction."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ class Database:
         self.engine.dispose()
 
 
-def database_uri(config: dict[str, Any]) -> str:
+def database_uri(config: Mapping[str, Any]) -> str:
     """Where the database is: the environment variable wins over the configuration."""
     return os.environ.get(URI_VARIABLE) or config["uri"]
 

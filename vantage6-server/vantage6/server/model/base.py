@@ -1,6 +1,8 @@
 """What all tables share."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import DateTime, Dialect, MetaData
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -47,6 +49,11 @@ class Model(Base):
     __table_args__: tuple[object, ...] | dict[str, object] = {"sqlite_autoincrement": True}
 
     id: Mapped[int] = mapped_column(primary_key=True, sort_order=-1)
+
+    def update(self, values: Mapping[str, Any]) -> None:
+        """Set several attributes."""
+        for name, value in values.items():
+            setattr(self, name, value)
 
     def __repr__(self) -> str:
         name = getattr(self, "name", None) or getattr(self, "username", None)

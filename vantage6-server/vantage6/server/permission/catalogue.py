@@ -4,7 +4,7 @@ The order of the rules is that in which they are registered, hence that of their
 database. Clients look rules up by name, scope and operation.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -186,8 +186,3 @@ ADMISSION: Mapping[str, Mapping[str, Admitted]] = {
 def methods_of(resource: str) -> list[str]:
     """What can be done with one object of a resource, for the links to it."""
     return list(ADMISSION[f"/{resource}/<id>"])
-
-
-def rules_of(names: set[str], *operations: Operation) -> Iterator[RuleRecord]:
-    """The rules about some resources and operations."""
-    return (record for record in RULES if record.name in names and record.operation in operations)

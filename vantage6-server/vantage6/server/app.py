@@ -1,0 +1,114 @@
+"""The application: put together here, from a configuration, and started elsewhere."""
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import flask_restful
+from flask import Flask, Response
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from vantage6.server.database import Database, database_uri
+from vantage6.server.first_run import load_secret
+from vantage6.server.resource import RESOURCES, check_admissions, flask_rule
+from vantage6.server.resource.error import answer
+from vantage6.server.resource.pagination import DEFAULT_CEILING
+from vantage6.server.service import token
+from vantage6.server.service.event import EventHub
+from vantage6.server.service.login_limit import LoginLimit
+from vantage6.server.websocket import create_socket
+
+# Bytes of one request; configuration key `max_body_size`.
+DEFAULT_BODY_LIMIT = 1024**3
+
+SECURITY_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def create_app(config: Mapping[str, Any], *, data_dir: Path | None = None) -> Flask:
+    """Make the application of one server.
+
+    Parameters
+    ----------
+    config : mapping
+        One environment of a server configuration.
+    data_dir : Path, optional
+        Where relative SQLite paths start, and where the secret for tokens is kept unless the
+        configuration holds one. Without it that secret ends with the process.
+
+    Returns
+    -------
+    Flask
+        Its parts are in `extensions`: "database", "events", "login_limit" and "socketio".
+    """
+    check_admissions()
+    app = Flask("vantage6.server", static_folder=None)
+    app.config.update(
+        API_PATH=config.get("api_path", "/api"),
+        MAX_LIST_SIZE=config.get("max_list_size", DEFAULT_CEILING),
+        MAX_CONTENT_LENGTH=config.get("max_body_size", DEFAULT_BODY_LIMIT),
+        # Errors of the token library pass the error handler like all others.
+        PROPAGATE_EXCEPTIONS=True,
+    )
+    _trust_proxies(app, config.get("trusted_proxies", 0))
+    _connect_database(app, config, data_dir)
+    token.set_up(app, _secret(config, data_dir), in_tests=config.get("type") == "test")
+    app.extensions["login_limit"] = _login_limit(config.get("password_policy") or {})
+    _register_routes(app)
+    app.after_request(_add_security_headers)
+    app.extensions["socketio"] = create_socket(app)
+    return app
+
+
+class _Api(flask_restful.Api):
+    """Leaves errors to the one handler that all of the application has."""
+
+    def handle_error(self, e: Exception) -> Response:
+        return answer(e)
+
+
+def _register_routes(app: Flask) -> None:
+    app.register_error_handler(Exception, answer)
+    api = _Api(app, prefix=app.config["API_PATH"])
+    for resource in RESOURCES:
+        api.add_resource(resource, flask_rule(resource.route), endpoint=resource.__name__)
+
+
+def _connect_database(app: Flask, config: Mapping[str, Any], data_dir: Path | None) -> None:
+    database, events = Database(database_uri(config), data_dir), EventHub()
+    events.attach(database.sessions)
+    app.extensions["database"], app.extensions["events"] = database, events
+
+
+def _secret(config: Mapping[str, Any], data_dir: Path | None) -> str:
+    if config.get("jwt_secret_key") or data_dir:
+        return load_secret(dict(config), data_dir or Path())
+    return secrets.token_urlsafe(48)
+
+
+def _login_limit(policy: Mapping[str, Any]) -> LoginLimit:
+    default = LoginLimit()
+    return LoginLimit(
+        per_account=policy.get("max_failed_attempts", default.per_account),
+        per_address=policy.get("max_failed_attempts_per_address", default.per_address),
+        minutes=policy.get("inactivation_minutes", default.minutes),
+    )
+
+
+def _trust_proxies(app: Flask, count: int) -> None:
+    """Take the address of a caller from what the proxies before us add, and from nobody else."""
+    if count:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count)  # type: ignore[method-assign]
+
+
+def _add_security_headers(response: Response) -> Response:
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response

@@ -1,0 +1,73 @@
+"""The routes of the server, one file per resource."""
+
+import re
+
+from vantage6.server.permission.catalogue import ADMISSION
+from vantage6.server.resource import (
+    collaboration,
+    node,
+    organization,
+    password,
+    result,
+    role,
+    rule,
+    task,
+    token,
+    user,
+    version,
+)
+from vantage6.server.resource.base import Resource
+
+RESOURCES: tuple[type[Resource], ...] = (
+    token.UserToken,
+    token.NodeToken,
+    token.ContainerToken,
+    token.RefreshedToken,
+    organization.Organizations,
+    organization.OneOrganization,
+    organization.OrganizationCollaborations,
+    organization.OrganizationNodes,
+    collaboration.Collaborations,
+    collaboration.OneCollaboration,
+    collaboration.CollaborationOrganizations,
+    collaboration.CollaborationNodes,
+    collaboration.CollaborationTasks,
+    node.Nodes,
+    node.OneNode,
+    node.NodeRecovery,
+    task.Tasks,
+    task.OneTask,
+    task.TaskResults,
+    result.Results,
+    result.OneResult,
+    user.Users,
+    user.OneUser,
+    role.Roles,
+    role.OneRole,
+    role.RoleRules,
+    role.OneRoleRule,
+    rule.Rules,
+    rule.OneRule,
+    password.PasswordChange,
+    version.Version,
+    version.Health,
+    version.HealthFix,
+)
+
+
+def check_admissions() -> None:
+    """Raise LookupError unless every method of every route says whom it admits, and is there."""
+    there = {resource.route: resource.methods or set() for resource in RESOURCES}
+    declared = {route: set(methods) for route, methods in ADMISSION.items()}
+    if there != declared:
+        differing = {
+            route
+            for route in there.keys() | declared.keys()
+            if there.get(route) != declared.get(route)
+        }
+        raise LookupError(f"Routes and admissions do not agree: {sorted(differing)}")
+
+
+def flask_rule(route: str) -> str:
+    """A route in the words of Flask; ids beyond what the database holds are not found."""
+    return re.sub(r"<(\w+)>", r"<int(max=2147483647):\1>", route)

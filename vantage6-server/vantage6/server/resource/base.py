@@ -1,0 +1,127 @@
+"""What all resources share: who may come in, one transaction, and the way to the answer."""
+
+from typing import Any, ClassVar, TypeVar
+
+import flask_restful
+from flask import Response, current_app, request
+from marshmallow import Schema
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from vantage6.server.database import Database
+from vantage6.server.exceptions import BadRequest, Forbidden, NotFound
+from vantage6.server.model import Model
+from vantage6.server.permission import check
+from vantage6.server.permission.catalogue import ADMISSION, Admitted, Operation
+from vantage6.server.permission.identity import Identity
+from vantage6.server.resource import filter as filters
+from vantage6.server.resource.pagination import paginate
+from vantage6.server.schema.base import Output
+from vantage6.server.service import authentication, token
+from vantage6.server.service.login_limit import LoginLimit
+
+M = TypeVar("M", bound=Model)
+
+Answer = tuple[Any, int] | tuple[Any, int, dict[str, str]]
+
+# Bytes that a caller may send who has not logged in.
+ANONYMOUS_BODY_LIMIT = 64 * 1024
+
+
+class Resource(flask_restful.Resource):
+    """Base of all resources.
+
+    A method is called only for those whom the table of admissions lets in. It runs in one
+    transaction: returning commits, raising rolls back.
+    """
+
+    route: ClassVar[str]
+    # Whether the token to show is one for refreshing.
+    takes_refresh_token: ClassVar[bool] = False
+
+    identity: Identity
+    session: Session
+
+    def dispatch_request(self, *args: Any, **kwargs: Any) -> Response | Answer:
+        """Answer a request."""
+        method = "GET" if request.method == "HEAD" else request.method
+        admitted = ADMISSION[self.route][method]
+        if admitted:
+            self._admit(admitted)
+        elif (request.content_length or 0) > ANONYMOUS_BODY_LIMIT:
+            raise BadRequest("The request is too large")
+        with self.database.session(writes=method != "GET") as self.session:
+            answer: Response | Answer = super().dispatch_request(*args, **kwargs)
+            self.session.commit()
+        return answer
+
+    @property
+    def database(self) -> Database:
+        """The database of the application."""
+        database: Database = current_app.extensions["database"]
+        return database
+
+    @property
+    def login_limit(self) -> LoginLimit:
+        """How many wrong secrets the application lets through."""
+        limit: LoginLimit = current_app.extensions["login_limit"]
+        return limit
+
+    def read(self, schema: Schema, *, partial: bool = False) -> dict[str, Any]:
+        """The body of the request, checked; `partial` where nothing in it is required."""
+        body = request.get_json(silent=True)
+        if body is None:
+            raise BadRequest("The request must have a body in JSON")
+        values: dict[str, Any] = schema.load(body, partial=partial)
+        return values
+
+    def load(self, operation: Operation, model: type[M], id_: int) -> M:
+        """The object with this id, which the caller may do this to."""
+        query = select(model).where(model.id == id_)
+        return check.load(self.session, self.identity, operation, query)
+
+    def load_any(self, model: type[M], id_: int) -> M:
+        """The object with this id, for callers who may learn that there is none."""
+        found = self.session.get(model, id_)
+        if found is None:
+            raise NotFound(f"There is no {model.__tablename__} {id_}")
+        return found
+
+    def require(
+        self, operation: Operation, model: type[Model], organization_id: int | None = None
+    ) -> None:
+        """Refuse the request unless the caller may do this, in this organization if given."""
+        check.require(self.identity, operation, model, organization_id)
+
+    def visible(
+        self, query: Select[M], operation: Operation = Operation.VIEW
+    ) -> Select[M]:
+        """Narrow a query to what the caller may see."""
+        return check.visible(self.identity, operation, query)
+
+    def filtered(
+        self, query: Select[M], conditions: dict[str, filters.Condition]
+    ) -> Select[M]:
+        """Narrow a query by the arguments of the request."""
+        return filters.apply(query, conditions, request.args)
+
+    def page(
+        self, query: Select[M], schema: Output, *, newest_first: bool = False
+    ) -> Answer:
+        """The page of a query that the request asks for."""
+        model: type[M] = query.column_descriptions[0]["entity"]
+        page = paginate(self.session, query, model, newest_first=newest_first)
+        data = schema.dump(page.items, many=True)
+        if filters.includes(request.args, ["metadata"]):
+            data = {"data": data, "links": page.links}
+        return data, 200, page.headers
+
+    def _admit(self, admitted: Admitted) -> None:
+        claims = token.read(refresh=self.takes_refresh_token)
+        with self.database.reading() as session:
+            self.identity = authentication.identify(session, claims)
+        if self.identity.kind not in admitted:
+            raise Forbidden(f"This is not for a {self.identity.kind.value}")
+        if authentication.is_seen_long_ago(self.identity):
+            with self.database.transaction() as session:
+                authentication.note_last_seen(session, self.identity)

@@ -1,0 +1,180 @@
+"""Collaborations, with their organizations, nodes and tasks."""
+
+from flask import request
+from sqlalchemy import Select, select
+
+from vantage6.server.exceptions import BadRequest, Forbidden
+from vantage6.server.model import Collaboration, Member, Node, Organization, Task
+from vantage6.server.permission.catalogue import Operation
+from vantage6.server.resource.base import Answer, Resource
+from vantage6.server.resource.filter import boolean, equal, like, where
+from vantage6.server.schema.collaboration import (
+    CollaborationChange,
+    CollaborationInput,
+    CollaborationOutput,
+    ReferenceInput,
+)
+from vantage6.server.schema.node import NodeInCollaborationOutput
+from vantage6.server.schema.organization import OrganizationOutput
+from vantage6.server.schema.task import TaskOutput
+from vantage6.server.service import collaboration as service
+from vantage6.server.service import node as node_service
+
+FILTERS = {
+    "name": like(Collaboration.name),
+    "encrypted": equal(Collaboration.encrypted, boolean),
+    "organization_id": where(
+        lambda id_: Collaboration.id.in_(
+            select(Member.c.collaboration_id).where(Member.c.organization_id == id_)
+        )
+    ),
+}
+
+
+class Collaborations(Resource):
+    """All collaborations."""
+
+    route = "/collaboration"
+
+    def get(self) -> Answer:
+        """List the collaborations that the caller may see."""
+        query = self.filtered(self.visible(select(Collaboration)), FILTERS)
+        for organization_id in request.args.getlist("organization_id", int):
+            self.require(Operation.VIEW, Collaboration, organization_id)
+        return self.page(query, CollaborationOutput(self.session))
+
+    def post(self) -> Answer:
+        """Create a collaboration."""
+        self.require(Operation.CREATE, Collaboration)
+        values = self.read(CollaborationInput())
+        service.check_name(self.session, values["name"])
+        collaboration = Collaboration(
+            name=values["name"],
+            encrypted=values["encrypted"],
+            organizations=service.load_organizations(self.session, values["organization_ids"]),
+        )
+        self.session.add(collaboration)
+        self.session.flush()
+        return CollaborationOutput(self.session).dump(collaboration), 200
+
+
+class OneCollaboration(Resource):
+    """One collaboration."""
+
+    route = "/collaboration/<id>"
+
+    def get(self, id: int) -> Answer:
+        """Show a collaboration."""
+        collaboration = self.load(Operation.VIEW, Collaboration, id)
+        return CollaborationOutput(self.session).dump(collaboration), 200
+
+    def patch(self, id: int) -> Answer:
+        """Change a collaboration."""
+        collaboration = self.load(Operation.EDIT, Collaboration, id)
+        values = self.read(CollaborationChange(), partial=True)
+        if "name" in values:
+            service.check_name(self.session, values["name"], besides=id)
+        if "organization_ids" in values:
+            members = service.load_organizations(self.session, values.pop("organization_ids"))
+            service.set_members(self.session, collaboration, members)
+        collaboration.update(values)
+        self.session.flush()
+        return CollaborationOutput(self.session).dump(collaboration), 200
+
+    def delete(self, id: int) -> Answer:
+        """Delete a collaboration with its nodes and tasks."""
+        service.delete(self.session, self.load(Operation.DELETE, Collaboration, id))
+        return {"msg": f"Collaboration {id} is deleted"}, 200
+
+
+class CollaborationOrganizations(Resource):
+    """The organizations of one collaboration."""
+
+    route = "/collaboration/<id>/organization"
+
+    def get(self, id: int) -> Answer:
+        """List the organizations of a collaboration."""
+        self.load(Operation.VIEW, Collaboration, id)
+        return self.page(_members(id), OrganizationOutput(self.session))
+
+    def post(self, id: int) -> Answer:
+        """Add an organization to a collaboration."""
+        collaboration = self.load(Operation.EDIT, Collaboration, id)
+        organization = self.load_any(Organization, self.read(ReferenceInput())["id"])
+        if organization not in collaboration.organizations:
+            collaboration.organizations.append(organization)
+        return self._all(id)
+
+    def delete(self, id: int) -> Answer:
+        """Take an organization out of a collaboration."""
+        collaboration = self._load_for_removal(id)
+        organization = self.load_any(Organization, self.read(ReferenceInput())["id"])
+        if organization not in collaboration.organizations:
+            raise BadRequest(f"Organization {organization.id} is not in collaboration {id}")
+        service.remove_member(self.session, collaboration, organization)
+        return self._all(id)
+
+    def _load_for_removal(self, id: int) -> Collaboration:
+        """The right to edit is enough by the documentation, that to delete by the classic code."""
+        try:
+            return self.load(Operation.EDIT, Collaboration, id)
+        except Forbidden:
+            return self.load(Operation.DELETE, Collaboration, id)
+
+    def _all(self, id: int) -> Answer:
+        self.session.flush()
+        members = self.session.scalars(_members(id).order_by(Organization.id))
+        return OrganizationOutput(self.session).dump(members, many=True), 200
+
+
+class CollaborationNodes(Resource):
+    """The nodes of one collaboration."""
+
+    route = "/collaboration/<id>/node"
+
+    def get(self, id: int) -> Answer:
+        """List the nodes of a collaboration."""
+        self.load(Operation.VIEW, Collaboration, id)
+        query = select(Node).where(Node.collaboration_id == id)
+        return self.page(query, NodeInCollaborationOutput(self.session))
+
+    def post(self, id: int) -> Answer:
+        """Move a node to a collaboration."""
+        self.load(Operation.EDIT, Collaboration, id)
+        node = self.load_any(Node, self.read(ReferenceInput())["id"])
+        if node.collaboration_id == id:
+            raise BadRequest(f"Node {node.id} is in collaboration {id} already")
+        node_service.move(self.session, node, node.organization_id, id)
+        self.session.flush()
+        query = select(Node).where(Node.collaboration_id == id).order_by(Node.id)
+        nodes = self.session.scalars(query)
+        return NodeInCollaborationOutput(self.session).dump(nodes, many=True), 201
+
+    def delete(self, id: int) -> Answer:
+        """Take a node out of a collaboration."""
+        self.load(Operation.EDIT, Collaboration, id)
+        node = self.load_any(Node, self.read(ReferenceInput())["id"])
+        if node.collaboration_id != id:
+            raise BadRequest(f"Node {node.id} is not in collaboration {id}")
+        node_service.move(self.session, node, node.organization_id, None)
+        return {"msg": f"Node {node.id} is no longer in collaboration {id}"}, 200
+
+
+class CollaborationTasks(Resource):
+    """The tasks of one collaboration."""
+
+    route = "/collaboration/<id>/task"
+
+    def get(self, id: int) -> Answer:
+        """List the tasks of a collaboration."""
+        query = self.visible(select(Task).where(Task.collaboration_id == id))
+        self.load(Operation.VIEW, Collaboration, id)
+        return self.page(query, TaskOutput(self.session))
+
+
+def _members(collaboration_id: int) -> Select[Organization]:
+    return select(Organization).where(
+        Organization.id.in_(
+            select(Member.c.organization_id).where(Member.c.collaboration_id == collaboration_id)
+        )
+    )

@@ -1,0 +1,56 @@
+"""The one place where an error becomes an answer: a status, `msg`, and `errors` per field."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, jsonify
+from marshmallow import ValidationError
+from sqlalchemy.exc import IntegrityError, OperationalError
+from werkzeug.exceptions import HTTPException
+
+from vantage6.common.exceptions import IllegalTransition
+from vantage6.server.exceptions import Refusal
+
+log = logging.getLogger(__name__)
+
+
+def answer(error: Exception) -> Response:
+    """The answer to a request that ended in an error."""
+    status, message, errors, headers = _describe(error)
+    if status >= 500:
+        log.error("A request failed", exc_info=error)
+    body: dict[str, Any] = {"msg": message}
+    if errors:
+        body["errors"] = errors
+    response = jsonify(body)
+    response.status_code = status
+    response.headers.update(headers)
+    return response
+
+
+def _describe(
+    error: Exception,
+) -> tuple[int, str, Mapping[str, Any] | None, Mapping[str, str]]:
+    match error:
+        case Refusal():
+            return error.status, str(error), error.errors, error.headers
+        case ValidationError():
+            errors = error.normalized_messages()
+            return 400, f"The request is not valid: {', '.join(map(str, errors))}", errors, {}
+        case IllegalTransition():
+            return 400, str(error), None, {}
+        case IntegrityError():
+            return 400, "The request conflicts with what is already there", None, {}
+        case OperationalError():
+            return 503, "The database is not available", None, {}
+        case HTTPException():
+            # Of its own headers only these say something that the body does not.
+            kept = {
+                name: value
+                for name, value in error.get_headers()
+                if name in ("Allow", "Retry-After")
+            }
+            return error.code or 500, error.description or error.name, None, kept
+        case _:
+            return 500, "Something went wrong in the server", None, {}

@@ -1,0 +1,111 @@
+"""Nodes, and new API keys for them."""
+
+from sqlalchemy import select
+
+from vantage6.server.exceptions import BadRequest, Forbidden
+from vantage6.server.model import Collaboration, Member, Node, Organization
+from vantage6.server.permission.catalogue import Operation, Scope
+from vantage6.server.resource.base import Answer, Resource
+from vantage6.server.resource.filter import equal, like, since, until
+from vantage6.server.schema.node import NodeChange, NodeInput, NodeOutput, NodeReference
+from vantage6.server.service import node as service
+
+FILTERS = {
+    "name": like(Node.name),
+    "organization_id": equal(Node.organization_id),
+    "collaboration_id": equal(Node.collaboration_id),
+    "status": equal(Node.status, str),
+    "ip": equal(Node.ip, str),
+    "last_seen_from": since(Node.last_seen),
+    "last_seen_till": until(Node.last_seen),
+}
+
+
+class Nodes(Resource):
+    """All nodes."""
+
+    route = "/node"
+
+    def get(self) -> Answer:
+        """List the nodes that the caller may see."""
+        query = self.filtered(self.visible(select(Node)), FILTERS)
+        return self.page(query, NodeOutput(self.session))
+
+    def post(self) -> Answer:
+        """Create a node; only this answer holds its API key."""
+        self.require(Operation.CREATE, Node)
+        values = self.read(NodeInput())
+        organization_id = values.get("organization_id", self.identity.organization_id)
+        self.require(Operation.CREATE, Node, organization_id)
+        collaboration = self.load_any(Collaboration, values["collaboration_id"])
+        # An organization that does not exist is in no collaboration either.
+        organization = self.session.get(Organization, organization_id)
+        if organization is None:
+            raise BadRequest("The organization is not in the collaboration")
+        node, api_key = service.create(
+            self.session, organization, collaboration, values.get("name")
+        )
+        return {**NodeOutput(self.session).dump(node), "api_key": api_key}, 201
+
+
+class OneNode(Resource):
+    """One node."""
+
+    route = "/node/<id>"
+
+    def get(self, id: int) -> Answer:
+        """Show a node."""
+        node = self.load(Operation.VIEW, Node, id)
+        return NodeOutput(self.session).dump(node), 200
+
+    def patch(self, id: int) -> Answer:
+        """Change a node, or move it to another organization or collaboration."""
+        node = self.load(Operation.EDIT, Node, id)
+        values = self.read(NodeChange(), partial=True)
+        organization_id = values.pop("organization_id", 0) or node.organization_id
+        collaboration_id = values.pop("collaboration_id", 0) or node.collaboration_id
+        if organization_id != node.organization_id:
+            self._check_organization(organization_id)
+        if collaboration_id and collaboration_id != node.collaboration_id:
+            self._check_collaboration(collaboration_id)
+        service.move(self.session, node, organization_id, collaboration_id)
+        node.update({name: value for name, value in values.items() if name != "ip" or value})
+        self.session.flush()
+        return NodeOutput(self.session).dump(node), 200
+
+    def delete(self, id: int) -> Answer:
+        """Delete a node."""
+        service.delete(self.session, self.load(Operation.DELETE, Node, id))
+        return {"msg": f"Node {id} is deleted"}, 200
+
+    def _check_organization(self, organization_id: int) -> None:
+        """Only who may edit any node may give one to another organization."""
+        if not self._edits_any():
+            raise Forbidden("You are not allowed to give this node to another organization")
+        self.load_any(Organization, organization_id)
+
+    def _check_collaboration(self, collaboration_id: int) -> None:
+        """Who edits only the own nodes may move them to the own collaborations."""
+        if self._edits_any():
+            self.load_any(Collaboration, collaboration_id)
+            return
+        own = select(Member.c.collaboration_id).where(
+            Member.c.organization_id == self.identity.organization_id,
+            Member.c.collaboration_id == collaboration_id,
+        )
+        if self.session.scalar(own) is None:
+            raise Forbidden("Your organization is not in this collaboration")
+
+    def _edits_any(self) -> bool:
+        return Scope.GLOBAL in self.identity.scopes("node", Operation.EDIT)
+
+
+class NodeRecovery(Resource):
+    """Where nodes that lost their API key get a new one."""
+
+    route = "/recover/node"
+
+    def post(self) -> Answer:
+        """Give a node a new API key; the old one, and its tokens, are void."""
+        node = self.load(Operation.EDIT, Node, self.read(NodeReference())["id"])
+        return {"api_key": service.reset_api_key(self.session, node)}, 200

@@ -1,0 +1,107 @@
+"""Lists: always in order, always bounded, cut into pages on request."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from flask import current_app, request
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
+
+from vantage6.server.exceptions import BadRequest
+from vantage6.server.model import Model
+
+M = TypeVar("M", bound=Model)
+
+DEFAULT_PAGE_SIZE = 10
+# The most that one answer holds; configuration key `max_list_size`.
+DEFAULT_CEILING = 10_000
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list."""
+
+    items: Sequence[Any]
+    number: int
+    size: int
+    total: int
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The total and the links to the other pages, as headers."""
+        links = ",".join(f"<{url}>; rel={name}" for name, url in self.links.items())
+        return {"total-count": str(self.total), "Link": links}
+
+    @property
+    def links(self) -> dict[str, str]:
+        """The pages that can be gone to from here; those that do not exist are left out."""
+        last = -(-self.total // self.size)
+        pages = {
+            "first": 1,
+            "previous": self.number - 1 if self.number > 1 else None,
+            "self": self.number,
+            "next": self.number + 1 if self.number < last else None,
+            "last": last or None,
+        }
+        return {name: self._url(page) for name, page in pages.items() if page}
+
+    def _url(self, page: int) -> str:
+        arguments = MultiDict(request.args)
+        arguments["page"] = str(page)
+        if not request.args.get("page"):
+            arguments["per_page"] = str(self.size)
+        return f"{request.path}?{urlencode(list(arguments.items(multi=True)))}"
+
+
+def paginate(
+    session: Session, query: Select[M], model: type[M], *, newest_first: bool = False
+) -> Page:
+    """The page of a query that the current request asks for.
+
+    Raises
+    ------
+    BadRequest
+        When the page cannot be had, or a page has to be asked for.
+    """
+    ceiling: int = current_app.config["MAX_LIST_SIZE"]
+    number, size = _asked_for(ceiling)
+    total = _count(session, query, model)
+    if not _is_paged() and total > ceiling:
+        raise BadRequest(
+            f"The list has {total} items, more than {ceiling}; ask for it by `page`",
+            {"page": ["Missing."]},
+        )
+    order = model.id.desc() if newest_first else model.id.asc()
+    page = query.order_by(order).limit(size).offset((number - 1) * size)
+    return Page(session.scalars(page).all(), number, size, total)
+
+
+def _is_paged() -> bool:
+    return bool(request.args.get("page") or request.args.get("per_page"))
+
+
+def _asked_for(ceiling: int) -> tuple[int, int]:
+    """Number and size of the page; everything is one page of the size of the ceiling."""
+    number = _positive("page", 1)
+    size = _positive("per_page", DEFAULT_PAGE_SIZE if request.args.get("page") else ceiling)
+    if size > ceiling:
+        raise BadRequest(f"A page has at most {ceiling} items", {"per_page": ["Too large."]})
+    return number, size
+
+
+def _positive(name: str, default: int) -> int:
+    text = request.args.get(name)
+    if not text:
+        return default
+    if not (text.isdecimal() and text.isascii() and 0 < int(text) < 2**31):
+        message = f"`{name}` must be a whole number from 1"
+        raise BadRequest(message, {name: ["Not a positive number."]})
+    return int(text)
+
+
+def _count(session: Session, query: Select[M], model: type[M]) -> int:
+    ids = query.with_only_columns(model.id).order_by(None).subquery()
+    return session.scalar(select(func.count()).select_from(ids)) or 0

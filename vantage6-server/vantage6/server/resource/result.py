@@ -1,0 +1,115 @@
+"""Results: read by those who may, reported by the node whose run it is."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flask import request
+from sqlalchemy import ColumnElement, and_, exists, select
+from sqlalchemy.orm import joinedload
+
+from vantage6.server.exceptions import Forbidden
+from vantage6.server.model import AlgorithmPort, Model, Node, Result, Task
+from vantage6.server.permission.catalogue import Operation
+from vantage6.server.resource.base import Answer, Resource
+from vantage6.server.resource.filter import equal, includes, since, until, where
+from vantage6.server.schema.base import Embedding
+from vantage6.server.schema.result import ResultOutput, ResultReport
+from vantage6.server.schema.task import TaskOutput
+from vantage6.server.service import result as service
+
+
+def _is_open(state: str) -> ColumnElement[bool]:
+    if state != "open":
+        raise ValueError(state)
+    return Result.finished_at.is_(None)
+
+
+def _is_of_node(node_id: int) -> ColumnElement[bool]:
+    """Whether a node has to run it: one of its organization, in its collaboration."""
+    organization = select(Node.organization_id).where(Node.id == node_id).scalar_subquery()
+    is_in_collaboration = exists().where(
+        Task.id == Result.task_id,
+        Task.collaboration_id == Node.collaboration_id,
+        Node.id == node_id,
+    )
+    return and_(Result.organization_id == organization, is_in_collaboration)
+
+
+FILTERS = {
+    "task_id": equal(Result.task_id),
+    "organization_id": equal(Result.organization_id),
+    "state": where(_is_open, str),
+    "node_id": where(_is_of_node),
+    "port": where(lambda port: Result.ports.any(AlgorithmPort.port == port)),
+    "assigned_from": since(Result.assigned_at),
+    "assigned_till": until(Result.assigned_at),
+    "started_from": since(Result.started_at),
+    "started_till": until(Result.started_at),
+    "finished_from": since(Result.finished_at),
+    "finished_till": until(Result.finished_at),
+}
+
+
+class ResultResource(Resource):
+    """What the resources of results share: showing tasks within results."""
+
+    def output(self) -> ResultOutput:
+        """The schema of results, with their tasks where the request asks for them."""
+        embed: dict[str, Embedding] = {}
+        if includes(request.args, ["task"]):
+            embed["task"] = self._tasks_of
+        return ResultOutput(self.session, embed=embed)
+
+    def _tasks_of(self, results: Sequence[Model]) -> Mapping[int, dict[str, Any]]:
+        """The tasks of some results, as far as the caller may see tasks."""
+        task_ids = {result.id: result.task_id for result in results if isinstance(result, Result)}
+        query = self.visible(select(Task).where(Task.id.in_(set(task_ids.values()))))
+        tasks = self.session.scalars(query).all()
+        shown = TaskOutput(self.session, exclude=("results",)).dump(tasks, many=True)
+        by_id = {task["id"]: task for task in shown}
+        return {id_: by_id[task_id] for id_, task_id in task_ids.items() if task_id in by_id}
+
+
+class Results(ResultResource):
+    """All results."""
+
+    route = "/result"
+
+    def get(self) -> Answer:
+        """List the results that the caller may see, the newest first."""
+        query = self.filtered(self.visible(select(Result)), FILTERS)
+        return self.page(query, self.output(), newest_first=True)
+
+
+class OneResult(ResultResource):
+    """One result."""
+
+    route = "/result/<id>"
+
+    def get(self, id: int) -> Answer:
+        """Show a result."""
+        result = self.load(Operation.VIEW, Result, id)
+        return self.output().dump(result), 200
+
+    def patch(self, id: int) -> Answer:
+        """Report how a run is doing, or what came out of it."""
+        result = self._load_own(id)
+        service.report(self.session, result, self.read(ResultReport(), partial=True))
+        return ResultOutput(self.session).dump(result), 200
+
+    def _load_own(self, id: int) -> Result:
+        """The result, locked, if it is the calling node's to run."""
+        result = self.session.scalar(
+            select(Result)
+            .join(Result.task)
+            .options(joinedload(Result.task).joinedload(Task.collaboration))
+            .where(
+                Result.id == id,
+                Result.organization_id == self.identity.organization_id,
+                Task.collaboration_id == self.identity.collaboration_id,
+            )
+            .with_for_update(of=Result)
+        )
+        if result is None:
+            raise Forbidden("This run is not one of this node")
+        return result

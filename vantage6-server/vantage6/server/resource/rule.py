@@ -1,0 +1,40 @@
+"""Rules: open to every user, because without them nobody could be given any."""
+
+from sqlalchemy import select
+
+from vantage6.server.model import Rule, role_rule_association
+from vantage6.server.permission.catalogue import Operation, Scope
+from vantage6.server.resource.base import Answer, Resource
+from vantage6.server.resource.filter import equal, member_of, where
+from vantage6.server.schema.rule import RuleOutput
+
+FILTERS = {
+    "name": equal(Rule.name, str),
+    "operation": equal(Rule.operation, member_of(Operation)),
+    "scope": equal(Rule.scope, member_of(Scope)),
+    "role_id": where(
+        lambda id_: Rule.id.in_(
+            select(role_rule_association.c.rule_id).where(role_rule_association.c.role_id == id_)
+        )
+    ),
+}
+
+
+class Rules(Resource):
+    """All rules."""
+
+    route = "/rule"
+
+    def get(self) -> Answer:
+        """List the rules."""
+        return self.page(self.filtered(select(Rule), FILTERS), RuleOutput(self.session))
+
+
+class OneRule(Resource):
+    """One rule."""
+
+    route = "/rule/<id>"
+
+    def get(self, id: int) -> Answer:
+        """Show a rule."""
+        return RuleOutput(self.session).dump(self.load_any(Rule, id)), 200

@@ -1,0 +1,76 @@
+"""Users."""
+
+from sqlalchemy import select
+
+from vantage6.server.model import Organization, Permission, User, UserPermission
+from vantage6.server.permission.catalogue import Operation
+from vantage6.server.resource.base import Answer, Resource
+from vantage6.server.resource.filter import equal, like, since, until, where
+from vantage6.server.schema.user import UserChange, UserInput, UserOutput
+from vantage6.server.service import password
+from vantage6.server.service import user as service
+
+FILTERS = {
+    "username": like(User.username),
+    "firstname": like(User.firstname),
+    "lastname": like(User.lastname),
+    "email": like(User.email),
+    "organization_id": equal(User.organization_id),
+    "role_id": where(
+        lambda id_: User.id.in_(select(Permission.c.user_id).where(Permission.c.role_id == id_))
+    ),
+    "rule_id": where(
+        lambda id_: User.id.in_(
+            select(UserPermission.c.user_id).where(UserPermission.c.rule_id == id_)
+        )
+    ),
+    "last_seen_from": since(User.last_seen),
+    "last_seen_till": until(User.last_seen),
+}
+
+
+class Users(Resource):
+    """All users."""
+
+    route = "/user"
+
+    def get(self) -> Answer:
+        """List the users that the caller may see."""
+        self.require(Operation.VIEW, User)
+        query = self.filtered(self.visible(select(User)), FILTERS)
+        return self.page(query, UserOutput(self.session))
+
+    def post(self) -> Answer:
+        """Create a user."""
+        self.require(Operation.CREATE, User)
+        values = self.read(UserInput())
+        values.setdefault("organization_id", self.identity.organization_id)
+        self.require(Operation.CREATE, User, values["organization_id"])
+        password.check_policy(values["password"])
+        # Before the first look into the database: others cannot write while we hash.
+        values["password_hash"] = password.hash_password(values.pop("password"))
+        self.load_any(Organization, values["organization_id"])
+        user = service.create(self.session, self.identity, values)
+        return UserOutput(self.session).dump(user), 201
+
+
+class OneUser(Resource):
+    """One user."""
+
+    route = "/user/<id>"
+
+    def get(self, id: int) -> Answer:
+        """Show a user."""
+        return UserOutput(self.session).dump(self.load(Operation.VIEW, User, id)), 200
+
+    def patch(self, id: int) -> Answer:
+        """Change a user."""
+        user = self.load(Operation.EDIT, User, id)
+        values = self.read(UserChange(), partial=True)
+        service.change(self.session, self.identity, user, values)
+        return UserOutput(self.session).dump(user), 200
+
+    def delete(self, id: int) -> Answer:
+        """Delete a user."""
+        service.delete(self.session, self.load(Operation.DELETE, User, id))
+        return {"msg": f"User {id} is deleted"}, 200

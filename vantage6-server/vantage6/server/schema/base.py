@@ -1,0 +1,166 @@
+"""What all schemas share: strict input, and output with links that cost one query per kind.
+
+Fields that point to many other objects do not touch the relations of the models. They fetch the
+ids for all objects that are shown, in one query, before anything is dumped.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from flask import current_app
+from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validate
+from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from vantage6.server.model import Model
+from vantage6.server.permission.catalogue import methods_of
+
+# What fits the integer columns of every database.
+MAXIMUM_INTEGER = 2**31 - 1
+
+# Finds whole objects to show in the place of links: data by the id of the object they belong to.
+Embedding = Callable[[Sequence[Model]], Mapping[int, Any]]
+
+Column = ColumnElement[Any] | InstrumentedAttribute[Any]
+
+
+class Id(fields.Integer):
+    """The id of something, in a request."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Range(0, MAXIMUM_INTEGER), **kwargs)
+
+
+class Name(fields.String):
+    """A name that nobody can take for an id, in a request."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validate=_not_a_number, **kwargs)
+
+
+def _not_a_number(value: str) -> None:
+    if value.strip().isdecimal():
+        raise ValidationError("Must not be a number only: it would be taken for an id.")
+
+
+class Input(Schema):
+    """What comes in: an unknown field is an error, and null is the same as left out."""
+
+    class Meta:
+        unknown = RAISE
+
+    # Sent by released clients, nodes or wrappers, and without a meaning here.
+    known_extras: ClassVar[frozenset[str]] = frozenset()
+
+    @pre_load
+    def _drop_empty(self, data: Any, **_: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        return {
+            key: value
+            for key, value in data.items()
+            if value is not None and key not in self.known_extras
+        }
+
+
+class Output(Schema):
+    """What goes out. Made anew for each answer, because it holds what was fetched for it."""
+
+    def __init__(
+        self, session: Session, *, embed: Mapping[str, "Embedding"] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.session = session
+        self.embed = embed or {}
+
+    def dump(self, obj: Any, *, many: bool | None = None) -> Any:
+        """Turn one or many objects into plain data, after fetching what belongs to them."""
+        objects = list(obj) if many else [obj]
+        self.fetch(objects)
+        data: list[dict[str, Any]] = super().dump(objects, many=True)
+        for name, embedding in self.embed.items():
+            found = embedding(objects)
+            for item in data:
+                item[name] = found.get(item["id"], item[name])
+        return data if many else data[0]
+
+    def fetch(self, objects: Sequence[Model]) -> None:
+        """Fetch what belongs to all of the objects at once."""
+        ids = [item.id for item in objects]
+        for field in self.fields.values():
+            if isinstance(field, Related):
+                field.fetch(self.session, ids)
+
+
+def link(resource: str, id_: int) -> dict[str, Any]:
+    """A reference to another object, with what can be done to it."""
+    path = current_app.config["API_PATH"]
+    return {
+        "id": id_,
+        "link": f"{path}/{resource}/{id_}",
+        "methods": methods_of(resource),
+    }
+
+
+class Link(fields.Field):
+    """A reference to the one object behind a foreign key; null when there is none."""
+
+    def __init__(self, resource: str, column: str) -> None:
+        super().__init__(attribute=column, dump_only=True)
+        self.resource = resource
+
+    def _serialize(self, value: int | None, attr: str | None, obj: Any, **_: Any) -> Any:
+        return None if value is None else link(self.resource, value)
+
+
+class Related(fields.Field):
+    """The ids of many objects that belong to one, as plain numbers.
+
+    Parameters
+    ----------
+    target : column
+        The ids of those that belong.
+    owner : column
+        The ids of those they belong to, beside `target` in one table.
+    """
+
+    def __init__(self, target: Column, owner: Column) -> None:
+        super().__init__(dump_only=True)
+        self.query: Select[Any] = select(owner, target).order_by(target)
+        self.owner = owner
+        self.found: Mapping[int, list[int]] = {}
+
+    def fetch(self, session: Session, owners: Iterable[int]) -> None:
+        """Find what belongs to all the owners."""
+        found = defaultdict(list)
+        for owner, target in session.execute(self.query.where(self.owner.in_(owners))):
+            found[owner].append(target)
+        self.found = found
+
+    def serialize(self, attr: str, obj: Any, accessor: Any = None, **_: Any) -> Any:
+        """The ids fetched for one object; its own attribute of this name is not touched."""
+        return self.show(self.found.get(obj.id, []))
+
+    def show(self, ids: list[int]) -> Any:
+        """How the ids appear on the wire."""
+        return ids
+
+
+class Links(Related):
+    """The references to many objects that belong to one; null when there are none."""
+
+    def __init__(self, resource: str, target: Column, owner: Column) -> None:
+        super().__init__(target, owner)
+        self.resource = resource
+
+    def show(self, ids: list[int]) -> Any:
+        """A list of references, by the contract never an empty one."""
+        return [link(self.resource, id_) for id_ in ids] or None
+
+
+class Moment(fields.DateTime):
+    """A moment, in ISO form with its offset."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(format="iso", **kwargs)

@@ -1,0 +1,44 @@
+from marshmallow import fields
+
+from vantage6.server.schema.base import Id, Input, Link, Moment, Output
+
+
+class NodeInput(Input):
+    """A new node."""
+
+    collaboration_id = Id(required=True)
+    organization_id = Id()
+    name = fields.String()
+
+
+class NodeChange(Input):
+    """What can be changed of a node; an id of 0 means unchanged."""
+
+    name = fields.String()
+    organization_id = Id()
+    collaboration_id = Id()
+    ip = fields.String()
+
+
+class NodeReference(Input):
+    """The node that is to get a new API key."""
+
+    id = Id(required=True)
+
+
+class NodeInCollaborationOutput(Output):
+    """A node, as the server shows it among the nodes of its collaboration."""
+
+    id = fields.Integer()
+    name = fields.String()
+    ip = fields.String()
+    status = fields.String()
+    last_seen = Moment()
+    organization = Link("organization", "organization_id")
+
+
+class NodeOutput(NodeInCollaborationOutput):
+    """A node, as the server shows it."""
+
+    type = fields.String()
+    collaboration = Link("collaboration", "collaboration_id")

@@ -1,0 +1,42 @@
+from marshmallow import ValidationError, fields
+
+from vantage6.common import base64s_to_bytes
+from vantage6.server.model import Member, Node, Result, Role, User
+from vantage6.server.schema.base import Input, Links, Name, Output, Related
+
+
+def _is_base64(value: str) -> None:
+    try:
+        base64s_to_bytes(value)
+    except ValueError as error:
+        raise ValidationError("Not base64.") from error
+
+
+class OrganizationInput(Input):
+    """What can be set of an organization."""
+
+    name = Name(load_default="")
+    domain = fields.String(load_default="")
+    address1 = fields.String(load_default="")
+    address2 = fields.String()
+    zipcode = fields.String(load_default="")
+    country = fields.String(load_default="")
+    public_key = fields.String(load_default="", validate=_is_base64)
+
+
+class OrganizationOutput(Output):
+    """An organization, as the server shows it."""
+
+    id = fields.Integer()
+    name = fields.String()
+    domain = fields.String()
+    address1 = fields.String()
+    address2 = fields.String()
+    zipcode = fields.String()
+    country = fields.String()
+    public_key = fields.String()
+    collaborations = Links("collaboration", Member.c.collaboration_id, Member.c.organization_id)
+    nodes = Links("node", Node.id, Node.organization_id)
+    users = Links("user", User.id, User.organization_id)
+    results = Links("result", Result.id, Result.organization_id)
+    roles = Related(Role.id, Role.organization_id)

@@ -1,0 +1,96 @@
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from marshmallow import ValidationError, fields
+from sqlalchemy import and_, select
+
+from vantage6.common.task_status import TaskStatus
+from vantage6.server.model import AlgorithmPort, Model, Node, Result, Task
+from vantage6.server.schema.base import Input, Link, Moment, Output
+
+
+class LenientMoment(fields.Field):
+    """A moment in any ISO form; nodes of the classic line send no offset, which means UTC."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> datetime:
+        try:
+            moment = datetime.fromisoformat(value)
+        except (TypeError, ValueError) as error:
+            raise ValidationError("Not a moment in ISO form.") from error
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class ResultReport(Input):
+    """What a node reports of a run; what it leaves out stays as it is."""
+
+    status = fields.Enum(TaskStatus, by_value=True)
+    started_at = LenientMoment()
+    finished_at = LenientMoment()
+    result = fields.String()
+    log = fields.String()
+
+
+class ResultOutput(Output):
+    """A result, as the server shows it."""
+
+    id = fields.Integer()
+    input = fields.String()
+    result = fields.String()
+    log = fields.String()
+    status = fields.Enum(TaskStatus, by_value=True)
+    assigned_at = Moment()
+    started_at = Moment()
+    finished_at = Moment()
+    organization: fields.Field = Link("organization", "organization_id")
+    task: fields.Field = Link("task", "task_id")
+    node = fields.Method("show_node")
+    ports = fields.Method("show_ports")
+
+    def fetch(self, objects: Sequence[Model]) -> None:
+        """Also fetch the nodes that run them, and their ports."""
+        super().fetch(objects)
+        ids = [result.id for result in objects]
+        self._nodes: Mapping[int, dict[str, Any]] = {
+            row.result_id: {"id": row.id, "name": row.name, "ip": row.ip, "status": row.status}
+            for row in self.session.execute(_nodes_of(ids))
+        }
+        self._ports: dict[int, list[dict[str, Any]]] = defaultdict(list)
+        query = (
+            select(AlgorithmPort).where(AlgorithmPort.result_id.in_(ids)).order_by(AlgorithmPort.id)
+        )
+        for port in self.session.scalars(query):
+            self._ports[port.result_id].append(
+                {"id": port.id, "port": port.port, "label": port.label}
+            )
+
+    def show_node(self, result: Result) -> dict[str, Any]:
+        """The node of the organization in the collaboration of the task."""
+        return self._nodes.get(result.id, {})
+
+    def show_ports(self, result: Result) -> list[dict[str, Any]]:
+        """Where the container can be reached."""
+        return self._ports[result.id]
+
+
+class ResultOfTaskOutput(ResultOutput):
+    """A result, as the server shows it among those of one task."""
+
+    organization = fields.Integer(attribute="organization_id")
+    task = fields.Integer(attribute="task_id")
+
+
+def _nodes_of(result_ids: Sequence[int]) -> Any:
+    return (
+        select(Result.id.label("result_id"), Node.id, Node.name, Node.ip, Node.status)
+        .join(Task, Result.task_id == Task.id)
+        .join(
+            Node,
+            and_(
+                Node.organization_id == Result.organization_id,
+                Node.collaboration_id == Task.collaboration_id,
+            ),
+        )
+        .where(Result.id.in_(result_ids))
+    )

@@ -1,0 +1,90 @@
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate
+from sqlalchemy import select
+
+from vantage6.common.image import canonical
+from vantage6.common.task_status import TaskStatus, combined
+from vantage6.server.model import Model, Result, Task
+from vantage6.server.schema.base import Id, Input, Link, Links, Output
+
+
+class Payload(fields.Field):
+    """The input of a run: text as it is, or plain data that is kept as JSON text."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str:
+        return value if isinstance(value, str) else json.dumps(value)
+
+
+def _is_image(value: str) -> None:
+    if not value:
+        return
+    try:
+        canonical(value)
+    except ValueError as error:
+        raise ValidationError("Not the name of a container image.") from error
+
+
+class AssignmentInput(Input):
+    """The part of a task that one organization is asked to run."""
+
+    id = Id(required=True)
+    input = Payload(load_default=None)
+
+
+class TaskInput(Input):
+    """A new task."""
+
+    collaboration_id = Id(required=True)
+    organizations = fields.List(fields.Nested(AssignmentInput), required=True)
+    image = fields.String(load_default="", validate=_is_image)
+    name = fields.String(load_default="")
+    description = fields.String(load_default="")
+    database = fields.String(load_default="", validate=validate.Length(max=128))
+    # Of the R client: run only the part of one's own organization.
+    master = fields.Boolean(load_default=False)
+
+
+class TaskOutput(Output):
+    """A task, as the server shows it."""
+
+    id = fields.Integer()
+    run_id = fields.Integer()
+    name = fields.String()
+    description = fields.String()
+    image = fields.String()
+    database = fields.String()
+    initiator = fields.Integer(attribute="initiator_id")
+    init_user = fields.Integer(attribute="init_user_id")
+    complete = fields.Method("is_complete")
+    status = fields.Method("show_status")
+    collaboration = Link("collaboration", "collaboration_id")
+    parent = Link("task", "parent_id")
+    children = Links("task", Task.id, Task.parent_id)
+    results = Links("result", Result.id, Result.task_id)
+
+    def fetch(self, objects: Sequence[Model]) -> None:
+        """Also fetch how far the runs are."""
+        super().fetch(objects)
+        self._states: dict[int, list[TaskStatus]] = defaultdict(list)
+        self._open: set[int] = set()
+        rows = self.session.execute(
+            select(Result.task_id, Result.status, Result.finished_at)
+            .where(Result.task_id.in_([task.id for task in objects]))
+            .order_by(Result.id)
+        )
+        for task_id, status, finished_at in rows:
+            self._states[task_id].append(status)
+            if finished_at is None:
+                self._open.add(task_id)
+
+    def is_complete(self, task: Task) -> bool:
+        """Whether all runs have ended."""
+        return task.id not in self._open
+
+    def show_status(self, task: Task) -> str:
+        """The state of the task, from those of its runs."""
+        return combined(self._states[task.id]).value

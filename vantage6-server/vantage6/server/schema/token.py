@@ -1,0 +1,41 @@
+from typing import Any
+
+from marshmallow import fields
+
+from vantage6.server.schema.base import Id, Input
+
+
+class UserLogin(Input):
+    """A username and password."""
+
+    # Sent by clients whose user once set up a second factor.
+    known_extras = frozenset({"mfa_code"})
+
+    username = fields.String(required=True)
+    password = fields.String(required=True)
+
+
+class NodeLogin(Input):
+    """An API key."""
+
+    api_key = fields.String(required=True)
+
+
+class ContainerTokenInput(Input):
+    """The task and image that a container is wanted for."""
+
+    task_id = Id(required=True)
+    image = fields.String(required=True)
+
+
+def token_answer(
+    kind: str, api_path: str, *, id: int, access_token: str, refresh_token: str
+) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """What a user or node gets to see after logging in."""
+    body = {
+        "access_token": access_token,
+        "refresh_token": refresh_token,
+        f"{kind}_url": f"{api_path}/{kind}/{id}",
+        "refresh_url": f"{api_path}/token/refresh",
+    }
+    return body, 200, {"jwt-token": access_token}

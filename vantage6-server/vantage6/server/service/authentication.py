@@ -1,0 +1,294 @@
+"""From a secret to tokens, and from a token back to who holds it."""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import and_, or_, select, update
+from sqlalchemy.orm import Session
+
+from vantage6.common.image import canonical
+from vantage6.common.task_status import is_final
+from vantage6.server.database import Database
+from vantage6.server.exceptions import BadRequest, Forbidden, Unauthorized
+from vantage6.server.model import (
+    Authenticatable,
+    Node,
+    Permission,
+    Result,
+    Role,
+    Rule,
+    Task,
+    User,
+    UserPermission,
+    role_rule_association,
+)
+from vantage6.server.model.base import now
+from vantage6.server.model.node import digest_api_key
+from vantage6.server.permission import role
+from vantage6.server.permission.catalogue import Kind, RuleKey
+from vantage6.server.permission.identity import ContainerRun, Identity
+from vantage6.server.service import password, token
+from vantage6.server.service import user as user_service
+from vantage6.server.service.login_limit import LoginLimit
+
+LAST_SEEN_PRECISION = timedelta(minutes=1)
+
+_NODE_RULES = frozenset(record.key for record in role.NODE.rules)
+_CONTAINER_RULES = frozenset(record.key for record in role.CONTAINER.rules)
+
+
+def log_in_user(
+    database: Database, limit: LoginLimit, address: str, username: str, secret: str
+) -> dict[str, Any]:
+    """Tokens for a username and password, with the user's id.
+
+    An unknown name takes the same steps, and as long, as a wrong password. No transaction is
+    open while the password is hashed, which takes a moment.
+    """
+    with database.transaction() as session:
+        limit.reserve(session, address, username)
+    with database.reading() as session:
+        user = session.scalar(select(User).where(User.username == username))
+        roles = _role_names(session, user.id) if user else []
+    if not password.matches(secret, user.password_hash if user else None) or user is None:
+        raise Unauthorized("The username or the password is wrong")
+    with database.transaction() as session:
+        limit.forgive(session, address, username)
+    return {"id": user.id, **token.pair(Kind.USER, user.id, user.credential_version, roles)}
+
+
+def log_in_node(
+    database: Database, limit: LoginLimit, address: str, api_key: str
+) -> dict[str, Any]:
+    """Tokens for an API key, with the node's id."""
+    with database.reading() as session:
+        limit.check(session, f"node {address}")
+        node = session.scalar(select(Node).where(Node.api_key_digest == digest_api_key(api_key)))
+    if node is None:
+        with database.transaction() as session:
+            limit.count(session, f"node {address}")
+        raise Unauthorized("The API key is not known")
+    return {"id": node.id, **token.pair(Kind.NODE, node.id, node.credential_version, [])}
+
+
+def renew(session: Session, identity: Identity) -> dict[str, str]:
+    """New tokens for somebody who showed a refresh token."""
+    roles = _role_names(session, identity.id) if identity.kind is Kind.USER else []
+    return token.pair(identity.kind, identity.id, identity.credential_version, roles)
+
+
+def change_password(
+    database: Database,
+    limit: LoginLimit,
+    address: str,
+    identity: Identity,
+    current: str,
+    new: str,
+) -> dict[str, str]:
+    """Change the own password and get new tokens: those of before are void.
+
+    Raises
+    ------
+    BadRequest
+        When the new password is the old one, or too weak.
+    Unauthorized
+        When the current password is wrong.
+    """
+    if new == current:
+        raise BadRequest("The new password is the same as the current one")
+    password.check_policy(new)
+    with database.reading() as session:
+        user = session.get_one(User, identity.id)
+    with database.transaction() as session:
+        limit.reserve(session, address, user.username)
+    if not password.matches(current, user.password_hash):
+        raise Unauthorized("The current password is wrong")
+    password_hash = password.hash_password(new)
+    with database.transaction() as session:
+        limit.forgive(session, address, user.username)
+        user = session.get_one(User, identity.id, with_for_update=True)
+        user_service.set_password(session, user, password_hash)
+        roles = _role_names(session, user.id)
+    return token.pair(Kind.USER, user.id, user.credential_version, roles)
+
+
+def container_token(session: Session, identity: Identity, task_id: int, image: str) -> str:
+    """A token for the container that runs the node's part of a task.
+
+    Raises
+    ------
+    BadRequest
+        When that part has ended already.
+    Forbidden
+        When the node has no part in the task, or the task is to run another image.
+    """
+    row = session.execute(
+        select(Result.id, Result.status, Result.finished_at, Task.image, Task.database)
+        .join(Task)
+        .where(
+            Task.id == task_id,
+            Task.collaboration_id == identity.collaboration_id,
+            Result.organization_id == identity.organization_id,
+        )
+    ).first()
+    if row is None or not _is_same_image(image, row.image):
+        raise Forbidden("The task is not for this node, or not with this image")
+    if row.finished_at or is_final(row.status):
+        raise BadRequest("The node's part of this task has ended already")
+    return token.for_container(
+        {
+            "node_id": identity.id,
+            "organization_id": identity.organization_id,
+            "collaboration_id": identity.collaboration_id,
+            "task_id": task_id,
+            "result_id": row.id,
+            "image": row.image,
+            "database": row.database,
+        }
+    )
+
+
+def identify(session: Session, claims: dict[str, Any]) -> Identity:
+    """Who holds a token, with all that identity may do now.
+
+    Raises
+    ------
+    Unauthorized
+        When the identity is gone, its credentials were changed, or its run has ended.
+    """
+    subject = claims.get("sub")
+    find = _FINDERS.get(claims.get("client_type"))
+    identity = find(session, subject, claims) if find else None
+    if identity is None:
+        raise Unauthorized("The token is no longer valid")
+    return identity
+
+
+def is_seen_long_ago(identity: Identity) -> bool:
+    """Whether it is time to note again that a user or node was here."""
+    if identity.kind is Kind.CONTAINER:
+        return False
+    return identity.last_seen is None or now() - identity.last_seen > LAST_SEEN_PRECISION
+
+
+def note_last_seen(session: Session, identity: Identity) -> None:
+    """Write down that a user or node was here."""
+    session.execute(
+        update(Authenticatable).where(Authenticatable.id == identity.id).values(last_seen=now())
+    )
+
+
+def _find_user(session: Session, subject: object, claims: dict[str, Any]) -> Identity | None:
+    if not isinstance(subject, int):
+        return None
+    user = session.execute(
+        select(User.organization_id, User.last_seen).where(
+            User.id == subject, User.credential_version == claims.get("credential_version")
+        )
+    ).first()
+    if user is None:
+        return None
+    return Identity(
+        kind=Kind.USER,
+        id=subject,
+        organization_id=user.organization_id,
+        rules=_rules_of_user(session, subject),
+        last_seen=user.last_seen,
+        credential_version=claims["credential_version"],
+    )
+
+
+def _find_node(session: Session, subject: object, claims: dict[str, Any]) -> Identity | None:
+    if not isinstance(subject, int):
+        return None
+    node = session.execute(
+        select(Node.organization_id, Node.collaboration_id, Node.last_seen).where(
+            Node.id == subject, Node.credential_version == claims.get("credential_version")
+        )
+    ).first()
+    if node is None:
+        return None
+    return Identity(
+        kind=Kind.NODE,
+        id=subject,
+        organization_id=node.organization_id,
+        collaboration_id=node.collaboration_id,
+        rules=_NODE_RULES,
+        last_seen=node.last_seen,
+        credential_version=claims["credential_version"],
+    )
+
+
+def _find_container(session: Session, subject: object, _: dict[str, Any]) -> Identity | None:
+    if not isinstance(subject, dict):
+        return None
+    row = session.execute(
+        select(
+            Result.status,
+            Result.finished_at,
+            Result.organization_id,
+            Task.id,
+            Task.run_id,
+            Task.collaboration_id,
+            Task.image,
+        )
+        .join(Task, Result.task_id == Task.id)
+        .join(
+            Node,
+            and_(
+                Node.organization_id == Result.organization_id,
+                Node.collaboration_id == Task.collaboration_id,
+            ),
+        )
+        .where(Result.id == subject.get("result_id"), Node.id == subject.get("node_id"))
+    ).first()
+    if row is None or row.finished_at or is_final(row.status):
+        return None
+    return Identity(
+        kind=Kind.CONTAINER,
+        id=subject["node_id"],
+        organization_id=row.organization_id,
+        collaboration_id=row.collaboration_id,
+        rules=_CONTAINER_RULES,
+        run=ContainerRun(subject["result_id"], row.id, row.run_id, row.image or ""),
+    )
+
+
+_FINDERS: dict[Any, Any] = {
+    Kind.USER.value: _find_user,
+    Kind.NODE.value: _find_node,
+    Kind.CONTAINER.value: _find_container,
+}
+
+
+def _rules_of_user(session: Session, user_id: int) -> frozenset[RuleKey]:
+    by_role = (
+        select(role_rule_association.c.rule_id)
+        .join(Permission, Permission.c.role_id == role_rule_association.c.role_id)
+        .where(Permission.c.user_id == user_id)
+    )
+    direct = select(UserPermission.c.rule_id).where(UserPermission.c.user_id == user_id)
+    rows = session.execute(
+        select(Rule.name, Rule.scope, Rule.operation).where(
+            or_(Rule.id.in_(by_role), Rule.id.in_(direct))
+        )
+    )
+    return frozenset((row.name, row.scope, row.operation) for row in rows)
+
+
+def _role_names(session: Session, user_id: int) -> list[str]:
+    return list(
+        session.scalars(
+            select(Role.name)
+            .join(Permission, Permission.c.role_id == Role.id)
+            .where(Permission.c.user_id == user_id)
+            .order_by(Role.id)
+        )
+    )
+
+
+def _is_same_image(asked: str, image: str | None) -> bool:
+    try:
+        return canonical(asked) == canonical(image or "")
+    except ValueError:
+        return False

@@ -1,0 +1,56 @@
+"""Results: what nodes report of their runs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from vantage6.common.task_status import TaskStatus, check_move, is_final
+from vantage6.server.exceptions import BadRequest
+from vantage6.server.model import Result
+from vantage6.server.model.base import now
+from vantage6.server.service import event
+from vantage6.server.service.task import check_encryption
+
+
+def report(session: Session, result: Result, news: Mapping[str, Any]) -> None:
+    """Take over what a node says about a run.
+
+    Raises
+    ------
+    BadRequest
+        When the run has ended already, or the report contradicts itself.
+    IllegalTransition
+        When the run cannot get from its state to the reported one.
+    """
+    if result.complete:
+        raise BadRequest("The run has finished already")
+    status = news.get("status") or _status_of_classic_report(result, news)
+    check_move(result.status, status)
+    if news.get("result"):
+        check_encryption(result.task.collaboration, [news["result"]])
+    moments = _moments(result, status, news)
+    is_change = status is not result.status
+    result.update({**news, **moments, "status": status})
+    session.flush()
+    if is_change or result.complete:
+        event.record(session, event.result_status(result))
+
+
+def _status_of_classic_report(result: Result, news: Mapping[str, Any]) -> TaskStatus:
+    """The state behind a report that has timestamps only, as nodes of the classic line send it."""
+    if "finished_at" in news:
+        return TaskStatus.CRASHED if result.exit_code else TaskStatus.COMPLETED
+    if "started_at" in news and result.status is TaskStatus.PENDING:
+        return TaskStatus.ACTIVE
+    return result.status
+
+
+def _moments(result: Result, status: TaskStatus, news: Mapping[str, Any]) -> dict[str, Any]:
+    """The moments that the report left out, but that its state calls for."""
+    if not is_final(status):
+        if "finished_at" in news:
+            raise BadRequest(f"A run that is {status.value!r} has not finished")
+        is_start = status is TaskStatus.ACTIVE and not result.started_at
+        return {"started_at": now()} if is_start and "started_at" not in news else {}
+    return {"finished_at": news.get("finished_at") or now()}

@@ -1,0 +1,165 @@
+"""Tasks: who may ask whom for what."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
+
+from vantage6.common.envelope import is_envelope
+from vantage6.common.image import canonical
+from vantage6.server.exceptions import BadRequest, Forbidden, NotFound
+from vantage6.server.model import Collaboration, Member, Node, Result, Run, Task
+from vantage6.server.permission import check
+from vantage6.server.permission.catalogue import Operation, Scope
+from vantage6.server.permission.identity import ContainerRun, Identity
+from vantage6.server.service import event
+
+Assignment = Mapping[str, Any]
+
+
+def create(session: Session, identity: Identity, order: Mapping[str, Any]) -> Task:
+    """A new task of a user, or subtask of a container, with a run for each organization.
+
+    Parameters
+    ----------
+    session : Session
+    identity : Identity
+        Who orders it: a user or a container.
+    order : mapping
+        What `TaskInput` lets through.
+
+    Returns
+    -------
+    Task
+        Stored, and announced once the transaction is committed.
+    """
+    if identity.run is None:
+        collaboration = _collaboration_for_user(session, identity, order["collaboration_id"])
+        origin: dict[str, Any] = {"run": Run(), "init_user_id": identity.id}
+    else:
+        collaboration = _collaboration_for_container(session, identity, identity.run, order)
+        origin = _origin_of_subtask(session, identity.run)
+    assignments = _assignments(identity, order)
+    nodes = _nodes_for(session, collaboration, [part["id"] for part in assignments])
+    check_encryption(collaboration, (part["input"] for part in assignments))
+    task = Task(
+        **{name: order[name] for name in ("name", "description", "image", "database")},
+        **origin,
+        collaboration=collaboration,
+        initiator_id=identity.organization_id,
+        results=[Result(organization_id=part["id"], input=part["input"]) for part in assignments],
+    )
+    session.add(task)
+    session.flush()
+    _announce(session, task, nodes)
+    return task
+
+
+def delete(session: Session, task: Task) -> None:
+    """Delete a task with its runs and all its subtasks."""
+    event.record(session, event.task_deleted(task))
+    session.delete(task)
+
+
+def is_final(session: Session, task_id: int) -> bool:
+    """Whether no run of a task will change any more; also true when it is gone."""
+    is_open = exists().where(Result.task_id == task_id, Result.finished_at.is_(None))
+    return not session.scalar(select(is_open))
+
+
+def check_encryption(collaboration: Collaboration, payloads: Iterable[str | None]) -> None:
+    """Raise BadRequest for what is not encrypted but has to be, or the other way round."""
+    for payload in payloads:
+        if is_envelope(payload or "") == collaboration.encrypted:
+            continue
+        if collaboration.encrypted:
+            raise BadRequest(f"Collaboration {collaboration.name!r} takes encrypted payloads only")
+        raise BadRequest(f"Collaboration {collaboration.name!r} takes no encrypted payloads")
+
+
+def _collaboration_for_user(
+    session: Session, identity: Identity, collaboration_id: int
+) -> Collaboration:
+    """The collaboration, in which the user's organization takes part: nobody else may ask."""
+    check.require(identity, Operation.CREATE, Task)
+    collaboration = session.get(Collaboration, collaboration_id)
+    if collaboration is None and Scope.GLOBAL in identity.scopes("task", Operation.CREATE):
+        raise NotFound(f"There is no collaboration {collaboration_id}")
+    is_member = exists().where(
+        Member.c.collaboration_id == collaboration_id,
+        Member.c.organization_id == identity.organization_id,
+    )
+    if collaboration is None or not session.scalar(select(is_member)):
+        raise Forbidden("Your organization is not in this collaboration")
+    return collaboration
+
+
+def _collaboration_for_container(
+    session: Session, identity: Identity, run: ContainerRun, order: Mapping[str, Any]
+) -> Collaboration:
+    """The container's own collaboration: it may ask nowhere else, and with its own image only."""
+    collaboration = session.get(Collaboration, identity.collaboration_id)
+    if collaboration is None or order["collaboration_id"] != collaboration.id:
+        raise Forbidden("A container may create tasks in its own collaboration only")
+    if not order["image"] or canonical(order["image"]) != canonical(run.image):
+        raise Forbidden("A container may create tasks with its own image only")
+    return collaboration
+
+
+def _origin_of_subtask(session: Session, run: ContainerRun) -> dict[str, Any]:
+    parent = session.get_one(Task, run.task_id)
+    return {"parent": parent, "run_id": parent.run_id, "init_user_id": parent.init_user_id}
+
+
+def _assignments(identity: Identity, order: Mapping[str, Any]) -> Sequence[Assignment]:
+    """The parts to hand out: all of them, or with `master` that of the own organization."""
+    parts: Sequence[Assignment] = order["organizations"]
+    if not order["master"] or identity.run is not None:
+        return parts
+    own = [part for part in parts if part["id"] == identity.organization_id]
+    if not own:
+        raise _fault("With `master` your own organization must be among the organizations")
+    return own
+
+
+def _nodes_for(
+    session: Session, collaboration: Collaboration, organization_ids: Sequence[int]
+) -> Mapping[int, Node]:
+    """The node of each organization; BadRequest for those that cannot be asked."""
+    twice = [id_ for id_, count in Counter(organization_ids).items() if count > 1]
+    if twice:
+        raise _fault(f"Named twice: organization {_listed(twice)}")
+    members = session.scalars(
+        select(Member.c.organization_id).where(Member.c.collaboration_id == collaboration.id)
+    )
+    strangers = set(organization_ids).difference(members)
+    if strangers:
+        raise _fault(f"Not in this collaboration: organization {_listed(strangers)}")
+    nodes = session.scalars(
+        select(Node).where(
+            Node.collaboration_id == collaboration.id, Node.organization_id.in_(organization_ids)
+        )
+    )
+    by_organization = {node.organization_id: node for node in nodes}
+    without = set(organization_ids) - by_organization.keys()
+    if without:
+        raise _fault(f"Without a node in this collaboration: organization {_listed(without)}")
+    return by_organization
+
+
+def _announce(session: Session, task: Task, nodes: Mapping[int, Node]) -> None:
+    for result in task.results:
+        set_committed_value(result, "node", nodes[result.organization_id])
+        event.record(session, event.result_status(result))
+    event.record(session, event.new_task(task))
+
+
+def _fault(message: str) -> BadRequest:
+    return BadRequest(message, {"organizations": [message]})
+
+
+def _listed(ids: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(ids)))

@@ -1,0 +1,84 @@
+"""Tokens: made here, read here.
+
+The `sub` of users and nodes is an integer and that of containers an object: existing clients
+and algorithms decode them. So the library must not insist on text, and the shape is checked by
+whoever reads it.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask
+from flask_jwt_extended import (
+    JWTManager,
+    create_access_token,
+    create_refresh_token,
+    verify_jwt_in_request,
+)
+from flask_jwt_extended.exceptions import JWTExtendedException
+from jwt import ExpiredSignatureError
+from jwt.exceptions import PyJWTError
+
+from vantage6.server.exceptions import Unauthorized
+from vantage6.server.permission.catalogue import Kind
+
+ACCESS_LIFE = timedelta(hours=6)
+ACCESS_LIFE_IN_TESTS = timedelta(days=1)
+REFRESH_LIFE = {Kind.USER: timedelta(hours=48), Kind.NODE: timedelta(days=30)}
+
+
+class ExpiredToken(Unauthorized):
+    """The token was good, once."""
+
+
+def set_up(app: Flask, secret: str, *, in_tests: bool) -> None:
+    """Let an application make and read tokens."""
+    app.config.update(
+        JWT_SECRET_KEY=secret,
+        JWT_VERIFY_SUB=False,
+        # Tokens come in headers only; without this each would carry a claim against forged forms.
+        JWT_COOKIE_CSRF_PROTECT=False,
+        JWT_TOKEN_LOCATION=["headers"],
+        JWT_ACCESS_TOKEN_EXPIRES=ACCESS_LIFE_IN_TESTS if in_tests else ACCESS_LIFE,
+    )
+    JWTManager(app)
+
+
+def pair(kind: Kind, id_: int, version: int, roles: list[str]) -> dict[str, str]:
+    """An access token and a refresh token of a user or node."""
+    claims = {"client_type": kind.value, "roles": roles, "credential_version": version}
+    return {
+        "access_token": create_access_token(id_, additional_claims=claims),
+        "refresh_token": create_refresh_token(
+            id_, additional_claims=claims, expires_delta=REFRESH_LIFE[kind]
+        ),
+    }
+
+
+def for_container(subject: Mapping[str, Any]) -> str:
+    """The token of a container: without an end of its own, it dies with its run."""
+    claims = {"client_type": Kind.CONTAINER.value, "roles": []}
+    token: str = create_access_token(
+        {"client_type": Kind.CONTAINER.value, **subject},
+        additional_claims=claims,
+        expires_delta=False,
+    )
+    return token
+
+
+def read(*, refresh: bool = False) -> dict[str, Any]:
+    """The claims of the token in the current request.
+
+    Raises
+    ------
+    Unauthorized
+        When there is none, or it is not one of ours; ExpiredToken when its time is over.
+    """
+    try:
+        _, claims = verify_jwt_in_request(refresh=refresh) or ({}, {})
+    except ExpiredSignatureError as error:
+        raise ExpiredToken("The token has expired") from error
+    except (JWTExtendedException, PyJWTError, UnicodeError) as error:
+        raise Unauthorized(f"Not logged in: {error}") from error
+    return dict(claims)
