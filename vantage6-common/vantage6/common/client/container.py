@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 
 from vantage6.common import jwt
 from vantage6.common.client.base import ClientBase, WhoAmI, asking_for
+from vantage6.common.client.plain_session import PlainSession
 from vantage6.common.client.transport import Session
 from vantage6.common.exceptions import AuthenticationException, Forbidden, TaskFailed
 from vantage6.common.serialization import JSON, deserialize, serialize
@@ -43,7 +44,7 @@ class ContainerClient(ClientBase):
         *,
         session: Session | None = None,
     ) -> None:
-        super().__init__(host, port, path, session=session)
+        super().__init__(host, port, path, session=session or PlainSession())
         identity = jwt.subject(token)
         if not isinstance(identity, dict):
             raise AuthenticationException("The token was not made for a container")

@@ -2,8 +2,6 @@
 
 from typing import Any, Protocol, cast
 
-import requests
-
 from vantage6.common.exceptions import ServerError, ServerUnreachable
 
 # Seconds to connect; to read is up to each call, since some answers are waited for.
@@ -99,13 +97,16 @@ class Transport:
                 params=params,
                 timeout=(CONNECT_TIMEOUT, read),
             )
-        except requests.exceptions.RequestException as error:
+        except OSError as error:  # also the errors of requests, whose base is derived from it
             raise ServerUnreachable(
                 f"No answer from the server at {self.base_url}: {_reason(error)}"
             ) from error
 
 
 def _new_session() -> Session:
+    # Not for those who bring a session of their own: the import takes a tenth of a second.
+    import requests
+
     return cast(Session, requests.Session())
 
 
