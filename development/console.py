@@ -62,9 +62,20 @@ def run(
     failure: str,
     *,
     environment: Mapping[str, str] | None = None,
-    directory: Path | None = None,
+    hold: int | None = None,
 ) -> str:
     """Run a program without showing its output, and return it.
+
+    Parameters
+    ----------
+    command : sequence
+        The program and its arguments.
+    failure : str
+        What to say when it fails.
+    environment : mapping, optional
+        Variables besides our own.
+    hold : int, optional
+        A lock that the program holds too, in case we are killed and it goes on.
 
     Raises
     ------
@@ -79,7 +90,7 @@ def run(
         text=True,
         errors="replace",
         env={**os.environ, **(environment or {})},
-        cwd=directory,
+        pass_fds=() if hold is None else (hold,),
         check=False,
     )
     if result.returncode != 0:

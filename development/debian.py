@@ -2,8 +2,15 @@
 
 import os
 import shutil
+from pathlib import Path
 
-from development.console import run, step
+from development.console import SetupError, run, step
+from development.locks import exclusive
+
+LOCK = Path("/run/lock/vantage6-apt.lock")
+ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive"}
+# a package manager already at work (unattended upgrades on a fresh machine) is waited for
+APT = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=120"]
 
 
 def is_ours() -> bool:
@@ -13,13 +20,25 @@ def is_ours() -> bool:
 
 def install(*packages: str) -> None:
     """Install packages, without those they only recommend."""
-    environment = {"DEBIAN_FRONTEND": "noninteractive"}
-    # a package manager already at work (unattended upgrades on a fresh machine) is waited for
-    apt = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=120"]
-    with step(f"Installing {', '.join(packages)} from Debian"):
-        run([*apt, "update"], "apt-get update failed", environment=environment)
-        run(
-            [*apt, "install", "--no-install-recommends", *packages],
-            f"Debian could not install {' '.join(packages)}",
-            environment=environment,
-        )
+    with (
+        exclusive(LOCK, "another process that installs Debian packages") as lock,
+        step(f"Installing {', '.join(packages)} from Debian"),
+    ):
+        # the index has no waiting for locks of its own, so the child holds ours
+        run([*APT, "update"], "apt-get update failed", environment=ENVIRONMENT, hold=lock)
+        try:
+            _install(packages)
+        except SetupError as error:
+            if "dpkg --configure -a" not in str(error):
+                raise
+            # one before us was killed half way
+            run(["dpkg", "--configure", "-a"], "dpkg failed", environment=ENVIRONMENT)
+            _install(packages)
+
+
+def _install(packages: tuple[str, ...]) -> None:
+    run(
+        [*APT, "install", "--no-install-recommends", *packages],
+        f"Debian could not install {' '.join(packages)}",
+        environment=ENVIRONMENT,
+    )

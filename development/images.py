@@ -27,7 +27,7 @@ from development import debian, wheels
 from development.console import SetupError, main, run, step
 from development.engine import ensure_engine
 from development.install import ROOT
-from development.locks import exclusive
+from development.locks import exclusive, scratch
 from vantage6.common import __version__
 from vantage6.common.globals import (
     DEFAULT_DOCKER_REGISTRY,
@@ -306,8 +306,8 @@ def _make_debian(client: docker.DockerClient, recipe: str) -> None:
                 " network, or install mmdebstrap, which makes one from Debian's packages"
             )
         debian.install("mmdebstrap")
-    with tempfile.TemporaryDirectory(prefix="vantage6-") as folder:
-        archive = Path(folder) / "debian.tar"
+    with scratch(ROOT / ".cache" / "debian") as folder:
+        archive = folder / "debian.tar"
         with step(f"Making a Debian {DEBIAN_SUITE} with mmdebstrap"):
             run([*MMDEBSTRAP, DEBIAN_SUITE, archive], "mmdebstrap could not make a Debian")
         with step(f"Importing it as {DEBIAN_BASE}"):

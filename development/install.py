@@ -36,9 +36,9 @@ def install() -> None:
     wanted = fingerprint()
     if _is_made_from(wanted):
         return
-    with exclusive(ROOT / ".cache" / "install.lock", "another installation in this folder"):
+    with exclusive(ROOT / ".cache" / "install.lock", "another installation in this folder") as lock:
         if not _is_made_from(wanted):
-            _make()
+            _make(lock)
             STAMP.write_text(wanted)
             UNFINISHED.unlink()
 
@@ -66,13 +66,13 @@ def _is_made_from(wanted: str) -> bool:
     return STAMP.read_text() == wanted
 
 
-def _make() -> None:
+def _make(lock: int) -> None:
     if UNFINISHED.exists() or not _python_works():
         shutil.rmtree(ENVIRONMENT, ignore_errors=True)
     ENVIRONMENT.mkdir(exist_ok=True)
     UNFINISHED.touch()
     if not PYTHON.exists():
-        _make_environment()
+        _make_environment(lock)
     pip: list[str | Path] = [
         PYTHON,
         "-m",
@@ -83,7 +83,11 @@ def _make() -> None:
     ]
     with step("Installing the locked versions of all libraries"):
         # bytecode is compiled on all cores, which pip does not do
-        run([*pip, "--no-compile", "-r", LOCK_FILE], "pip could not install the libraries")
+        run(
+            [*pip, "--no-compile", "-r", LOCK_FILE],
+            "pip could not install the libraries",
+            hold=lock,
+        )
         _compile(*ENVIRONMENT.glob("lib/python*/site-packages"))
     with step("Installing the packages of this checkout"):
         editable = [part for project in projects() for part in ("-e", project)]
@@ -93,7 +97,8 @@ def _make() -> None:
             "--config-settings",
             "editable_mode=compat",
         ]
-        run([*pip, *options, *editable], "pip could not install the packages of this checkout")
+        failure = "pip could not install the packages of this checkout"
+        run([*pip, *options, *editable], failure, hold=lock)
         _compile(*projects())
 
 
@@ -106,7 +111,7 @@ def _python_works() -> bool:
     return result.stdout.strip() == f"{ENVIRONMENT} {sys.version}"
 
 
-def _make_environment() -> None:
+def _make_environment(lock: int) -> None:
     # not the link that a virtual environment in use (perhaps the one being replaced) has to it
     python = Path(sys.executable).resolve()
     if subprocess.run([python, "-c", "import ensurepip"], capture_output=True).returncode:
@@ -117,7 +122,8 @@ def _make_environment() -> None:
             )
         debian.install("python3-venv")
     with step("Making the virtual environment .venv"):
-        run([python, "-m", "venv", ENVIRONMENT], "the virtual environment was not made")
+        failure = "the virtual environment was not made"
+        run([python, "-m", "venv", ENVIRONMENT], failure, hold=lock)
 
 
 def _compile(*folders: Path) -> None:

@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 
 from development.console import run, step
 from development.install import ROOT
+from development.locks import exclusive, scratch
 
 CACHE = ROOT / ".cache" / "wheels"
 #: Asks a Python for what decides which wheels and which dependencies suit it.
@@ -54,10 +55,11 @@ def collect(
     """
     needed = closure([*packages, *extras], target)
     ours = [folder for name, folder in checkout().items() if name in needed]
-    return {
-        "wheels": _build(ours, digest(packages)),
-        "libraries": _download(_pins(needed), target),
-    }
+    with exclusive(CACHE / "lock", "another process that collects wheels"):
+        return {
+            "wheels": _build(ours, digest(packages)),
+            "libraries": _download(_pins(needed), target),
+        }
 
 
 def ask(client: docker.DockerClient, image: str) -> dict[str, str]:
@@ -179,8 +181,7 @@ def _cached(kind: str, wanted: str, make: Callable[[Path], None]) -> Path:
     """Return the folder that ``make`` filled for ``wanted``; a half-filled one is never seen."""
     folder = CACHE / f"{kind}-{hashlib.sha256(wanted.encode()).hexdigest()[:20]}"
     if not folder.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=CACHE) as part:
-            make(Path(part) / "wheels")
-            (Path(part) / "wheels").rename(folder)
+        with scratch(CACHE) as part:
+            make(part / "wheels")
+            (part / "wheels").rename(folder)
     return folder

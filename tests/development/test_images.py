@@ -65,14 +65,20 @@ def build(folder, request):
     """Build the image of the folder as it is now; return it as the engine knows it."""
     client = ensure_engine()
     tag = f"vantage6-test/{folder.name.lower().strip('_')}:1"
+    contents = []
 
     def build():
-        images.ensure(Image(tag, folder, BASE))
+        image = Image(tag, folder, BASE)
+        contents.append(image.content)
+        images.ensure(image)
         return client.images.get(tag)
 
     yield build
     for image in client.images.list(tag):
         client.images.remove(image.id, force=True)
+    for content in contents:
+        # a build that failed leaves its last step
+        client.images.prune({"dangling": True, "label": f"{images.CONTENT_LABEL}={content}"})
     client.close()
 
 

@@ -18,7 +18,7 @@ def made(tmp_path, monkeypatch):
     monkeypatch.setattr(install, "LOCK_FILE", tmp_path / "requirements.lock")
     install.LOCK_FILE.write_text("a==1\n")
 
-    def make():
+    def make(lock):
         environment.mkdir(exist_ok=True)
         install.UNFINISHED.touch()
         install.PYTHON.touch()
