@@ -99,9 +99,9 @@ class _Federation:
         number = r"/(\d+)"
         self._routes: list[tuple[str, str, Callable[..., Any]]] = [
             ("GET", rf"/collaboration{number}/organization", lambda _: self.organizations),
-            ("GET", rf"/organization{number}", lambda id_: self.organizations[id_]),
-            ("GET", rf"/task{number}", lambda id_: self.tasks[id_]),
-            ("GET", rf"/task{number}/result", lambda id_: self._runs[id_]),
+            ("GET", rf"/organization{number}", lambda id_: _pick(self.organizations, id_)),
+            ("GET", rf"/task{number}", lambda id_: _pick(self.tasks, id_)),
+            ("GET", rf"/task{number}/result", lambda id_: _pick(self._runs, id_)),
             ("POST", "/task", self._create_task),
         ]
 
@@ -119,14 +119,16 @@ class _Federation:
 
     @staticmethod
     def _answered(answer_call: Callable[..., Any], ids: list[int], json: Any) -> "_Answer":
-        if json is not None:
-            return _Answer(201, answer_call(json))
         try:
-            return _Answer(200, answer_call(*ids))
-        except IndexError:
-            return _Answer(404, {"msg": f"The mock has nothing with id {ids[0]}"})
+            if json is None:
+                return _Answer(200, answer_call(*ids))
+            return _Answer(201, answer_call(json))
+        except _NotThere as error:
+            return _Answer(404 if json is None else 400, {"msg": str(error)})
 
     def _create_task(self, body: dict[str, Any]) -> dict[str, Any]:
+        for order in body["organizations"]:
+            _pick(self.organizations, order["id"])
         fields = {name: body[name] for name in ("name", "description", "image", "database")}
         task: dict[str, Any] = {"id": len(self.tasks), **fields, "complete": False}
         runs: list[dict[str, Any]] = []
@@ -155,6 +157,16 @@ class _Federation:
             return {**run, "status": TaskStatus.CRASHED.value, "result": None, "log": str(error)}
         result = bytes_to_base64s(content)
         return {**run, "status": TaskStatus.COMPLETED.value, "result": result, "log": ""}
+
+
+class _NotThere(Exception):
+    """The mock has nothing with that id."""
+
+
+def _pick(items: list[Any], id_: int) -> Any:
+    if id_ not in range(len(items)):
+        raise _NotThere(f"The mock has nothing with id {id_}")
+    return items[id_]
 
 
 class _Answer:

@@ -164,7 +164,7 @@ class TaskSubClient(SubClient):
             When a run failed; the text tells where, why, and the last lines of its log.
         TimeoutError
             When it took longer than `timeout`. The task goes on.
-        NotFound
+        ServerError
             When there is no such task, or it is not for you to see.
         """
         wait_for_task(self.parent, id_, timeout, show_progress=show_progress)

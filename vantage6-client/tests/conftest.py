@@ -1,0 +1,238 @@
+"""The real server as the other side: called directly, or over loopback where sockets matter."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+from flask import Flask
+
+from vantage6.client import Client, ContainerClient
+from vantage6.common.client.base import ClientBase
+from vantage6.common.task_status import TaskStatus
+from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
+from vantage6.server import first_run
+from vantage6.server.app import create_app
+from vantage6.server.service import password as password_service
+from vantage6.server.service.event import Event
+from vantage6.tools.dispatch import answer
+from vantage6.tools.exceptions import AlgorithmError
+
+PASSWORD = "Passw0rd!"
+# Nobody listens there: a client that tries a socket finds out at once.
+NOWHERE = ("http://127.0.0.1", 1)
+
+
+class AppSession:
+    """Stands in for `requests.Session` and hands every call to the application itself."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self.calls: list[tuple[str, str]] = []
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Any = None,
+        json: Any = None,
+        params: Any = None,
+        timeout: Any = None,
+    ) -> "AppResponse":
+        """Make one call."""
+        path = "/" + url.split("/", 3)[3]
+        self.calls.append((method, path))
+        given = {key: value for key, value in (params or {}).items() if value is not None}
+        client = self._app.test_client(use_cookies=False)
+        return AppResponse(
+            client.open(path, method=method, headers=headers, json=json, query_string=given)
+        )
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class AppResponse:
+    """What clients use of an HTTP answer."""
+
+    def __init__(self, response: Any) -> None:
+        self.status_code: int = response.status_code
+        self.content: bytes = response.data
+        self.text: str = response.text
+        self.json = response.get_json
+
+
+class FakeNode:
+    """Does the work of a node in this process, and its containers' too.
+
+    A run starts when the server announces it. Without `data` every run fails.
+    """
+
+    def __init__(self, app: Flask, api_key: str, module: str, data: Any) -> None:
+        self._app, self._module, self._data = app, module, data
+        self._announced: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._client = ClientBase(*NOWHERE, session=AppSession(app))
+        self._client.authenticate({"api_key": api_key}, "token/node")
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        app.extensions["events"].subscribe(self._on_event)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._announced.put(None)
+        self._thread.join()
+
+    def _on_event(self, event: Event) -> None:
+        if event.name == "new_task":
+            self._announced.put(event.payload)
+
+    def _work(self) -> None:
+        while (task_id := self._announced.get()) is not None:
+            query = {"state": "open", "task_id": task_id, "node_id": self._client._subject()}
+            for run in self._client.send("get", "result", params={**query, "include": "task"}):
+                # A central function waits for runs that this node may have to do.
+                threading.Thread(target=self._do, args=[run], daemon=True).start()
+
+    def _do(self, run: dict[str, Any]) -> None:
+        self._report(run, status=TaskStatus.ACTIVE)
+        try:
+            content = answer(
+                base64s_to_bytes(run["input"]),
+                self._module,
+                load_data=self._load,
+                connect=lambda: self._container(run["task"]),
+                allow_pickle=True,
+            )
+        except AlgorithmError as error:
+            log = f"info > started\nwarn > {error}"
+            self._report(run, status=TaskStatus.CRASHED, log=log)
+        else:
+            result = bytes_to_base64s(content)
+            self._report(run, status=TaskStatus.COMPLETED, log="info > done", result=result)
+
+    def _load(self, _: Any) -> Any:
+        if self._data is None:
+            raise AlgorithmError("There is no data here")
+        return self._data
+
+    def _container(self, task: dict[str, Any]) -> ContainerClient:
+        body = {"task_id": task["id"], "image": task["image"]}
+        token = self._client.send("post", "token/container", json=body)["container_token"]
+        return ContainerClient(token, *NOWHERE, path="/api", session=AppSession(self._app))
+
+    def _report(self, run: dict[str, Any], **report: Any) -> None:
+        self._client.send("patch", f"result/{run['id']}", json=report)
+
+
+class Federation:
+    """A server with a collaboration of organizations that have a node and a user each."""
+
+    def __init__(self, app: Flask, names: tuple[str, ...], encrypted: bool = False) -> None:
+        self.app = app
+        self.root = self.client("root", "root")
+        blank = dict.fromkeys(("address1", "address2", "zipcode", "country", "domain"), "")
+        self.organizations = [self.root.organization.create(name, **blank) for name in names]
+        self.ids = [organization["id"] for organization in self.organizations]
+        self.collaboration = self.root.collaboration.create("study", self.ids, encrypted)
+        self.nodes = [self.root.node.create(self.collaboration["id"], id_) for id_ in self.ids]
+        (role,) = self.root.role.list(name="Researcher", filter_=("organization", None))
+        for name, id_ in zip(names, self.ids, strict=True):
+            self.root.user.create(
+                name, name, "Tester", PASSWORD, f"{name}@x.example", id_, roles=[role["id"]]
+            )
+
+    def client(self, username: str, password: str = PASSWORD, **options: Any) -> Client:
+        """A client of one of the users."""
+        options.setdefault("session", AppSession(self.app))
+        client = Client(*NOWHERE, **options)
+        client.authenticate(username, password)
+        return client
+
+    def work(self, module: str, data: list[Any]) -> "Workers":
+        """Nodes that run an algorithm, each on data of its own; None makes them fail."""
+        return Workers(
+            FakeNode(self.app, node["api_key"], module, part)
+            for node, part in zip(self.nodes, data, strict=True)
+        )
+
+
+class Workers(list[FakeNode]):
+    """Nodes that start and stop together."""
+
+    def __enter__(self) -> Self:
+        for node in self:
+            node.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for node in self:
+            node.__exit__()
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+    """The application on a database of its own, with root and the default roles."""
+    monkeypatch.setattr(password_service, "ROUNDS", 4)
+    app = create_app(
+        {"uri": f"sqlite:///{tmp_path}/test.sqlite", "type": "test"}, data_dir=tmp_path
+    )
+    database = app.extensions["database"]
+    database.create_tables()
+    with database.transaction() as session:
+        first_run.add_rules(session)
+        first_run.add_roles(session)
+        first_run.add_root(session, "test")
+    yield app
+    database.dispose()
+
+
+@pytest.fixture
+def federation(app: Flask) -> Federation:
+    """Three organizations without encryption."""
+    return Federation(app, ("alpha", "beta", "gamma"))
+
+
+@pytest.fixture
+def client(federation: Federation) -> Client:
+    """A researcher of the first organization, without encryption."""
+    client = federation.client("alpha")
+    client.setup_encryption(None)
+    return client
+
+
+@pytest.fixture
+def create(federation: Federation, client: Client) -> Callable[..., dict[str, Any]]:
+    """Create a task of the researcher, at all organizations where nothing is said."""
+
+    def create_task(organizations: list[int] | None = None, **input_: Any) -> dict[str, Any]:
+        task: dict[str, Any] = client.task.create(
+            federation.collaboration["id"],
+            organizations or federation.ids,
+            name="question",
+            image="algorithm",
+            description="",
+            input={"method": "size", **input_},
+        )
+        return task
+
+    return create_task
+
+
+@pytest.fixture
+def algorithm(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Make an algorithm out of functions; gives its import name."""
+    import sys
+    from types import ModuleType
+
+    def make(**functions: Any) -> str:
+        module = ModuleType("v6_algorithm")
+        vars(module).update(functions)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        return module.__name__
+
+    return make
