@@ -1,10 +1,12 @@
 """A fresh application and database for every test."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from clients import Login, log_in
 from factories import Factory
 from flask import Flask
 from flask.testing import FlaskClient
@@ -13,12 +15,9 @@ from sqlalchemy.orm import Session
 from vantage6.server import first_run
 from vantage6.server.app import create_app
 from vantage6.server.database import Database
-from vantage6.server.model import Node, Result, User
-from vantage6.server.permission.catalogue import Kind
-from vantage6.server.service import password, token
+from vantage6.server.model import User
+from vantage6.server.service import password
 from vantage6.server.service.event import Event
-
-SECRET = "a secret of the tests, long enough to sign with"
 
 
 @pytest.fixture(autouse=True)
@@ -32,8 +31,7 @@ def config(tmp_path: Path) -> dict[str, Any]:
     return {
         "uri": f"sqlite:///{tmp_path}/test.sqlite",
         "api_path": "/api",
-        "type": "test",
-        "jwt_secret_key": SECRET,
+        "jwt_secret_key": "a secret of the tests, long enough to sign with",
     }
 
 
@@ -63,6 +61,12 @@ def make(session: Session) -> Factory:
 
 
 @pytest.fixture
+def root(make: Factory) -> User:
+    """A user who holds every rule."""
+    return make.user(role="Root")
+
+
+@pytest.fixture
 def events(app: Flask) -> list[Event]:
     """All events that have left the server."""
     sent: list[Event] = []
@@ -76,45 +80,6 @@ def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
-class LoggedIn(FlaskClient):
-    """Somebody whose token goes with every request."""
-
-    token = ""
-
-    def open(self, *args: Any, **kwargs: Any) -> Any:
-        kwargs.setdefault("headers", {"Authorization": f"Bearer {self.token}"})
-        return super().open(*args, **kwargs)
-
-
 @pytest.fixture
-def login_as(app: Flask, session: Session) -> Callable[[User | Node | Result], LoggedIn]:
-    """Log somebody in without a password; a result stands for the container that works on it."""
-
-    def log_in(who: User | Node | Result) -> LoggedIn:
-        client = LoggedIn(app, app.response_class, use_cookies=False)
-        with app.app_context():
-            client.token = _token(who)
-        return client
-
-    def _token(who: User | Node | Result) -> str:
-        if isinstance(who, Result):
-            return container_token(who)
-        kind = Kind(who.type)
-        return token.pair(kind, who.id, who.credential_version, [])["access_token"]
-
-    return log_in
-
-
-def container_token(result: Result) -> str:
-    assert result.node is not None
-    return token.for_container(
-        {
-            "node_id": result.node.id,
-            "organization_id": result.organization_id,
-            "collaboration_id": result.task.collaboration_id,
-            "task_id": result.task_id,
-            "result_id": result.id,
-            "image": result.task.image,
-            "database": result.task.database,
-        }
-    )
+def login_as(app: Flask) -> Login:
+    return partial(log_in, app)

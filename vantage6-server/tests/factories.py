@@ -46,9 +46,7 @@ class Factory:
         """The node of an organization in a collaboration."""
         number = next(self._numbers)
         values = {"name": f"node {number}", "api_key": f"key {number}", **values}
-        return self._store(
-            Node(organization=organization, collaboration=collaboration, **values)
-        )
+        return self._store(Node(organization=organization, collaboration=collaboration, **values))
 
     def user(
         self,
@@ -139,6 +137,8 @@ class Factory:
         ).one()
 
     def _store(self, made: Any) -> Any:
+        # What was read before may be older than what the application wrote meanwhile.
+        self.session.commit()
         self.session.add(made)
         self.session.commit()
         return made
