@@ -1,0 +1,218 @@
+"""Puts a node together from its configuration."""
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vantage6.common.context import InstanceContext
+from vantage6.common.encryption import DummyCryptor, RSACryptor, load_cryptor
+from vantage6.common.exceptions import ConfigurationError
+from vantage6.node.configuration import NOT_YET
+from vantage6.node.daemon import Daemon
+from vantage6.node.databases import Databases
+from vantage6.node.instance import Instance
+from vantage6.node.policy import Policy
+from vantage6.node.proxy import Proxy
+from vantage6.node.runner import settings as container
+from vantage6.node.runner.docker import DockerRunner
+from vantage6.node.server import Identity, Server
+from vantage6.node.socket import SocketListener
+from vantage6.node.work import LogPolicy, RunWork, Settings
+from vantage6.node.workers import ThreadWorkers
+from vantage6.node.workspace import Workspace
+
+DEFAULT_KEY = "private_key.pem"
+
+log = logging.getLogger(__name__)
+
+
+def build(
+    context: InstanceContext,
+    *,
+    dockerized: bool = False,
+    kill_on_exit: bool = False,
+    replace_public_key: bool = False,
+) -> Daemon:
+    """The node that a configuration describes, ready to run.
+
+    Parameters
+    ----------
+    context : InstanceContext
+    dockerized : bool
+        Whether we run in a container ourselves.
+    kill_on_exit : bool
+    replace_public_key : bool
+        Whether another public key of our organization at the server is replaced by ours.
+
+    Raises
+    ------
+    ConfigurationError
+        When the node cannot run like this.
+    """
+    config = context.config
+    _warn(config)
+    cryptor = load_key(context)
+    instance = Instance(context.data_dir)
+    identity = container.Identity(context.name, context.scope, instance.id)
+    server = Server(_server_url(config), config["api_path"], config["api_key"])
+    runner = DockerRunner(
+        identity,
+        config["images"]["relay"],
+        context.data_dir / "sandboxes",
+        registries=config["docker_registries"],
+        in_container=dockerized,
+    )
+    places: int = config["max_parallel_runs"]
+    calls = ThreadWorkers("call", 2 * places + 4)
+
+    def settle(who: Identity) -> RunWork:
+        """What remains to be done once we know who we are at the server."""
+        agree_on_encryption(who, config["encryption"]["enabled"])
+        if isinstance(cryptor, RSACryptor):
+            agree_on_key(who, cryptor, server, replace_public_key)
+        instance.hold()
+        return RunWork(
+            server,
+            runner,
+            Proxy(server, cryptor, who.collaboration_id),
+            Workspace(Path(config["task_dir"] or context.data_dir)),
+            cryptor,
+            run_settings(config, identity, who.collaboration_id, dockerized),
+            calls,
+        )
+
+    return Daemon(
+        server,
+        runner,
+        settle,
+        lambda tell: SocketListener(server, tell),
+        # Ends are collected and delivered beside the starts.
+        ThreadWorkers("worker", 2 * places),
+        calls,
+        places=places,
+        kill_on_exit=kill_on_exit,
+    )
+
+
+def run_settings(
+    config: Mapping[str, Any],
+    identity: container.Identity,
+    collaboration_id: int,
+    dockerized: bool,
+) -> Settings:
+    """What the owner configured about runs."""
+    limits = config["limits"]
+    databases = dict(config["databases"])
+    return Settings(
+        identity=identity,
+        collaboration_id=collaboration_id,
+        policy=policy(config),
+        databases=Databases(mounted_databases(databases, os.environ) if dockerized else databases),
+        rules=container.Rules(
+            container.Limits(limits["memory"], limits["cpus"], limits["pids"]),
+            config["algorithm_env"],
+        ),
+        logs=LogPolicy(share=config["algorithm_logs"]),
+        output_limit=limits["output"],
+        user=(os.getuid(), os.getgid()),
+    )
+
+
+def policy(config: Mapping[str, Any]) -> Policy:
+    """What the owner allows to run."""
+    return Policy(
+        config["allowed_images"] or [],
+        allow_all_images=config["allow_all_images"],
+        allow_pickle=config["allow_pickle"],
+    )
+
+
+def mounted_databases(
+    databases: Mapping[str, str], environment: Mapping[str, str], folder: Path = Path("/mnt")
+) -> dict[str, str]:
+    """Where the databases are when the node runs in a container.
+
+    The command that starts the container mounts files below /mnt and says so in a variable
+    per label; what is not there is the address of a server and stays as it is.
+    """
+    found = {}
+    for label, uri in databases.items():
+        name = environment.get(f"{label.upper()}_DATABASE_URI", "")
+        mounted = folder / name
+        found[label] = str(mounted) if name and mounted.exists() else uri
+    return found
+
+
+def load_key(context: InstanceContext) -> RSACryptor | DummyCryptor:
+    """The cryptor that the configuration asks for.
+
+    Raises
+    ------
+    ConfigurationError
+        When the key file is not there.
+    EncryptionError
+        When it holds no key.
+    """
+    encryption = context.config["encryption"]
+    if not encryption["enabled"]:
+        return DummyCryptor()
+    name = os.environ.get("PRIVATE_KEY") or encryption["private_key"] or DEFAULT_KEY
+    path = context.data_dir / Path(name).expanduser()
+    try:
+        return load_cryptor(path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The private key {path} cannot be read: {error.strerror}"
+        ) from error
+
+
+def agree_on_encryption(who: Identity, enabled: bool) -> None:
+    """Raise ConfigurationError unless node and collaboration both encrypt, or both do not."""
+    if who.encrypted != enabled:
+        theirs, ours = ("is", "off") if who.encrypted else ("is not", "on")
+        raise ConfigurationError(
+            f"Collaboration {who.collaboration_id} {theirs} encrypted, but this node has its "
+            f"encryption {ours}: set `encryption.enabled` to {str(who.encrypted).lower()}"
+        )
+
+
+def agree_on_key(who: Identity, cryptor: RSACryptor, server: Server, replace: bool) -> None:
+    """Make our public key known where there is none; replace another one only on request.
+
+    Raises
+    ------
+    ConfigurationError
+        When the server has another key of our organization.
+    """
+    if cryptor.verify_public_key(who.public_key):
+        return
+    if who.public_key and not replace:
+        raise ConfigurationError(
+            f"The server knows {who.organization_name!r} with another public key than that of "
+            "this node's private key: use the key that the organization's other nodes and "
+            "users have, or replace it for all of them with --replace-public-key"
+        )
+    log.warning("The server now has the public key of this node for its organization")
+    server.set_public_key(who.organization_id, cryptor.public_key_str)
+
+
+def _server_url(config: Mapping[str, Any]) -> str:
+    url = config["server_url"].rstrip("/")
+    return f"{url}:{config['port']}" if config["port"] else url
+
+
+def _warn(config: Mapping[str, Any]) -> None:
+    """Say at the start what will otherwise be a surprise later."""
+    if policy(config).refuses_all:
+        log.warning("No image is allowed, so every task will be refused: see `allowed_images`")
+    if config["allow_all_images"]:
+        log.warning("Every image may run here: `allow_all_images` is set")
+    for database in Databases(config["databases"]):
+        fault = database.fault()
+        if fault:
+            log.warning(fault)
+    for key in NOT_YET:
+        if config.get(key):
+            log.warning("`%s` has no effect in this version", key)

@@ -1,0 +1,19 @@
+"""`vnode-local`: the node itself, as it runs on a machine or inside its container."""
+
+import click
+
+from vantage6.common.cli import FriendlyGroup
+from vantage6.node.cli.files import files
+from vantage6.node.cli.list import list_
+from vantage6.node.cli.new import new
+from vantage6.node.cli.start import start
+from vantage6.node.cli.version import version
+
+
+@click.group(cls=FriendlyGroup)
+def main() -> None:
+    """Run a node of vantage6 here, without a container around it."""
+
+
+for _command in (new, start, list_, files, version):
+    main.add_command(_command)

@@ -1,0 +1,169 @@
+"""Speaks HTTP/1.1 with one container over a Unix socket; what is said is up to the proxy."""
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from vantage6.node.globals import SOCKET_NAME
+
+# One container with more connections than this is up to no good.
+_MOST_CONNECTIONS = 32
+_LARGEST_BODY = 2 * 2**30
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a container asks."""
+
+    method: str
+    path: str
+    query: list[tuple[str, str]] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What it gets."""
+
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Door:
+    """Listens on a Unix socket in a folder until it is closed.
+
+    Parameters
+    ----------
+    folder : Path
+        Whoever owns it may connect.
+    answer : callable
+        From calls to answers; called on one thread per connection.
+    """
+
+    def __init__(self, folder: Path, answer: Callable[[Call], Answer]) -> None:
+        self._answer = answer
+        self._listener = _listen(folder)
+        self._places = threading.BoundedSemaphore(_MOST_CONNECTIONS)
+        self._connections: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+        threading.Thread(target=self._accept, name="proxy", daemon=True).start()
+
+    def close(self) -> None:
+        """Hang up, and let nobody in any more."""
+        with self._lock:
+            self._closed = True
+            connections = list(self._connections)
+        for connection in [self._listener, *connections]:
+            _hang_up(connection)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return  # closed
+            if not self._places.acquire(blocking=False):
+                connection.close()
+                continue
+            threading.Thread(target=self._speak, args=(connection,), daemon=True).start()
+
+    def _speak(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._connections.add(connection)
+            late = self._closed
+        try:
+            if not late:
+                _Conversation(connection, "", self._answer)  # type: ignore[arg-type]
+        except OSError as error:
+            log.debug("A container hung up: %s", error)
+        finally:
+            with self._lock:
+                self._connections.discard(connection)
+            connection.close()
+            self._places.release()
+
+
+class _Conversation(BaseHTTPRequestHandler):
+    """One connection, with as many calls as the container likes."""
+
+    protocol_version = "HTTP/1.1"
+    # Answers leave in one piece
+    wbufsize = -1
+    # What the library calls the server is to us whoever gives the answers.
+    server: Any
+
+    def _serve(self) -> None:
+        length = self.headers.get("Content-Length") or "0"
+        if "Transfer-Encoding" in self.headers or not length.isdecimal():
+            return self._refuse(HTTPStatus.LENGTH_REQUIRED, "Send the length of the body")
+        if int(length) > _LARGEST_BODY:
+            return self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large")
+        url = urlsplit(self.path)
+        call = Call(
+            method=self.command,
+            path=url.path,
+            query=parse_qsl(url.query, keep_blank_values=True),
+            headers={name.lower(): value for name, value in self.headers.items()},
+            body=self.rfile.read(int(length)),
+        )
+        return self._reply(self.server(call))
+
+    def _refuse(self, status: HTTPStatus, message: str) -> None:
+        # The body was not read, so the connection cannot be used any further.
+        self.close_connection = True
+        self._reply(Answer(status, b'{"msg": "%s"}' % message.encode()))
+
+    def _reply(self, answer: Answer) -> None:
+        self.send_response(answer.status)
+        for name, value in {"Content-Type": "application/json", **answer.headers}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _serve  # noqa: N815
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Leave requests to the proxy to log."""
+
+    def version_string(self) -> str:
+        """Nobody needs to know which Python the node runs on."""
+        return "vantage6-proxy"
+
+
+def _listen(folder: Path) -> socket.socket:
+    (folder / SOCKET_NAME).unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        # The address of a Unix socket has 107 characters at most; folders may be deeper.
+        listener.bind(f"/proc/self/fd/{directory}/{SOCKET_NAME}")
+        owner = os.fstat(directory)
+        os.chown(SOCKET_NAME, owner.st_uid, owner.st_gid, dir_fd=directory)
+        os.chmod(SOCKET_NAME, 0o600, dir_fd=directory)
+    finally:
+        os.close(directory)
+    listener.listen(_MOST_CONNECTIONS)
+    return listener
+
+
+def _hang_up(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError as error:
+        log.debug("A connection was closed already: %s", error)

@@ -1,0 +1,66 @@
+"""What tells this node apart from every other one on this machine."""
+
+import fcntl
+import secrets
+from pathlib import Path
+from typing import TextIO
+
+from vantage6.common.exceptions import ConfigurationError
+
+
+class Instance:
+    """A node's data folder, worked in by one process at a time.
+
+    Attributes
+    ----------
+    id : str
+        Made once and kept in the folder. Containers carry it, so that a node which starts
+        again knows its own, and takes no other's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock: TextIO | None = None
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.id = _load_id(folder / "instance")
+        except OSError as error:
+            raise ConfigurationError(
+                f"The data folder {folder} cannot be used: {error.strerror}"
+            ) from error
+
+    def hold(self) -> None:
+        """Keep other processes out for as long as this one lives.
+
+        Raises
+        ------
+        ConfigurationError
+            When another process is in.
+        """
+        if self._lock is not None:
+            return
+        path = self._folder / "node.lock"
+        file = path.open("w", encoding="ascii")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.close()
+            raise ConfigurationError(
+                f"This node is running already: another process holds {path}"
+            ) from error
+        self._lock = file
+
+    def release(self) -> None:
+        """Let another process in."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+def _load_id(path: Path) -> str:
+    try:
+        with path.open("x", encoding="ascii") as file:
+            file.write(secrets.token_hex(4))
+    except FileExistsError:
+        pass  # made at the first start
+    return path.read_text(encoding="ascii").strip()

@@ -1,0 +1,411 @@
+"""Runs containers with the Docker engine."""
+
+import logging
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+
+from vantage6.common import image as images
+from vantage6.common.retry import Backoff
+from vantage6.node.runner import engine
+from vantage6.node.runner.engine import talking_to_engine
+from vantage6.node.runner.interface import (
+    ContainerEnded,
+    ContainerMissing,
+    Ending,
+    EngineBack,
+    EngineUnreachable,
+    ImageMissing,
+    Notice,
+    RunnerError,
+)
+from vantage6.node.runner.sandbox import Sandbox, SandboxPool
+from vantage6.node.runner.settings import (
+    ALGORITHM,
+    INSTANCE_LABEL,
+    RELAY,
+    RESULT_LABEL,
+    TYPE_LABEL,
+    ContainerSettings,
+    Identity,
+    Limits,
+    hardening,
+    host_path,
+)
+from vantage6.node.state import Trace
+
+_SPARE_SANDBOXES = 2
+_CONNECTIONS = 32
+_TRACES = {"created": Trace.CREATED, "exited": Trace.EXITED, "dead": Trace.EXITED}
+_CLEANER_LIMITS = Limits(memory=128 * 2**20, cpus=1.0, pids=16)
+_EMPTY = (
+    "import pathlib, shutil\n"
+    "for path in pathlib.Path('/folder').iterdir():\n"
+    "    is_folder = path.is_dir() and not path.is_symlink()\n"
+    "    shutil.rmtree(path) if is_folder else path.unlink()\n"
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Container:
+    """A container of a run, and the sandbox that it is in, if that is still there."""
+
+    id: str
+    sandbox: Sandbox | None
+
+
+class DockerRunner:
+    """Runs containers with the Docker engine; see `interface.Runner`.
+
+    Parameters
+    ----------
+    identity : Identity
+        Only what carries its instance is touched.
+    relay_image : str
+    folder : Path
+        Where the folders of sandboxes are made.
+    registries : sequence of mapping
+        `registry`, `username` and `password` of private registries.
+    in_container : bool
+        Whether this node itself runs in a container.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        relay_image: str,
+        folder: Path,
+        *,
+        registries: Sequence[Mapping[str, str]] = (),
+        in_container: bool = False,
+    ) -> None:
+        self._identity, self._relay_image, self._folder = identity, relay_image, folder
+        self._credentials = {entry["registry"]: dict(entry) for entry in registries}
+        self._in_container = in_container
+        self._containers: dict[int, _Container] = {}
+        self._closing = threading.Event()
+        self._sandbox_wanted = threading.Event()
+        self._stream: Any = None
+
+    def connect(self) -> None:
+        """Find the engine, and see that containers can be run with it."""
+        self._api = engine.connect(_CONNECTIONS)
+        self._own_mounts = self._find_own_mounts()
+        self._pool = SandboxPool(
+            self._api,
+            self._identity,
+            self._relay_image,
+            self._folder,
+            self._host_path,
+            _SPARE_SANDBOXES,
+        )
+        self._pool.check_image()
+
+    def open(self, tell: Callable[[Notice], None]) -> dict[int, Trace]:
+        """Take over what an earlier process of this node left, and begin to watch."""
+        traces = self._adopt()
+        self._sandbox_wanted.set()
+        threading.Thread(target=self._keep_sandboxes_ready, name="sandboxes", daemon=True).start()
+        threading.Thread(target=self._watch, args=(tell,), name="engine", daemon=True).start()
+        return traces
+
+    def look(self) -> dict[int, Trace]:
+        """What there is of every run now."""
+        return {_result_id(found): _trace(found) for found in self._list(ALGORITHM)}
+
+    def image_user(self, image: str) -> str | None:
+        """The user that an image asks to run as, "" for none; None when it is not here."""
+        try:
+            with talking_to_engine():
+                return self._api.inspect_image(image)["Config"].get("User") or ""
+        except ImageNotFound:
+            return None
+
+    def pull(self, image: str) -> None:
+        """Fetch an image; ImageMissing with the reason when that is impossible."""
+        reference = images.parse(image)
+        name = f"{reference.domain}/{reference.path}"
+        try:
+            with talking_to_engine():
+                progress = self._api.pull(
+                    name,
+                    tag=reference.digest or reference.tag,
+                    auth_config=self._credentials.get(reference.domain),
+                    stream=True,
+                    decode=True,
+                )
+                faults = [line["error"] for line in progress if "error" in line]
+        except APIError as error:
+            faults = [_words(error)]
+        if faults:
+            raise ImageMissing(
+                f"The image {images.canonical(image)} is not on this node and could not be "
+                f"fetched: {faults[-1]}"
+            )
+
+    def create(self, settings: ContainerSettings) -> Path:
+        """Make a container, not yet running, in a sandbox of its own."""
+        self.remove(settings.result_id)
+        sandbox = self._pool.take()
+        try:
+            with talking_to_engine():
+                container_id = self._create(settings, sandbox)
+        except (APIError, EngineUnreachable) as error:
+            self._pool.give_back(sandbox)
+            if isinstance(error, EngineUnreachable):
+                raise
+            raise RunnerError(f"The container could not be made: {_words(error)}") from error
+        self._containers[settings.result_id] = _Container(container_id, sandbox)
+        return sandbox.folder
+
+    def start(self, result_id: int) -> None:
+        """Start the container; RunnerError with the reason when that is impossible."""
+        container = self._containers[result_id]
+        try:
+            with talking_to_engine():
+                self._api.start(container.id)
+        except APIError as error:
+            sandbox = container.sandbox
+            if sandbox and not self._is_running(sandbox.relay_id):
+                self._pool.forget(sandbox.relay_id)
+                raise EngineUnreachable("The relay of the container has ended") from error
+            raise RunnerError(f"The container could not be started: {_words(error)}") from error
+        finally:
+            self._sandbox_wanted.set()
+
+    def sandbox(self, result_id: int) -> Path:
+        """The folder in which the proxy of a run has to listen."""
+        sandbox = self._containers[result_id].sandbox
+        if sandbox is None:
+            raise ContainerMissing("The relay of the container vanished")
+        return sandbox.folder
+
+    def ending(self, result_id: int, log_lines: int | None) -> Ending:
+        """How the container ended, with the last lines of its log."""
+        container = self._containers.get(result_id)
+        if container is None:
+            raise ContainerMissing("The container vanished")
+        tail: Any = "all" if log_lines is None else log_lines
+        try:
+            with talking_to_engine():
+                state = self._api.inspect_container(container.id)["State"]
+                text = self._api.logs(container.id, stdout=True, stderr=True, tail=tail)
+        except NotFound as error:
+            raise ContainerMissing("The container vanished") from error
+        return Ending(
+            exit_code=state["ExitCode"],
+            out_of_memory=state["OOMKilled"],
+            started_at=_plain_time(state["StartedAt"]),
+            finished_at=_plain_time(state["FinishedAt"]),
+            log=text.decode("utf-8", errors="replace"),
+        )
+
+    def remove(self, result_id: int) -> None:
+        """Kill and remove the container, if it is there, and free its sandbox."""
+        container = self._containers.get(result_id)
+        if container is None:
+            return
+        self._remove_container(container.id)
+        self._containers.pop(result_id, None)
+        if container.sandbox:
+            self._pool.give_back(container.sandbox)
+
+    def empty(self, folder: Path) -> None:
+        """Delete what is in a folder as root of a container, which sees nothing else."""
+        with talking_to_engine():
+            cleaner = self._api.create_container(
+                self._relay_image,
+                ["python3", "-c", _EMPTY],
+                user="0:0",
+                labels=self._identity.labels("cleaner"),
+                host_config=self._api.create_host_config(
+                    network_mode="none",
+                    read_only=True,
+                    cap_add=["DAC_OVERRIDE", "FOWNER"],
+                    mounts=[docker.types.Mount("/folder", str(self._host_path(folder)), "bind")],
+                    **hardening(_CLEANER_LIMITS),
+                ),
+            )["Id"]
+            try:
+                self._api.start(cleaner)
+                self._api.wait(cleaner)
+            finally:
+                self._remove_container(cleaner)
+
+    def close(self, kill: bool) -> None:
+        """Stop watching; remove sandboxes without a run, and with `kill` the runs as well."""
+        self._closing.set()
+        self._sandbox_wanted.set()
+        if self._stream is not None:
+            self._stream.close()
+        if not hasattr(self, "_pool"):
+            return
+        if kill:
+            for result_id in list(self._containers):
+                self.remove(result_id)
+        self._pool.close()
+
+    # What an earlier process left
+
+    def _adopt(self) -> dict[int, Trace]:
+        """Take over the containers of runs, and remove relays that none of them needs."""
+        relays = {relay["Id"]: relay for relay in self._list(RELAY)}
+        found = self._list(ALGORITHM)
+        for container in found:
+            relay = relays.get(container["HostConfig"]["NetworkMode"].partition(":")[2])
+            sandbox = self._pool.adopt(relay) if relay else None
+            self._containers[_result_id(container)] = _Container(container["Id"], sandbox)
+        sandboxes = [container.sandbox for container in self._containers.values()]
+        used = {sandbox.relay_id for sandbox in sandboxes if sandbox}
+        for relay_id in relays.keys() - used:
+            self._pool.discard(relays[relay_id])
+        for cleaner in self._list("cleaner"):
+            self._remove_container(cleaner["Id"])
+        return {_result_id(container): _trace(container) for container in found}
+
+    def _list(self, kind: str) -> list[dict[str, Any]]:
+        labels = [f"{INSTANCE_LABEL}={self._identity.instance}", f"{TYPE_LABEL}={kind}"]
+        with talking_to_engine():
+            found: list[dict[str, Any]] = self._api.containers(all=True, filters={"label": labels})
+        return found
+
+    # Threads that only tell
+
+    def _watch(self, tell: Callable[[Notice], None]) -> None:
+        """Pass on the ends of containers for as long as the node lives."""
+        backoff = Backoff(limit=10)
+        while not self._closing.is_set():
+            try:
+                self._follow_events(tell, backoff)
+            except (RunnerError, DockerException) as error:
+                log.warning("No events from the container engine: %s", error)
+            self._closing.wait(backoff.pause())
+
+    def _follow_events(self, tell: Callable[[Notice], None], backoff: Backoff) -> None:
+        filters = {
+            "type": "container",
+            "event": "die",
+            "label": f"{INSTANCE_LABEL}={self._identity.instance}",
+        }
+        with talking_to_engine():
+            self._stream = self._api.events(decode=True, filters=filters)
+            self._forget_dead_relays()
+            tell(EngineBack())
+            backoff.reset()
+            for event in self._stream:
+                self._pass_on(event["Actor"], tell)
+
+    def _pass_on(self, actor: Mapping[str, Any], tell: Callable[[Notice], None]) -> None:
+        labels = actor["Attributes"]
+        if labels[TYPE_LABEL] == ALGORITHM:
+            tell(ContainerEnded(int(labels[RESULT_LABEL])))
+        elif labels[TYPE_LABEL] == RELAY:
+            self._pool.forget(actor["ID"])
+            self._sandbox_wanted.set()
+
+    def _forget_dead_relays(self) -> None:
+        for relay in self._list(RELAY):
+            if relay["State"] != "running":
+                self._pool.forget(relay["Id"])
+        self._sandbox_wanted.set()
+
+    def _keep_sandboxes_ready(self) -> None:
+        """Make sandboxes in the background, whenever one may have been taken."""
+        while not self._closing.is_set():
+            self._sandbox_wanted.wait()
+            self._sandbox_wanted.clear()
+            try:
+                self._pool.refill()
+            except (RunnerError, DockerException) as error:
+                log.warning("No sandbox could be prepared: %s", error)
+
+    # Calls
+
+    def _create(self, settings: ContainerSettings, sandbox: Sandbox) -> str:
+        host_config = self._api.create_host_config(
+            network_mode=f"container:{sandbox.relay_id}",
+            mounts=[
+                docker.types.Mount(
+                    str(mount.target),
+                    str(self._host_path(mount.source)),
+                    "bind",
+                    read_only=mount.read_only,
+                )
+                for mount in settings.mounts
+            ],
+            **hardening(settings.limits),
+        )
+        container: dict[str, str] = self._api.create_container(
+            settings.image,
+            name=self._identity.container_name(settings.result_id),
+            environment=dict(settings.environment),
+            labels=dict(settings.labels),
+            user=settings.user,
+            host_config=host_config,
+        )
+        return container["Id"]
+
+    def _remove_container(self, container_id: str) -> None:
+        try:
+            with talking_to_engine():
+                self._api.remove_container(container_id, force=True, v=True)
+        except NotFound:
+            log.debug("Container %s was removed already", container_id[:12])
+        except APIError as error:
+            # somebody else is removing it in this moment
+            if error.status_code != HTTPStatus.CONFLICT:
+                raise RunnerError(f"A container could not be removed: {_words(error)}") from error
+
+    def _is_running(self, container_id: str) -> bool:
+        try:
+            with talking_to_engine():
+                return bool(self._api.inspect_container(container_id)["State"]["Running"])
+        except NotFound:
+            return False
+
+    def _host_path(self, path: Path) -> Path:
+        return host_path(path, self._own_mounts) if self._in_container else path
+
+    def _find_own_mounts(self) -> list[dict[str, Any]]:
+        if not self._in_container:
+            return []
+        name = socket.gethostname()
+        try:
+            with talking_to_engine():
+                mounts: list[dict[str, Any]] = self._api.inspect_container(name)["Mounts"]
+        except NotFound as error:
+            raise EngineUnreachable(
+                f"This node was started with --dockerized, but the engine has no container "
+                f"{name!r}; do not set a host name for the container of a node"
+            ) from error
+        return mounts
+
+
+def _result_id(container: Mapping[str, Any]) -> int:
+    return int(container["Labels"][RESULT_LABEL])
+
+
+def _trace(container: Mapping[str, Any]) -> Trace:
+    return _TRACES.get(container["State"], Trace.RUNNING)
+
+
+def _words(error: APIError) -> str:
+    """What the engine said, without the frame of the protocol."""
+    explanation = error.explanation or str(error)
+    return explanation.decode() if isinstance(explanation, bytes) else explanation
+
+
+def _plain_time(text: str) -> str:
+    """A time of the engine as the classic line writes it: UTC, microseconds, no offset."""
+    moment = datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)
+    return moment.isoformat(timespec="microseconds")

@@ -1,0 +1,133 @@
+"""What the daemon asks of whatever runs containers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from vantage6.common.exceptions import Vantage6Error
+from vantage6.node.runner.settings import ContainerSettings
+from vantage6.node.state import Trace
+
+
+class RunnerError(Vantage6Error):
+    """The engine would not do it; the text says why."""
+
+
+class EngineUnreachable(RunnerError):
+    """The engine gave no answer."""
+
+
+class ImageMissing(RunnerError):
+    """The image is not on this machine and could not be fetched."""
+
+
+class ContainerMissing(RunnerError):
+    """The container is not there any more."""
+
+
+@dataclass(frozen=True)
+class ContainerEnded:
+    """The container of a run has ended."""
+
+    result_id: int
+
+
+@dataclass(frozen=True)
+class EngineBack:
+    """Events reach us (again); what happened before must be looked up."""
+
+
+Notice = ContainerEnded | EngineBack
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a container ended, in the engine's words; times are ISO 8601 in UTC, without offset."""
+
+    exit_code: int
+    out_of_memory: bool
+    started_at: str
+    finished_at: str
+    log: str
+
+
+class Runner(Protocol):
+    """Runs containers, each under the id of a result.
+
+    One contract suite (`tests/runner_contract.py`) holds for every implementation.
+    """
+
+    def connect(self) -> None:
+        """Find the engine, and see that containers can be run with it.
+
+        Raises
+        ------
+        EngineUnreachable
+            When there is no engine.
+        ImageMissing
+            When an image of ours is not there.
+        """
+        ...
+
+    def open(self, tell: Callable[[Notice], None]) -> dict[int, Trace]:
+        """Take over what an earlier process of this node left; returns it by result id.
+
+        From now on `tell` hears what happens, on other threads.
+        """
+        ...
+
+    def look(self) -> dict[int, Trace]:
+        """What there is of every run now."""
+        ...
+
+    def image_user(self, image: str) -> str | None:
+        """The user that an image asks to run as, "" for none; None when it is not here."""
+        ...
+
+    def pull(self, image: str) -> None:
+        """Fetch an image; ImageMissing with the reason when that is impossible."""
+        ...
+
+    def create(self, settings: ContainerSettings) -> Path:
+        """Make a container, not yet running, in a sandbox of its own.
+
+        Returns the folder in which the proxy of this run has to open its socket.
+        """
+        ...
+
+    def start(self, result_id: int) -> None:
+        """Start the container; RunnerError with the reason when that is impossible."""
+        ...
+
+    def sandbox(self, result_id: int) -> Path:
+        """The folder that `create` returned, also for a container of an earlier process."""
+        ...
+
+    def ending(self, result_id: int, log_lines: int | None) -> Ending:
+        """How the container ended, with the last lines of its log or (None) all of them.
+
+        Raises
+        ------
+        ContainerMissing
+            When it is not there any more.
+        """
+        ...
+
+    def remove(self, result_id: int) -> None:
+        """Kill and remove the container, if it is there."""
+        ...
+
+    def empty(self, folder: Path) -> None:
+        """Delete what is in a folder, also what belongs to users we are not."""
+        ...
+
+    def close(self, kill: bool) -> None:
+        """Let go of the engine; remove all that no running container needs.
+
+        Parameters
+        ----------
+        kill : bool
+            Whether to kill the running containers too.
+        """
+        ...

@@ -1,0 +1,197 @@
+"""Sandboxes: networks with nothing in them but the way to one proxy, prepared ahead.
+
+A sandbox is a relay container without any network but its own loopback interface. An
+algorithm's container joins that network, so port 80 of the relay, known as `proxyserver`, is
+the only thing there is to reach: no bridge, no route, no resolver, no neighbour. The relay
+passes bytes on to a Unix socket in a folder it shares with the node, one folder per sandbox,
+where the proxy listens while a run is admitted. Joining a network that is already there also
+starts a container faster than giving it one of its own.
+
+See `docs/explanation/decisions/sandbox-without-a-network.md`.
+"""
+
+import logging
+import os
+import secrets
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.errors import APIError, ImageNotFound, NotFound
+
+from vantage6.node.globals import PROXY_HOST
+from vantage6.node.runner.engine import talking_to_engine
+from vantage6.node.runner.interface import ImageMissing
+from vantage6.node.runner.settings import RELAY, SANDBOX_LABEL, Identity, Limits, hardening
+
+_MOUNT_POINT = "/run/vantage6"
+_RELAY_LIMITS = Limits(memory=64 * 2**20, cpus=1.0, pids=64)
+_NOBODY = 65534
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """One relay, and the folder in which the proxy listens for what comes through it."""
+
+    name: str
+    relay_id: str
+    folder: Path
+
+
+class SandboxPool:
+    """Sandboxes that are ready, so that no run waits for one.
+
+    A sandbox is used by one run at a time and again after the container of that run is
+    removed: nothing can be left in a loopback interface.
+
+    Parameters
+    ----------
+    api : docker.APIClient
+    identity : Identity
+    image : str
+        Image of the relay.
+    folder : Path
+        Where the folders of the sandboxes are made; private to the node.
+    host_path : callable
+        Where the engine finds one of our paths.
+    spare : int
+        How many are kept ready besides those in use.
+    """
+
+    def __init__(
+        self,
+        api: docker.APIClient,
+        identity: Identity,
+        image: str,
+        folder: Path,
+        host_path: Callable[[Path], Path],
+        spare: int,
+    ) -> None:
+        self._api, self._identity, self._image = api, identity, image
+        self._folder, self._host_path, self._spare = folder, host_path, spare
+        self._lock = threading.Lock()
+        self._ready: list[Sandbox] = []
+        self._dead: set[str] = set()
+        self._closed = False
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+
+    def take(self) -> Sandbox:
+        """A sandbox for one run: a ready one, else one made now."""
+        with self._lock:
+            if self._ready:
+                return self._ready.pop()
+        return self._make()
+
+    def give_back(self, sandbox: Sandbox) -> None:
+        """The container in it is removed; the next run may have it."""
+        with self._lock:
+            if not self._closed and sandbox.relay_id not in self._dead:
+                self._ready.append(sandbox)
+                return
+            self._dead.discard(sandbox.relay_id)
+        self._remove(sandbox)
+
+    def refill(self) -> None:
+        """Make sandboxes until enough are ready."""
+        while self._wants_more():
+            self.give_back(self._make())
+
+    def forget(self, relay_id: str) -> None:
+        """A relay has ended by itself, as when the engine restarts: use it no more."""
+        with self._lock:
+            gone = [sandbox for sandbox in self._ready if sandbox.relay_id == relay_id]
+            self._ready = [sandbox for sandbox in self._ready if sandbox.relay_id != relay_id]
+            if not gone:
+                # a run is in it; it must not come back into the pool
+                self._dead.add(relay_id)
+        for sandbox in gone:
+            log.warning("The relay of the sandbox %s has ended; it is replaced", sandbox.name)
+            self._remove(sandbox)
+
+    def adopt(self, relay: dict[str, Any]) -> Sandbox:
+        """The sandbox of an earlier process of this node, in which a run still is."""
+        name = relay["Labels"][SANDBOX_LABEL]
+        return Sandbox(name, relay["Id"], self._folder / name)
+
+    def discard(self, relay: dict[str, Any]) -> None:
+        """Remove a relay of an earlier process of this node."""
+        self._remove(self.adopt(relay))
+
+    def check_image(self) -> None:
+        """Raise ImageMissing when no relay can be made."""
+        try:
+            with talking_to_engine():
+                self._api.inspect_image(self._image)
+        except ImageNotFound as error:
+            raise ImageMissing(
+                f"The image of the relay, {self._image}, is not on this machine: build it with "
+                "`make images`, or name another one in the configuration under `images.relay`"
+            ) from error
+
+    def close(self) -> None:
+        """Remove every sandbox that no run is in."""
+        with self._lock:
+            self._closed = True
+            ready, self._ready = self._ready, []
+        for sandbox in ready:
+            self._remove(sandbox)
+
+    def _wants_more(self) -> bool:
+        with self._lock:
+            return not self._closed and len(self._ready) < self._spare
+
+    def _make(self) -> Sandbox:
+        name = secrets.token_hex(4)
+        folder = self._make_folder(name)
+        with talking_to_engine():
+            relay_id: str = self._api.create_container(
+                self._image,
+                name=self._identity.relay_name(name),
+                hostname="algorithm",
+                user=f"{_socket_owner()[0]}:{_socket_owner()[1]}",
+                labels={**self._identity.labels(RELAY), SANDBOX_LABEL: name},
+                host_config=self._api.create_host_config(
+                    network_mode="none",
+                    extra_hosts={PROXY_HOST: "127.0.0.1"},
+                    dns=["127.0.0.1"],
+                    read_only=True,
+                    sysctls={"net.ipv4.ip_unprivileged_port_start": "0"},
+                    mounts=[
+                        docker.types.Mount(
+                            _MOUNT_POINT, str(self._host_path(folder)), "bind", read_only=True
+                        )
+                    ],
+                    **hardening(_RELAY_LIMITS),
+                ),
+            )["Id"]
+            self._api.start(relay_id)
+        return Sandbox(name, relay_id, folder)
+
+    def _make_folder(self, name: str) -> Path:
+        folder = self._folder / name
+        folder.mkdir(mode=0o700)
+        if os.getuid() == 0:
+            os.chown(folder, *_socket_owner())
+        return folder
+
+    def _remove(self, sandbox: Sandbox) -> None:
+        try:
+            with talking_to_engine():
+                self._api.remove_container(sandbox.relay_id, force=True)
+        except NotFound:
+            log.debug("The relay of the sandbox %s was gone already", sandbox.name)
+        except APIError as error:
+            log.warning("The relay of the sandbox %s stays: %s", sandbox.name, error.explanation)
+        shutil.rmtree(sandbox.folder, ignore_errors=True)
+
+
+def _socket_owner() -> tuple[int, int]:
+    """As whom the relay runs: ourselves, or nobody where we are root."""
+    return (_NOBODY, _NOBODY) if os.getuid() == 0 else (os.getuid(), os.getgid())

@@ -1,0 +1,210 @@
+"""What a container gets, worked out by pure functions; nothing here talks to an engine."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from vantage6.node.databases import Database
+from vantage6.node.globals import PROXY_HOST, PROXY_PORT
+from vantage6.node.state import Assignment
+
+DATA_FOLDER = PurePosixPath("/mnt/data")
+TEMPORARY_FOLDER = PurePosixPath("/mnt/tmp")
+
+TYPE_LABEL = "vantage6-type"
+INSTANCE_LABEL = "vantage6-instance"
+SANDBOX_LABEL = "vantage6-sandbox"
+RESULT_LABEL = "result_id"
+ALGORITHM = "algorithm"
+RELAY = "relay"
+
+# Log of one container on the engine's disk; an algorithm must not fill it.
+_LOG_OPTIONS = {"max-size": "10m", "max-file": "2"}
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A file or folder of ours as the container sees it."""
+
+    source: Path
+    target: PurePosixPath
+    read_only: bool = True
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one container may use at most."""
+
+    memory: int = 4 * 2**30
+    cpus: float = 1.0
+    pids: int = 512
+
+
+@dataclass(frozen=True)
+class ContainerSettings:
+    """Everything about one container that is ours to decide."""
+
+    result_id: int
+    image: str
+    environment: Mapping[str, str]
+    mounts: tuple[Mount, ...]
+    labels: Mapping[str, str]
+    limits: Limits
+    user: str | None = None
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Where the files of one run are on our side; see `workspace.py`."""
+
+    input: Path
+    token: Path
+    data: Path
+    temporary: Path
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which node the containers belong to.
+
+    Attributes
+    ----------
+    name, scope : str
+        As in the names of classic containers.
+    instance : str
+        Told apart from every other node, also from one of the same name: only what carries
+        it is ours to adopt or to remove.
+    """
+
+    name: str
+    scope: str
+    instance: str
+
+    def container_name(self, result_id: int) -> str:
+        """The name of the container of a run."""
+        return f"vantage6-{self.name}-{self.scope}-result-{result_id}-{self.instance}"
+
+    def relay_name(self, sandbox: str) -> str:
+        """The name of the container that passes on what a run says to the proxy."""
+        return f"vantage6-{self.name}-{self.scope}-relay-{sandbox}-{self.instance}"
+
+    def labels(self, kind: str) -> dict[str, str]:
+        """The labels that everything of ours carries."""
+        return {TYPE_LABEL: kind, "node": self.name, INSTANCE_LABEL: self.instance}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the owner of the node set for all its containers."""
+
+    limits: Limits = field(default_factory=Limits)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def task_folder(result_id: int) -> str:
+    """Name of the folder of a run inside the container."""
+    return f"task-{result_id:09d}"
+
+
+def container_settings(
+    assignment: Assignment,
+    identity: Identity,
+    files: RunFiles,
+    database: Database,
+    rules: Rules,
+    user: str | None,
+) -> ContainerSettings:
+    """The settings of the container of one run."""
+    return ContainerSettings(
+        result_id=assignment.result_id,
+        image=assignment.image,
+        environment=environment(assignment.result_id, database, rules.environment, user),
+        mounts=tuple(mounts(assignment.result_id, files, database)),
+        labels={
+            **identity.labels(ALGORITHM),
+            RESULT_LABEL: str(assignment.result_id),
+            "task_id": str(assignment.task_id),
+            "run_id": str(assignment.run_id),
+        },
+        limits=rules.limits,
+        user=user,
+    )
+
+
+def environment(
+    result_id: int, database: Database, extra: Mapping[str, str], user: str | None
+) -> dict[str, str]:
+    """The variables of the container; those of the node's owner come last and win."""
+    folder = DATA_FOLDER / task_folder(result_id)
+    # A user that the image does not know has no home of its own.
+    home = {"HOME": str(TEMPORARY_FOLDER)} if user else {}
+    return {
+        **home,
+        "INPUT_FILE": str(folder / "input"),
+        "OUTPUT_FILE": str(folder / "output"),
+        "TOKEN_FILE": str(folder / "token"),
+        "TEMPORARY_FOLDER": str(TEMPORARY_FOLDER),
+        "HOST": f"http://{PROXY_HOST}",
+        "PORT": str(PROXY_PORT),
+        "API_PATH": "",
+        "DATABASE_URI": database_uri(database),
+        f"{database.label.upper()}_DATABASE_URI": database_uri(database),
+        **extra,
+    }
+
+
+def database_uri(database: Database) -> str:
+    """How the container addresses its database."""
+    return str(DATA_FOLDER / database.path.name) if database.path else database.uri
+
+
+def mounts(result_id: int, files: RunFiles, database: Database) -> Iterable[Mount]:
+    """What of our disk the container sees: its own files, and the one database."""
+    folder = DATA_FOLDER / task_folder(result_id)
+    yield Mount(files.data, DATA_FOLDER, read_only=False)
+    yield Mount(files.input, folder / "input")
+    yield Mount(files.token, folder / "token")
+    yield Mount(files.temporary, TEMPORARY_FOLDER, read_only=False)
+    if database.path:
+        yield Mount(database.path, DATA_FOLDER / database.path.name)
+
+
+def hardening(limits: Limits) -> dict[str, Any]:
+    """What every container is denied, in the words of the engine."""
+    return {
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "mem_limit": limits.memory,
+        "memswap_limit": limits.memory,
+        "nano_cpus": int(limits.cpus * 1e9),
+        "pids_limit": limits.pids,
+        "log_config": {"Type": "json-file", "Config": _LOG_OPTIONS},
+    }
+
+
+def own_user(image_user: str, uid: int, gid: int) -> str | None:
+    """As whom the container runs where that is not up to the image; None where it is.
+
+    Files of a node that is not root would be out of reach for the container's root, which
+    has no capabilities. An image that names a user knows why.
+    """
+    return f"{uid}:{gid}" if uid != 0 and not image_user else None
+
+
+def host_path(path: Path, own_mounts: Iterable[Mapping[str, Any]]) -> Path:
+    """Where the engine finds a path of ours, if we run in a container with these mounts.
+
+    Raises
+    ------
+    ValueError
+        When the path is not on a mount: the engine would silently make an empty folder.
+    """
+    best = max(
+        (mount for mount in own_mounts if path.is_relative_to(mount["Destination"])),
+        key=lambda mount: len(mount["Destination"]),
+        default=None,
+    )
+    if best is None:
+        raise ValueError(f"{path} is not on a volume of the node's container")
+    return Path(best["Source"]) / path.relative_to(best["Destination"])

@@ -1,0 +1,270 @@
+"""What the node asks the server, and what it tells it."""
+
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from vantage6.common import jwt
+from vantage6.common.client.transport import READ_TIMEOUT, Session, Transport
+from vantage6.common.exceptions import (
+    AuthenticationException,
+    NotFound,
+    ServerError,
+    Unauthorized,
+)
+from vantage6.common.task_status import TaskStatus
+from vantage6.node.state import Assignment, Report
+
+_PAGE = 100
+_KEY_SECONDS = 60.0
+# Renewed before it ends, so that no connection is opened with a token about to end.
+_TOKEN_MARGIN = 60.0
+
+log = logging.getLogger(__name__)
+
+
+class ApiKeyRefused(AuthenticationException):
+    """The server does not know our API key."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who this node is, in the eyes of the server."""
+
+    node_id: int
+    name: str
+    organization_id: int
+    organization_name: str
+    public_key: str
+    collaboration_id: int
+    encrypted: bool
+
+    def __str__(self) -> str:
+        mode = "encrypted" if self.encrypted else "not encrypted"
+        return (
+            f"node {self.name!r} of {self.organization_name!r} "
+            f"in collaboration {self.collaboration_id} ({mode})"
+        )
+
+
+class Server:
+    """The server as the node sees it; safe to use from several threads.
+
+    Nothing here repeats a call, but for one that an expired token spoiled: what must not be
+    lost is repeated by the daemon, which knows when to stop.
+
+    Parameters
+    ----------
+    url : str
+        Scheme, name and port.
+    api_path : str
+        Where the API starts below it.
+    api_key : str
+    session : Session, optional
+        In place of one of our own.
+    """
+
+    def __init__(
+        self, url: str, api_path: str, api_key: str, session: Session | None = None
+    ) -> None:
+        self.url = url
+        self._transport = Transport(url + api_path, session or _session())
+        self._api_key = api_key
+        self._token = self._refresh_token = ""
+        self._renewing = threading.Lock()
+        self._public_keys: dict[int, tuple[float, str]] = {}
+
+    # Who we are
+
+    def log_in(self) -> Identity:
+        """Show the API key and learn who we are.
+
+        Raises
+        ------
+        ApiKeyRefused
+            When the server does not know the key.
+        ServerUnreachable, ServerError
+            When the server cannot be asked now.
+        """
+        self._authenticate()
+        node = self.call("get", f"node/{jwt.subject(self._token)}")
+        if not node["collaboration"]:
+            raise AuthenticationException("This node does not belong to a collaboration any more")
+        organization = self.call("get", f"organization/{node['organization']['id']}")
+        collaboration = self.call("get", f"collaboration/{node['collaboration']['id']}")
+        return Identity(
+            node_id=node["id"],
+            name=node["name"],
+            organization_id=organization["id"],
+            organization_name=organization["name"],
+            public_key=organization["public_key"] or "",
+            collaboration_id=collaboration["id"],
+            encrypted=bool(collaboration["encrypted"]),
+        )
+
+    def fresh_token(self) -> str:
+        """An access token that does not end in the next moments."""
+        expires = jwt.unverified_claims(self._token).get("exp", float("inf"))
+        if expires < time.time() + _TOKEN_MARGIN:
+            self.renew_token(self._token)
+        return self._token
+
+    def renew_token(self, stale: str) -> None:
+        """Replace a token that is no longer good, unless another thread just did."""
+        with self._renewing:
+            if self._token != stale:
+                return
+            try:
+                reply = self._transport.call("post", "token/refresh", token=self._refresh_token)
+                self._take_tokens(reply)
+            except ServerError as error:
+                # Servers of the classic line answer 422 for tokens of an older secret.
+                if error.status not in (400, 401, 403, 422):
+                    raise
+                log.info("The refresh token is no longer accepted; logging in again")
+                self._authenticate()
+
+    def set_public_key(self, organization_id: int, public_key: str) -> None:
+        """Make the public key of our organization known to everybody."""
+        self.call("patch", f"organization/{organization_id}", json={"public_key": public_key})
+
+    # Runs
+
+    def open_runs(self, node_id: int, task_id: int | None = None) -> list[Assignment]:
+        """What the server expects of us, oldest first; of one task or of all."""
+        query: dict[str, Any] = {"state": "open", "include": "task", "node_id": node_id}
+        if task_id is not None:
+            query["task_id"] = task_id
+        results = {result["id"]: result for result in self._pages("result", query)}
+        return [Assignment.from_wire(results[id_]) for id_ in sorted(results)]
+
+    def wants(self, result_id: int) -> bool:
+        """Whether the server still waits for a report on this run."""
+        try:
+            return self.call("get", f"result/{result_id}")["finished_at"] is None
+        except NotFound:
+            return False
+
+    def container_token(self, task_id: int, image: str) -> str:
+        """A token for the container of a run."""
+        body = {"task_id": task_id, "image": image}
+        return str(self.call("post", "token/container", json=body)["container_token"])
+
+    def public_key(self, organization_id: int, collaboration_id: int) -> str:
+        """The public key of an organization, at most a minute old; "" if it has none.
+
+        One call brings those of the whole collaboration, since a central algorithm is about
+        to need them all. That there is no key is not remembered: it may come any moment.
+        """
+        known = self._public_keys.get(organization_id)
+        if known and known[0] > time.monotonic():
+            return known[1]
+        members = self.call("get", f"collaboration/{collaboration_id}/organization")
+        if all(member["id"] != organization_id for member in members):
+            members = [self.call("get", f"organization/{organization_id}")]
+        until = time.monotonic() + _KEY_SECONDS
+        keys = {member["id"]: member["public_key"] or "" for member in members}
+        self._public_keys.update({id_: (until, key) for id_, key in keys.items() if key})
+        return str(keys[organization_id])
+
+    def tell_progress(
+        self, result_id: int, status: TaskStatus, started_at: str | None = None
+    ) -> None:
+        """Tell how far a run is; the report tells it again, so this may be lost."""
+        body = {"status": status.value}
+        if started_at:
+            body["started_at"] = started_at
+        self.call("patch", f"result/{result_id}", json=body)
+
+    def deliver(self, result_id: int, report: Report, result: str) -> None:
+        """Tell how a run ended, with its encrypted or encoded result."""
+        body = {
+            "status": report.status.value,
+            "finished_at": report.finished_at,
+            "log": report.log,
+            "result": result,
+        }
+        if report.started_at:
+            body["started_at"] = report.started_at
+        self.call("patch", f"result/{result_id}", json=body, read_timeout=4 * READ_TIMEOUT)
+
+    # Calls
+
+    def call(self, method: str, endpoint: str, **arguments: Any) -> Any:
+        """Make one call as this node and return the decoded body.
+
+        A token that is no longer accepted is renewed once.
+        """
+        token = self._token
+        try:
+            return self._transport.call(method, endpoint, token=token, **arguments)
+        except Unauthorized:
+            self.renew_token(token)
+            return self._transport.call(method, endpoint, token=self._token, **arguments)
+
+    def forward(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Sequence[tuple[str, str]],
+        headers: Mapping[str, str],
+        body: bytes,
+        read_timeout: float,
+    ) -> requests.Response:
+        """Pass on a call of an algorithm, under its own token, whatever the answer is.
+
+        Raises
+        ------
+        requests.RequestException
+            When there is no answer.
+        """
+        return self._transport.session.request(  # type: ignore[return-value]
+            method,
+            f"{self._transport.base_url}/{path.lstrip('/')}",
+            params=list(query),
+            headers=dict(headers),
+            data=body or None,
+            timeout=(10.0, read_timeout),
+        )
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._transport.close()
+
+    def _authenticate(self) -> None:
+        try:
+            reply = self._transport.call("post", "token/node", json={"api_key": self._api_key})
+        except Unauthorized as error:
+            raise ApiKeyRefused(
+                f"The server at {self.url} does not accept the API key of this node"
+            ) from error
+        self._take_tokens(reply)
+
+    def _take_tokens(self, reply: Mapping[str, str]) -> None:
+        self._token = reply["access_token"]
+        self._refresh_token = reply.get("refresh_token", self._refresh_token)
+
+    def _pages(self, endpoint: str, query: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        for page in itertools.count(1):
+            params = {**query, "page": page, "per_page": _PAGE}
+            rows = self.call("get", endpoint, params=params)
+            yield from rows
+            if len(rows) < _PAGE:
+                return
+
+
+def _session() -> Any:
+    """Connections that are kept open, as many as we have threads that talk at once."""
+    session = requests.Session()
+    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=64)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session

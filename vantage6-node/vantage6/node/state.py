@@ -1,0 +1,359 @@
+"""The life of a run on this node, as a pure function: (run, event) -> (run, actions).
+
+Nothing here talks to anybody. The daemon carries the actions out and brings what comes of
+them back as events::
+
+    WAITING ──Admitted──▶ STARTING ──Started──▶ RUNNING ──Exited──▶ COLLECTING
+                              │                                         │ Collected
+                              └──────────── Refused ────────────▶ DELIVERING
+                                                                        │ Delivered
+                                                   DONE ◀──Cleaned── CLEANING
+
+`Postponed` repeats what a phase is about, later. `Gone` (the server no longer wants the run)
+leads from every phase to CLEANING. `Broken` (something that nobody foresaw) ends a run with
+"unknown error", so that no run stays open.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
+
+from vantage6.common.exceptions import IllegalTransition
+from vantage6.common.task_status import TaskStatus, check_move
+
+
+class Phase(Enum):
+    """What a run is waiting for on this node; finer than the status the server sees."""
+
+    WAITING = "waiting"
+    STARTING = "starting"
+    RUNNING = "running"
+    COLLECTING = "collecting"
+    DELIVERING = "delivering"
+    CLEANING = "cleaning"
+    DONE = "done"
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What the server asks of this node: one run of one task."""
+
+    result_id: int
+    task_id: int
+    run_id: int
+    image: str
+    database: str
+    input: str
+    initiator: int | None
+
+    @classmethod
+    def from_wire(cls, result: dict[str, Any]) -> "Assignment":
+        """The assignment in a result as the server lists it, with its task included."""
+        task = result["task"]
+        return cls(
+            result_id=result["id"],
+            task_id=task["id"],
+            run_id=task["run_id"],
+            image=task["image"] or "",
+            database=task.get("database") or "default",
+            input=result["input"] or "",
+            initiator=task["initiator"],
+        )
+
+    def __str__(self) -> str:
+        return f"run {self.result_id} (task {self.task_id})"
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a run ended, as the server will be told; the output itself stays in its file."""
+
+    status: TaskStatus
+    log: str
+    finished_at: str
+    started_at: str | None = None
+    has_output: bool = False
+
+
+# Events
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """There is a free place for the run."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """Its container runs."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """It cannot be started, and the report says why."""
+
+    report: Report
+
+
+@dataclass(frozen=True)
+class Exited:
+    """Its container has ended, or is not there any more."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What the container left behind is on disk, under this report."""
+
+    report: Report
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """The server has acknowledged the report."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """The server will not take the report as it is; `report` says so instead."""
+
+    report: Report
+
+
+@dataclass(frozen=True)
+class Gone:
+    """The server no longer wants the run: it is deleted, or final already."""
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """Nothing is left of it on this machine."""
+
+
+@dataclass(frozen=True)
+class Postponed:
+    """It did not work, for a reason that will pass."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Broken:
+    """It did not work, for a reason that nobody foresaw."""
+
+    report: Report
+
+
+Event = (
+    Admitted
+    | Started
+    | Refused
+    | Exited
+    | Collected
+    | Delivered
+    | Rejected
+    | Gone
+    | Cleaned
+    | Postponed
+    | Broken
+)
+
+
+# Actions
+
+
+@dataclass(frozen=True)
+class Start:
+    """Check the run, make its container and start it."""
+
+
+@dataclass(frozen=True)
+class Readmit:
+    """Let the container of an earlier node process speak to our proxy again."""
+
+
+@dataclass(frozen=True)
+class Collect:
+    """Find out how the container ended."""
+
+
+@dataclass(frozen=True)
+class Deliver:
+    """Tell the server."""
+
+    report: Report
+
+
+@dataclass(frozen=True)
+class Clean:
+    """Remove the container and the files of the run."""
+
+
+@dataclass(frozen=True)
+class Later:
+    """The same action once more, after a pause that grows."""
+
+    action: "Start | Collect | Deliver | Clean"
+    reason: str
+
+
+Action = Start | Readmit | Collect | Deliver | Clean | Later
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run in the hands of this node.
+
+    Attributes
+    ----------
+    assignment : Assignment
+    phase : Phase
+    status : TaskStatus
+        What the server knows, or will know once our report has arrived.
+    exited : bool
+        The container ended before we heard that it had started.
+    report : Report, optional
+        How it ended, as soon as that is known.
+    """
+
+    assignment: Assignment
+    phase: Phase = Phase.WAITING
+    status: TaskStatus = TaskStatus.PENDING
+    exited: bool = False
+    report: Report | None = None
+
+    @property
+    def takes_place(self) -> bool:
+        """Whether it counts against the number of runs side by side."""
+        return self.phase in (Phase.STARTING, Phase.RUNNING)
+
+
+class Trace(Enum):
+    """What an earlier process of this node left of a run."""
+
+    NOTHING = "nothing"
+    CREATED = "a container that was never started"
+    RUNNING = "a running container"
+    EXITED = "a container that has ended"
+
+
+Step = tuple[Run, tuple[Action, ...]]
+
+
+def begin(assignment: Assignment, trace: Trace, report: Report | None) -> Step:
+    """A run as it enters this process: new, or with what an earlier one left of it."""
+    run = Run(assignment)
+    if report is not None:
+        return _deliver(run, report)
+    if trace is Trace.EXITED:
+        return _collect(_moved(run, TaskStatus.ACTIVE))
+    if trace is Trace.RUNNING:
+        return replace(_moved(run, TaskStatus.ACTIVE), phase=Phase.RUNNING), (Readmit(),)
+    return run, ()
+
+
+def advance(run: Run, event: Event) -> Step:
+    """The run after an event, and what has to be done now.
+
+    Raises
+    ------
+    IllegalTransition
+        When the event makes no sense in the phase of the run.
+    """
+    move = _MOVES.get((run.phase, type(event)))
+    if move is None:
+        raise IllegalTransition(
+            f"{run.assignment} is {run.phase.value}; {type(event).__name__} has no meaning there"
+        )
+    return move(run, event)
+
+
+def _start(run: Run, event: Admitted) -> Step:
+    return replace(run, phase=Phase.STARTING), (Start(),)
+
+
+def _started(run: Run, event: Started) -> Step:
+    run = _moved(run, TaskStatus.ACTIVE)
+    return _collect(run) if run.exited else (replace(run, phase=Phase.RUNNING), ())
+
+
+def _exited_early(run: Run, event: Exited) -> Step:
+    return replace(run, exited=True), ()
+
+
+def _collect(run: Run, event: Exited | None = None) -> Step:
+    return replace(run, phase=Phase.COLLECTING), (Collect(),)
+
+
+def _reported(run: Run, event: Refused | Collected | Rejected | Broken) -> Step:
+    return _deliver(run, event.report)
+
+
+def _deliver(run: Run, report: Report) -> Step:
+    run = _moved(run, report.status)
+    return replace(run, phase=Phase.DELIVERING, report=report), (Deliver(report),)
+
+
+def _rejected(run: Run, event: Rejected | Broken) -> Step:
+    """Our report was not taken; if a bare one was not either, only time can help."""
+    if run.report is not None and not run.report.has_output:
+        return run, (Later(Deliver(run.report), event.report.log),)
+    return replace(run, report=event.report, status=event.report.status), (Deliver(event.report),)
+
+
+def _clean(run: Run, event: Delivered | Gone) -> Step:
+    return replace(run, phase=Phase.CLEANING), (Clean(),)
+
+
+def _done(run: Run, event: Cleaned | Broken) -> Step:
+    # What could not be removed is swept at the next start.
+    return replace(run, phase=Phase.DONE), ()
+
+
+def _ignore(run: Run, event: Event) -> Step:
+    """The engine may tell an end twice: as an event, and when we look."""
+    return run, ()
+
+
+def _later(action: Start | Collect | Clean) -> Callable[[Run, Postponed], Step]:
+    return lambda run, event: (run, (Later(action, event.reason),))
+
+
+def _deliver_later(run: Run, event: Postponed) -> Step:
+    assert run.report is not None
+    return run, (Later(Deliver(run.report), event.reason),)
+
+
+def _moved(run: Run, status: TaskStatus) -> Run:
+    check_move(run.status, status)
+    return replace(run, status=status)
+
+
+_MOVES: dict[tuple[Phase, type], Callable[[Run, Any], Step]] = {
+    (Phase.WAITING, Admitted): _start,
+    (Phase.WAITING, Gone): _clean,
+    (Phase.STARTING, Started): _started,
+    (Phase.STARTING, Exited): _exited_early,
+    (Phase.STARTING, Refused): _reported,
+    (Phase.STARTING, Postponed): _later(Start()),
+    (Phase.STARTING, Gone): _clean,
+    (Phase.STARTING, Broken): _reported,
+    (Phase.RUNNING, Exited): _collect,
+    (Phase.RUNNING, Gone): _clean,
+    (Phase.RUNNING, Broken): _ignore,
+    (Phase.COLLECTING, Collected): _reported,
+    (Phase.COLLECTING, Exited): _ignore,
+    (Phase.COLLECTING, Postponed): _later(Collect()),
+    (Phase.COLLECTING, Broken): _reported,
+    (Phase.DELIVERING, Delivered): _clean,
+    (Phase.DELIVERING, Exited): _ignore,
+    (Phase.DELIVERING, Rejected): _rejected,
+    (Phase.DELIVERING, Postponed): _deliver_later,
+    (Phase.DELIVERING, Gone): _clean,
+    (Phase.DELIVERING, Broken): _rejected,
+    (Phase.CLEANING, Cleaned): _done,
+    (Phase.CLEANING, Exited): _ignore,
+    (Phase.CLEANING, Gone): _ignore,
+    (Phase.CLEANING, Postponed): _later(Clean()),
+    (Phase.CLEANING, Broken): _done,
+}

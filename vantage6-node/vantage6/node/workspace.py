@@ -1,0 +1,182 @@
+"""The files of runs on this machine: input, token, output, and the report until it is told.
+
+::
+
+    <folder>/                  readable by the node alone
+        runs/<result id>/
+            input, token       mounted read-only where the container looks for them
+            data/              /mnt/data of the container
+                task-XXXXXXXXX/output
+            report.json        how the run ended; there until the server has acknowledged it
+        tmp/<run id>/          /mnt/tmp of all containers with this run id
+
+The containers' users are not known beforehand and have no capabilities, so what is meant for
+them is open to everybody by its mode, below a folder that only the node may enter.
+"""
+
+import json
+import os
+import shutil
+import stat
+from dataclasses import asdict
+from pathlib import Path
+
+from vantage6.common.encryption import write_private_file
+from vantage6.common.exceptions import Vantage6Error
+from vantage6.common.task_status import TaskStatus
+from vantage6.node.databases import Database
+from vantage6.node.runner.settings import RunFiles, task_folder
+from vantage6.node.state import Assignment, Report
+
+_REPORT = "report.json"
+_FOR_ALL = 0o777
+_OUTPUT = "output"
+
+
+class OutputUnusable(Vantage6Error):
+    """What a container left as its output cannot be taken; the text says why."""
+
+
+class Workspace:
+    """The files of all runs of one node.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when it is not there, and closed to everybody else.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._runs, self._temporary = folder / "runs", folder / "tmp"
+        for private in (self._runs, self._temporary):
+            private.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private.chmod(0o700)
+
+    def files(self, assignment: Assignment) -> RunFiles:
+        """Where the files of a run are."""
+        folder = self.folder(assignment.result_id)
+        temporary = self._temporary / str(assignment.run_id)
+        return RunFiles(folder / "input", folder / "token", folder / "data", temporary)
+
+    def folder(self, result_id: int) -> Path:
+        """The folder of a run."""
+        return self._runs / str(result_id)
+
+    def results(self) -> set[int]:
+        """The ids of the results of which there are files."""
+        return {int(path.name) for path in self._runs.iterdir() if path.name.isdecimal()}
+
+    def prepare(self, assignment: Assignment, input_: bytes, database: Database) -> RunFiles:
+        """Lay out the files of a run that is about to start; the token comes later."""
+        files = self.files(assignment)
+        self._remove_tree(self.folder(assignment.result_id))
+        task = files.data / task_folder(assignment.result_id)
+        for folder in (files.data, task, files.temporary):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(_FOR_ALL)
+        _write(files.input, input_, 0o444)
+        _write(files.token, b"", 0o444)
+        _write(task / _OUTPUT, b"", 0o666)
+        # The engine would make the places to mount at itself, as root.
+        for name in ("input", "token"):
+            _write(task / name, b"", 0o444)
+        if database.path:
+            _make_alike(database.path, files.data / database.path.name)
+        return files
+
+    def write_token(self, assignment: Assignment, token: str) -> None:
+        """Put the token into the file that the container was made with."""
+        files = self.files(assignment)
+        files.token.chmod(0o600)
+        files.token.write_text(token, encoding="ascii")
+        files.token.chmod(0o444)
+
+    def read_token(self, assignment: Assignment) -> str:
+        """The token of a run that an earlier process of this node started."""
+        return self.files(assignment).token.read_text(encoding="ascii")
+
+    def read_output(self, result_id: int, limit: int) -> bytes:
+        """What the container wrote as its output.
+
+        The container could put anything in its place, so no link is followed.
+
+        Raises
+        ------
+        OutputUnusable
+            When it is not an ordinary file, is gone, or is too large.
+        """
+        try:
+            descriptor = _open_beneath(self.folder(result_id), "data", task_folder(result_id))
+        except OSError as error:
+            raise OutputUnusable("The algorithm removed the folder of its output") from error
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise OutputUnusable("The algorithm left something else in place of its output")
+            if status.st_size > limit:
+                raise OutputUnusable(
+                    f"The output has {status.st_size} bytes; this node allows {limit}"
+                )
+            return file.read(limit)
+
+    def save_report(self, result_id: int, report: Report) -> None:
+        """Keep a report on disk until the server has it."""
+        content = json.dumps(asdict(report)).encode()
+        write_private_file(self.folder(result_id) / _REPORT, content)
+
+    def load_report(self, result_id: int) -> Report | None:
+        """The report of an earlier process of this node that was not delivered."""
+        try:
+            content = json.loads((self.folder(result_id) / _REPORT).read_bytes())
+        except FileNotFoundError:
+            return None
+        return Report(**{**content, "status": TaskStatus(content["status"])})
+
+    def remove(self, result_id: int) -> None:
+        """Delete all files of a run but those that later runs of its run id may use.
+
+        Raises
+        ------
+        PermissionError
+            When the container left folders of another user that we may not change.
+        """
+        self._remove_tree(self.folder(result_id))
+
+    def remove_temporary(self, run_id: int) -> None:
+        """Delete the shared folder of a run id if nothing was left in it."""
+        try:
+            (self._temporary / str(run_id)).rmdir()
+        except OSError:
+            return  # in use, or gone with another run of the same id
+
+    @staticmethod
+    def _remove_tree(folder: Path) -> None:
+        if folder.exists():
+            shutil.rmtree(folder)
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    path.write_bytes(content)
+    path.chmod(mode)
+
+
+def _make_alike(model: Path, path: Path) -> None:
+    """An empty file or folder, as the model is one."""
+    if model.is_dir():
+        path.mkdir(exist_ok=True)
+    else:
+        path.touch()
+
+
+def _open_beneath(folder: Path, *names: str) -> int:
+    """Open the output for reading, step by step, so that no part of the way is a link."""
+    current = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for name in names:
+            following = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=current)
+            os.close(current)
+            current = following
+        # A pipe without a writer must not hold us up.
+        return os.open(_OUTPUT, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=current)
+    finally:
+        os.close(current)
