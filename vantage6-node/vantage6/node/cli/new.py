@@ -1,6 +1,7 @@
 """`vnode-local new`: asks for what a configuration needs, or takes it from the options."""
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ class _Questions:
 
     def __init__(self, silent: bool) -> None:
         self._silent = silent
-        if not silent and not click.get_text_stream("stdin").isatty():
+        if not silent and not sys.stdin.isatty():
             raise ConfigurationError("There is nobody to ask: give options, and --yes for the rest")
 
     def text(self, question: str, default: str) -> str:
