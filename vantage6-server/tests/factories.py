@@ -35,18 +35,18 @@ class Factory:
     def organization(self, **values: Any) -> Organization:
         """An organization."""
         values.setdefault("name", f"hospital {next(self._numbers)}")
-        return self._store(Organization(**values))
+        return self._store(Organization, **values)
 
     def collaboration(self, *organizations: Organization, **values: Any) -> Collaboration:
         """A collaboration, without encryption unless told otherwise, and without nodes."""
         values = {"name": f"study {next(self._numbers)}", "encrypted": False, **values}
-        return self._store(Collaboration(organizations=list(organizations), **values))
+        return self._store(Collaboration, organizations=list(organizations), **values)
 
     def node(self, organization: Organization, collaboration: Collaboration, **values: Any) -> Node:
         """The node of an organization in a collaboration."""
         number = next(self._numbers)
         values = {"name": f"node {number}", "api_key": f"key {number}", **values}
-        return self._store(Node(organization=organization, collaboration=collaboration, **values))
+        return self._store(Node, organization=organization, collaboration=collaboration, **values)
 
     def user(
         self,
@@ -65,12 +65,11 @@ class Factory:
             **values,
         }
         return self._store(
-            User(
-                organization=organization or self.organization(),
-                rules=[self.rule(record) for record in rules],
-                roles=[self.default_role(role)] if role else [],
-                **values,
-            )
+            User,
+            organization=organization or self.organization(),
+            rules=[self.rule(record) for record in rules],
+            roles=[self.default_role(role)] if role else [],
+            **values,
         )
 
     def role(
@@ -78,12 +77,11 @@ class Factory:
     ) -> Role:
         """A role of an organization."""
         return self._store(
-            Role(
-                name=f"role {next(self._numbers)}",
-                description="",
-                organization=organization,
-                rules=[self.rule(record) for record in rules],
-            )
+            Role,
+            name=f"role {next(self._numbers)}",
+            description="",
+            organization=organization,
+            rules=[self.rule(record) for record in rules],
         )
 
     def task(
@@ -106,18 +104,20 @@ class Factory:
             **values,
         }
         return self._store(
-            Task(
-                collaboration=collaboration,
-                parent=parent,
-                run=parent.run if parent else Run(),
-                results=[
-                    Result(
-                        organization=organization, input=input, status=status, finished_at=finished
-                    )
-                    for organization in addressed
-                ],
-                **values,
-            )
+            Task,
+            collaboration=collaboration,
+            parent=parent,
+            run=parent.run if parent else Run(),
+            results=[
+                Result(
+                    organization_id=organization.id,
+                    input=input,
+                    status=status,
+                    finished_at=finished,
+                )
+                for organization in addressed
+            ],
+            **values,
         )
 
     def rule(self, record: RuleRecord) -> Rule:
@@ -136,9 +136,10 @@ class Factory:
             select(Role).where(Role.name == name, Role.organization_id.is_(None))
         ).one()
 
-    def _store(self, made: Any) -> Any:
+    def _store(self, model: type[Any], **values: Any) -> Any:
         # What was read before may be older than what the application wrote meanwhile.
         self.session.commit()
+        made = model(**values)
         self.session.add(made)
         self.session.commit()
         return made
