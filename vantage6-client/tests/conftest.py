@@ -1,13 +1,16 @@
 """The real server as the other side: called directly, or over loopback where sockets matter."""
 
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Self
 
 import pytest
 from flask import Flask
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from vantage6.client import Client, ContainerClient
 from vantage6.common.client.base import ClientBase
@@ -142,9 +145,10 @@ class Federation:
         self.nodes = [self.root.node.create(self.collaboration["id"], id_) for id_ in self.ids]
         (role,) = self.root.role.list(name="Researcher", filter_=("organization", None))
         for name, id_ in zip(names, self.ids, strict=True):
-            self.root.user.create(
-                name, name, "Tester", PASSWORD, f"{name}@x.example", id_, roles=[role["id"]]
+            user = self.root.user.create(
+                name, name.title(), "Tester", PASSWORD, f"{name}@x.example", id_
             )
+            self.root.user.update(user["id"], roles=[role["id"]])
 
     def client(self, username: str, password: str = PASSWORD, **options: Any) -> Client:
         """A client of one of the users."""
@@ -226,8 +230,6 @@ def create(federation: Federation, client: Client) -> Callable[..., dict[str, An
 @pytest.fixture
 def algorithm(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """Make an algorithm out of functions; gives its import name."""
-    import sys
-    from types import ModuleType
 
     def make(**functions: Any) -> str:
         module = ModuleType("v6_algorithm")
@@ -236,3 +238,22 @@ def algorithm(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
         return module.__name__
 
     return make
+
+
+@pytest.fixture
+def live(app: Flask) -> Iterator[int]:
+    """The application behind a real port, with its sockets; gives the port."""
+    with make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server.server_port
+        app.extensions["sockets"].close()
+        server.shutdown()
+        thread.join()
+
+
+class Quiet(WSGIRequestHandler):
+    """Keeps the output of tests free of access logs."""
+
+    def log(self, *_: Any, **__: Any) -> None:
+        """Keep it."""

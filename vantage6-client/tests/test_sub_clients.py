@@ -1,0 +1,159 @@
+"""Every sub-client against the real server."""
+
+import inspect
+
+import pytest
+
+from vantage6.client.base import SubClient
+from vantage6.common.encryption import RSACryptor
+
+BLANK = dict.fromkeys(("address1", "address2", "zipcode", "country", "domain"), "")
+
+
+@pytest.fixture
+def root(federation):
+    return federation.root
+
+
+def test_the_server_tells_its_version_and_health(client):
+    assert client.util.get_server_version()["version"].count(".") == 2
+    assert client.util.get_server_health()["database"] is True
+
+
+def test_a_password_can_be_changed(federation, client):
+    client.util.change_my_password("Passw0rd!", "0therWord!")
+    assert federation.client("alpha", "0therWord!").name == "Alpha"
+
+
+def test_one_account_must_be_named_for_a_recovery(client):
+    with pytest.raises(AssertionError):
+        client.util.reset_my_password()
+
+
+def test_a_new_key_is_written_and_made_known(root, tmp_path):
+    path = tmp_path / "private_key.pem"
+    root.organization.update(public_key="")
+    root.util.generate_private_key(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert root.organization.get()["public_key"] == RSACryptor(path).public_key_str
+    with pytest.raises(FileExistsError):
+        root.util.generate_private_key(path)
+
+
+def test_collaborations(root, client, federation):
+    assert [item["name"] for item in client.collaboration.list()] == ["study"]
+    page = root.collaboration.list(scope="global", name="st%", encrypted=False, organization=2)
+    assert [item["id"] for item in page["data"]] == [federation.collaboration["id"]]
+    assert set(page["links"]) >= {"self"}
+    assert root.collaboration.list(scope="global", encrypted=True)["data"] == []
+    assert root.collaboration.list(scope="everything") is None
+    created = root.collaboration.create("second", federation.ids[:2], encrypted=True)
+    assert root.collaboration.get(created["id"])["encrypted"] is True
+
+
+def test_nodes(root, federation):
+    node = federation.nodes[0]
+    assert node["api_key"]
+    assert "api_key" not in root.node.get(node["id"])
+    assert len(root.node.list(collaboration=federation.collaboration["id"])["data"]) == 3
+    assert root.node.list(is_online=True, include_metadata=False) == []
+    renamed = root.node.update(node["id"], name="first")
+    assert renamed["name"] == "first"
+    # What is not given stays: the classic client erased the name here.
+    assert root.node.update(node["id"])["name"] == "first"
+    root.node.delete(node["id"])
+    assert len(root.node.list()["data"]) == 2
+
+
+def test_organizations(root, client, federation):
+    assert client.organization.get()["id"] == federation.ids[0]
+    created = root.organization.create("delta", **BLANK)
+    changed = root.organization.update(created["id"], country="NL")
+    assert (changed["name"], changed["country"]) == ("delta", "NL")
+    assert [item["name"] for item in root.organization.list(country="NL")["data"]] == ["delta"]
+    members = root.organization.list(collaboration=federation.collaboration["id"])["data"]
+    assert [item["id"] for item in members] == federation.ids
+
+
+def test_pages(root):
+    page = root.organization.list(page=2, per_page=1)
+    assert len(page["data"]) == 1
+    assert set(page["links"]) == {"first", "previous", "self", "next", "last"}
+    assert len(root.organization.list(page=1, per_page=2, include_metadata=False)) == 2
+
+
+def test_users(root, client, federation):
+    assert client.user.get()["username"] == "alpha"
+    assert [user["username"] for user in root.user.list(firstname="B%")["data"]] == ["beta"]
+    created = root.user.create(
+        "new", "New", "User", "Passw0rd!", "new@x.example", federation.ids[0]
+    )
+    changed = root.user.update(created["id"], lastname="Other")
+    assert (changed["firstname"], changed["lastname"]) == ("New", "Other")
+
+
+def test_roles_and_rules(root, federation):
+    rules = root.rule.list(name="task", operation="VIEW", include_metadata=False)
+    assert {rule["name"] for rule in rules} == {"task"}
+    assert root.rule.get(rules[0]["id"])["operation"] == "VIEW"
+    ids = [rule["id"] for rule in rules]
+    role = root.role.create("watcher", "watches", ids, federation.ids[0])
+    assert root.role.get(role["id"])["name"] == "watcher"
+    assert root.role.update(role["id"], description="looks")["name"] == "watcher"
+    assert [item["id"] for item in root.role.list(name="watch%")["data"]] == [role["id"]]
+    assert root.role.delete(role["id"]) is None
+    assert root.role.list(name="watch%")["data"] == []
+
+
+def test_tasks(client, create, federation):
+    task = create(federation.ids[:2], method="size")
+    assert client.task.get(task["id"])["complete"] is False
+    with_results = client.task.get(task["id"], include_results=True)
+    assert {result["status"] for result in with_results["results"]} == {"pending"}
+    page = client.task.list(name="quest%", collaboration=federation.collaboration["id"])
+    assert [item["id"] for item in page["data"]] == [task["id"]]
+    listed = client.task.list(include_results=True)["data"]
+    assert "organization" in listed[0]["results"][0]
+    assert client.task.delete(task["id"]) is None
+    assert client.task.list()["data"] == []
+
+
+def test_results(client, create, federation, algorithm):
+    with federation.work(algorithm(RPC_size=len), [[1], [1, 2], None]):
+        task = create()
+        client.wait_for_results(task["id"])
+    values = {
+        result["organization"]["id"]: result["result"]
+        for result in client.result.list(task=task["id"], include_task=True)["data"]
+    }
+    assert values == dict(zip(federation.ids, [1, 2, None], strict=True))
+    listed = client.result.list(organization=federation.ids[1], started=("2020-01-01", None))
+    assert [result["result"] for result in listed["data"]] == [2]
+    one = client.result.get(listed["data"][0]["id"], include_task=True)
+    assert (one["result"], one["task"]["name"]) == (2, "question")
+    assert sorted(str(item["result"]) for item in client.result.from_task(task["id"])) == [
+        "1",
+        "2",
+        "None",
+    ]
+    assert client.result.list(state="open")["data"] == []
+
+
+def test_a_pickled_result_is_read_only_where_that_is_allowed(client, create, federation, algorithm):
+    with federation.work(algorithm(RPC_size=len), [[1]] * 3):
+        task = create(federation.ids[:1], output_format="pickle")
+        client.task.wait(task["id"], allow_pickle=True)
+    (result,) = client.result.list(task=task["id"])["data"]
+    assert result["result"].startswith(b"pickle.")
+    assert client.result.get(result["id"], allow_pickle=True)["result"] == 1
+    client.allow_pickle = True
+    assert client.result.from_task(task["id"], field="result") == [{"result": 1}]
+
+
+def test_what_a_method_accepts_can_be_seen(client):
+    """Also the keywords that the decorator adds."""
+    for sub_client in vars(client).values():
+        if isinstance(sub_client, SubClient) and hasattr(sub_client, "list"):
+            parameters = set(inspect.signature(sub_client.list).parameters)
+            assert parameters >= {"field", "fields", "filter_", "filters"}
+            assert sub_client.list.__doc__
