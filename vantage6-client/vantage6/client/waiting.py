@@ -93,17 +93,24 @@ def _left(end: float | None) -> float:
 
 
 class _Events:
-    """Tells when there is news of a task; connects on a thread of its own."""
+    """Tells when there is news of a task; connects on a thread of its own.
+
+    Attributes
+    ----------
+    connected : bool
+        Whether news reaches us.
+    """
 
     def __init__(self, client: "UserClient", task_id: int, progress: Progress | Silence) -> None:
         self._client, self._task_id, self._progress = client, task_id, progress
         self._news, self._over = threading.Event(), threading.Event()
+        self.connected = False
         self._socket = TaskSocket(
             client.server_url,
             lambda: client.token,
             {"status_update": self._on_status_update},
-            on_connect=self._news.set,
-            on_disconnect=self._news.set,
+            on_connect=lambda: self._on_connection(True),
+            on_disconnect=lambda: self._on_connection(False),
         )
 
     def __enter__(self) -> Self:
@@ -119,11 +126,6 @@ class _Events:
         self._over.set()
         self._socket.close()
 
-    @property
-    def connected(self) -> bool:
-        """Whether news reaches us."""
-        return self._socket.connected
-
     def wait(self, seconds: float) -> None:
         """Wait for news, not longer than this."""
         self._news.wait(max(seconds, 0))
@@ -138,6 +140,10 @@ class _Events:
             self._news.set()
         if self._over.is_set():
             self._socket.close()
+
+    def _on_connection(self, connected: bool) -> None:
+        self.connected = connected
+        self._news.set()
 
     def _on_status_update(self, payload: dict[str, Any]) -> None:
         self._progress.event(payload)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import socketio
@@ -93,6 +94,11 @@ class TaskSocket:
 
     def close(self) -> None:
         """End the connection and every attempt to get one."""
+        websocket = getattr(self._client.eio, "ws", None)
+        if websocket is not None:
+            # The library would wait three seconds here for a farewell of the server, which
+            # the thread that reads has taken in already.
+            websocket.close = partial(websocket.close, timeout=0)
         self._client.shutdown()
 
     def _headers(self) -> dict[str, str]:
