@@ -44,6 +44,7 @@ from vantage6.node.state import Trace
 
 _SPARE_SANDBOXES = 2
 _CONNECTIONS = 32
+_KEEPER_SECONDS = 10
 _TRACES = {"created": Trace.CREATED, "exited": Trace.EXITED, "dead": Trace.EXITED}
 _CLEANER_LIMITS = Limits(memory=128 * 2**20, cpus=1.0, pids=16)
 _EMPTY = (
@@ -96,6 +97,7 @@ class DockerRunner:
         self._closing = threading.Event()
         self._sandbox_wanted = threading.Event()
         self._stream: Any = None
+        self._keeper: threading.Thread | None = None
 
     def connect(self) -> None:
         """Find the engine, and see that containers can be run with it."""
@@ -115,7 +117,10 @@ class DockerRunner:
         """Take over what an earlier process of this node left, and begin to watch."""
         traces = self._adopt()
         self._sandbox_wanted.set()
-        threading.Thread(target=self._keep_sandboxes_ready, name="sandboxes", daemon=True).start()
+        self._keeper = threading.Thread(
+            target=self._keep_sandboxes_ready, name="sandboxes", daemon=True
+        )
+        self._keeper.start()
         threading.Thread(target=self._watch, args=(tell,), name="engine", daemon=True).start()
         return traces
 
@@ -248,8 +253,10 @@ class DockerRunner:
         self._sandbox_wanted.set()
         if self._stream is not None:
             self._stream.close()
-        if not hasattr(self, "_pool"):
+        if self._keeper is None:
             return
+        # What it is just making would be left behind.
+        self._keeper.join(_KEEPER_SECONDS)
         if kill:
             for result_id in list(self._containers):
                 self.remove(result_id)
