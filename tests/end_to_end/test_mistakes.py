@@ -31,6 +31,15 @@ def ends(*command, **environment):
     return result.returncode, output.strip().splitlines()[-1]
 
 
+def other_config(federation, changes):
+    """A configuration that differs from that of the first hospital's node, beside it."""
+    first = federation.hospitals[0]
+    changed = federation.write_node_config(Hospital(first.name, first.database, changes))
+    other = changed.rename(changed.with_name("other.yaml"))
+    federation.write_node_config(first)
+    return other
+
+
 def failure(client, task):
     with pytest.raises(TaskFailed) as caught:
         client.task.wait(task["id"])
@@ -46,9 +55,7 @@ def test_a_column_that_is_not_there(client, create):
 
 
 def test_a_column_that_is_not_there_in_the_partials(client, create):
-    task = create(
-        {"master": True, "method": "master", "kwargs": {"column_name": "shoe size"}}
-    )
+    task = create({"master": True, "method": "master", "kwargs": {"column_name": "shoe size"}})
     assert "shoe size" in str(failure(client, task))
 
 
@@ -93,24 +100,15 @@ def test_an_organization_without_a_key(image, hospitals, tmp_path, create):
 
 
 def test_a_wrong_api_key(federation):
-    stranger = Hospital("stranger", federation.hospitals[0].database, {"api_key": "wrong"})
-    federation.home(stranger).mkdir()
-    federation._api_keys["stranger"] = ""
-    status, sentence = ends(
-        "vnode-local", "start", "--config", federation.write_node_config(stranger)
-    )
+    config = other_config(federation, {"api_key": "wrong"})
+    status, sentence = ends("vnode-local", "start", "--config", config)
     assert status == 1
     assert "API key" in sentence
 
 
 def test_a_node_that_is_not_encrypted(federation):
-    first = federation.hospitals[0]
-    careless = Hospital(first.name, first.database, {"encryption": {"enabled": False}})
-    config = federation.write_node_config(careless)
-    other = config.with_name("careless.yaml")
-    config.rename(other)
-    federation.write_node_config(first)
-    status, sentence = ends("vnode-local", "start", "--config", other)
+    config = other_config(federation, {"encryption": {"enabled": False}})
+    status, sentence = ends("vnode-local", "start", "--config", config)
     assert status == 1
     assert "encrypt" in sentence
 

@@ -16,7 +16,8 @@
         ├── Unauthorized            401  (also AuthenticationException)
         ├── Forbidden               403
         ├── NotFound                404
-        └── TooManyRequests         429
+        ├── TooManyRequests         429
+        └── ServiceUnavailable      502, 503, 504: not now, perhaps later
 """
 
 from collections.abc import Mapping
@@ -112,12 +113,19 @@ class TooManyRequests(ServerError):
     """429: too many attempts; wait."""
 
 
+class ServiceUnavailable(ServerError):
+    """502, 503, 504: who would have answered cannot be reached now."""
+
+
 _BY_STATUS: Mapping[int, type[ServerError]] = {
     400: BadRequest,
     401: Unauthorized,
     403: Forbidden,
     404: NotFound,
     429: TooManyRequests,
+    502: ServiceUnavailable,
+    503: ServiceUnavailable,
+    504: ServiceUnavailable,
 }
 
 

@@ -4,11 +4,14 @@ One process, because a client that polls must meet the server it first spoke to.
 websocket and a waiting long-poll keep a thread each; idle keep-alive connections keep none.
 """
 
+import ctypes
 import errno
 import logging
 import os
 import resource
+import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +31,7 @@ THREADS = 2000
 CONNECTIONS = 4000
 KEEP_ALIVE_SECONDS = 75
 STOP_SECONDS = 1
+_PR_SET_PDEATHSIG = 1
 
 _WHY_NOT = {
     errno.EADDRINUSE: "another program listens there",
@@ -85,6 +89,15 @@ def announce(address: str, ready_file: Path | None) -> None:
         unfinished.replace(ready_file)
 
 
+def _end_with_parent() -> None:
+    """Have the kernel end this process when its parent is killed.
+
+    It would notice by itself after a second, in which the port is taken for a new start.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class _Log(Logger):
     """Gunicorn's messages go where all others go, requests are not logged one by one."""
 
@@ -96,6 +109,11 @@ class _Log(Logger):
 
 class _Worker(ThreadWorker):
     """A threaded worker that ends its sockets and long-polls when it is told to stop."""
+
+    def init_process(self) -> None:
+        """Begin in the new process."""
+        _end_with_parent()
+        super().init_process()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.alive:

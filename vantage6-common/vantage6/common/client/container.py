@@ -7,11 +7,20 @@ from vantage6.common import jwt
 from vantage6.common.client.base import ClientBase, WhoAmI, asking_for
 from vantage6.common.client.plain_session import PlainSession
 from vantage6.common.client.transport import Session
-from vantage6.common.exceptions import AuthenticationException, Forbidden, TaskFailed
+from vantage6.common.exceptions import (
+    AuthenticationException,
+    Forbidden,
+    ServerUnreachable,
+    ServiceUnavailable,
+    TaskFailed,
+)
+from vantage6.common.retry import Backoff
 from vantage6.common.serialization import JSON, deserialize, serialize
 from vantage6.common.task_status import is_failure, status_of
 from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
 
+# How long an algorithm keeps asking, in seconds, when its node or the server does not answer.
+PATIENCE = 600.0
 # Longest wait in one request, in seconds; the server answers sooner when there is news.
 LONG_POLL = 30
 
@@ -61,6 +70,25 @@ class ContainerClient(ClientBase):
         """Do nothing: the container got its token from its node."""
         self.log.warning("Containers have their token already and do not log in")
         return True
+
+    def send(self, method: str, endpoint: str, **call: Any) -> Any:
+        """Make one call; a question is repeated while the node or the server is away.
+
+        Both may be started anew while an algorithm runs, and it should not notice. Only
+        questions: what creates something may have been done before the answer was lost.
+        """
+        if method.lower() != "get":
+            return super().send(method, endpoint, **call)
+        backoff, end = Backoff(limit=10), time.monotonic() + PATIENCE
+        while True:
+            try:
+                return super().send(method, endpoint, **call)
+            except (ServerUnreachable, ServiceUnavailable) as error:
+                pause = backoff.pause()
+                if time.monotonic() + pause > end:
+                    raise
+                self.log.warning("%s; asking again in %.1f s", error, pause)
+                time.sleep(pause)
 
     def refresh_token(self) -> NoReturn:
         """Refuse: the token lives as long as the run."""

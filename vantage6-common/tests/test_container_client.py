@@ -1,0 +1,89 @@
+"""What an algorithm notices of a node or server that is started anew: nothing."""
+
+import base64
+import json
+
+import pytest
+
+from vantage6.common.client import container
+from vantage6.common.client.container import ContainerClient
+from vantage6.common.client.plain_session import PlainResponse
+from vantage6.common.exceptions import NotFound, ServerUnreachable, ServiceUnavailable
+
+IDENTITY = {
+    "image": "average",
+    "node_id": 1,
+    "collaboration_id": 2,
+    "organization_id": 3,
+    "task_id": 4,
+}
+AWAY = ConnectionError("refused")
+DOWN = PlainResponse(503, b'{"msg": "The server does not answer"}')
+
+
+class Session:
+    """Gives prepared answers, one after the other."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+
+    def request(self, method, url, **_):
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    """The clock of the client, which does not wait."""
+    now, taken = [0.0], []
+
+    def sleep(seconds):
+        taken.append(seconds)
+        now[0] += seconds
+
+    monkeypatch.setattr(container.time, "sleep", sleep)
+    monkeypatch.setattr(container.time, "monotonic", lambda: now[0])
+    return taken
+
+
+def client(*answers):
+    body = base64.urlsafe_b64encode(json.dumps({"sub": IDENTITY}).encode()).decode()
+    return ContainerClient(f"a.{body}.c", "http://proxyserver", 80, session=Session(*answers))
+
+
+def ok(body):
+    return PlainResponse(200, json.dumps(body).encode())
+
+
+def test_a_question_is_repeated_until_there_is_an_answer(pauses):
+    assert client(AWAY, DOWN, AWAY, ok({"id": 1})).get_task(1) == {"id": 1}
+    assert len(pauses) == 3
+    assert pauses == sorted(pauses)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"), [(AWAY, ServerUnreachable), (DOWN, ServiceUnavailable)]
+)
+def test_but_not_for_ever(pauses, answer, error):
+    with pytest.raises(error):
+        client(*[answer] * 1000).get_task(1)
+    assert sum(pauses) <= container.PATIENCE
+
+
+def test_what_creates_something_is_not_repeated(pauses):
+    made = client(AWAY, ok({"id": 1}))
+    with pytest.raises(ServerUnreachable):
+        made.create_new_task({"method": "x"}, [1])
+    assert len(made.transport.session.answers) == 1
+    assert pauses == []
+
+
+def test_a_refusal_is_final(pauses):
+    with pytest.raises(NotFound):
+        client(PlainResponse(404, b'{"msg": "no"}'), ok({})).get_task(1)
+    assert pauses == []
