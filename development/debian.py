@@ -8,7 +8,9 @@ from development.console import SetupError, run, step
 from development.locks import exclusive
 
 LOCK = Path("/run/lock/vantage6-apt.lock")
-ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive"}
+#: `su` leaves the user's search path, without the folders of the system's programs.
+SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "PATH": SEARCH_PATH}
 # a package manager already at work (unattended upgrades on a fresh machine) is waited for
 APT = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=120"]
 

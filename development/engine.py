@@ -65,21 +65,28 @@ def _obstacle(error: DockerException) -> str | None:
         )
     if debian.is_ours():
         return None
-    if shutil.which("dockerd"):
+    if _has("dockerd"):
         return "the container engine is not running; start it with: sudo systemctl start docker"
-    if shutil.which("docker"):
+    if _has("docker"):
         return "no container engine answers; start Docker, or name its socket in DOCKER_HOST"
     return "no container engine is installed; install Docker (see its web site) and run this again"
 
 
 def _start() -> docker.DockerClient:
-    if not shutil.which("dockerd"):
+    if not _has("dockerd"):
         debian.install("docker.io", "iptables")
+    if not _has("docker"):
+        # a package of its own since Debian 13
+        debian.install("docker-cli")
     with step("Starting the container engine"):
         if SYSTEMD.is_dir():
             run(["systemctl", "start", "docker"], "systemd could not start the container engine")
             return _wait_until_it_answers(None)
         return _wait_until_it_answers(_launch())
+
+
+def _has(program: str) -> bool:
+    return shutil.which(program, path=debian.SEARCH_PATH) is not None
 
 
 def _launch() -> "subprocess.Popen[bytes]":
@@ -88,6 +95,7 @@ def _launch() -> "subprocess.Popen[bytes]":
     with LOG.open("wb") as log:
         return subprocess.Popen(
             ["dockerd"],
+            env={**os.environ, "PATH": debian.SEARCH_PATH},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -19,7 +19,7 @@ def machine(monkeypatch, tmp_path):
 
         monkeypatch.setattr(engine, "connect", connect)
         monkeypatch.setattr(engine.debian, "is_ours", lambda: ours)
-        monkeypatch.setattr(engine.shutil, "which", lambda name: name in programs or None)
+        monkeypatch.setattr(engine, "_has", lambda name: name in programs)
 
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setattr(engine, "LOCK", tmp_path / "lock")
