@@ -1,9 +1,12 @@
 """The real server as the other side: called directly, or over loopback where sockets matter."""
 
 import queue
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
@@ -23,7 +26,9 @@ from vantage6.server.service.event import Event
 from vantage6.tools.dispatch import answer
 from vantage6.tools.exceptions import AlgorithmError
 
+DATABASE = "server.sqlite"
 PASSWORD = "Passw0rd!"
+SECRET = "a secret of the tests, long enough to sign with"
 # Nobody listens there: a client that tries a socket finds out at once.
 NOWHERE = ("http://127.0.0.1", 1)
 
@@ -80,6 +85,7 @@ class FakeNode:
         self._client = ClientBase(*NOWHERE, session=AppSession(app))
         self._client.authenticate({"api_key": api_key}, "token/node")
         self._thread = threading.Thread(target=self._work, daemon=True)
+        self._runs: list[threading.Thread] = []
         app.extensions["events"].subscribe(self._on_event)
 
     def __enter__(self) -> Self:
@@ -89,6 +95,8 @@ class FakeNode:
     def __exit__(self, *_: object) -> None:
         self._announced.put(None)
         self._thread.join()
+        for run in self._runs:
+            run.join()
 
     def _on_event(self, event: Event) -> None:
         if event.name == "new_task":
@@ -99,7 +107,8 @@ class FakeNode:
             query = {"state": "open", "task_id": task_id, "node_id": self._client._subject()}
             for run in self._client.send("get", "result", params={**query, "include": "task"}):
                 # A central function waits for runs that this node may have to do.
-                threading.Thread(target=self._do, args=[run], daemon=True).start()
+                self._runs.append(threading.Thread(target=self._do, args=[run], daemon=True))
+                self._runs[-1].start()
 
     def _do(self, run: dict[str, Any]) -> None:
         self._report(run, status=TaskStatus.ACTIVE)
@@ -132,30 +141,45 @@ class FakeNode:
         self._client.send("patch", f"result/{run['id']}", json=report)
 
 
+@dataclass
 class Federation:
     """A server with a collaboration of organizations that have a node and a user each."""
 
-    def __init__(self, app: Flask, names: tuple[str, ...], encrypted: bool = False) -> None:
-        self.app = app
-        self.root = self.client("root", "root")
+    app: Flask
+    organizations: list[dict[str, Any]]
+    collaboration: dict[str, Any]
+    nodes: list[dict[str, Any]]
+
+    @staticmethod
+    def build(app: Flask, *names: str) -> "Federation":
+        """Make all of it as an administrator would."""
+        root = client_of(app, "root", "root")
         blank = dict.fromkeys(("address1", "address2", "zipcode", "country", "domain"), "")
-        self.organizations = [self.root.organization.create(name, **blank) for name in names]
-        self.ids = [organization["id"] for organization in self.organizations]
-        self.collaboration = self.root.collaboration.create("study", self.ids, encrypted)
-        self.nodes = [self.root.node.create(self.collaboration["id"], id_) for id_ in self.ids]
-        (role,) = self.root.role.list(name="Researcher", filter_=("organization", None))
-        for name, id_ in zip(names, self.ids, strict=True):
-            user = self.root.user.create(
+        organizations = [root.organization.create(name, **blank) for name in names]
+        ids = [organization["id"] for organization in organizations]
+        collaboration = root.collaboration.create("study", ids, encrypted=False)
+        nodes = [root.node.create(collaboration["id"], id_) for id_ in ids]
+        (role,) = root.role.list(name="Researcher", filter_=("organization", None))
+        for name, id_ in zip(names, ids, strict=True):
+            user = root.user.create(
                 name, name.title(), "Tester", PASSWORD, f"{name}@x.example", id_
             )
-            self.root.user.update(user["id"], roles=[role["id"]])
+            root.user.update(user["id"], roles=[role["id"]])
+        return Federation(app, organizations, collaboration, nodes)
+
+    @cached_property
+    def root(self) -> Client:
+        """A client of the administrator."""
+        return client_of(self.app, "root", "root")
+
+    @property
+    def ids(self) -> list[int]:
+        """The ids of the organizations."""
+        return [organization["id"] for organization in self.organizations]
 
     def client(self, username: str, password: str = PASSWORD, **options: Any) -> Client:
         """A client of one of the users."""
-        options.setdefault("session", AppSession(self.app))
-        client = Client(*NOWHERE, **options)
-        client.authenticate(username, password)
-        return client
+        return client_of(self.app, username, password, **options)
 
     def work(self, module: str, data: list[Any]) -> "Workers":
         """Nodes that run an algorithm, each on data of its own; None makes them fail."""
@@ -163,6 +187,14 @@ class Federation:
             FakeNode(self.app, node["api_key"], module, part)
             for node, part in zip(self.nodes, data, strict=True)
         )
+
+
+def client_of(app: Flask, username: str, password: str, **options: Any) -> Client:
+    """A client that is logged in."""
+    options.setdefault("session", AppSession(app))
+    client = Client(*NOWHERE, **options)
+    client.authenticate(username, password)
+    return client
 
 
 class Workers(list[FakeNode]):
@@ -178,27 +210,47 @@ class Workers(list[FakeNode]):
             node.__exit__()
 
 
-@pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
-    """The application on a database of its own, with root and the default roles."""
-    monkeypatch.setattr(password_service, "ROUNDS", 4)
-    app = create_app(
-        {"uri": f"sqlite:///{tmp_path}/test.sqlite", "type": "test"}, data_dir=tmp_path
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Federation]:
+    """A database with a federation in it, of which every test gets a copy."""
+    folder = tmp_path_factory.mktemp("template")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(password_service, "ROUNDS", 4)
+        app = make_app(folder)
+        database = app.extensions["database"]
+        database.create_tables()
+        with database.transaction() as session:
+            first_run.add_rules(session)
+            first_run.add_roles(session)
+            first_run.add_root(session, "test")
+        federation = Federation.build(app, "alpha", "beta", "gamma")
+        database.dispose()
+    return folder / DATABASE, federation
+
+
+def make_app(folder: Path) -> Flask:
+    """The application on a database in a folder."""
+    return create_app(
+        {"uri": f"sqlite:///{folder / DATABASE}", "type": "test", "jwt_secret_key": SECRET}
     )
-    database = app.extensions["database"]
-    database.create_tables()
-    with database.transaction() as session:
-        first_run.add_rules(session)
-        first_run.add_roles(session)
-        first_run.add_root(session, "test")
-    yield app
-    database.dispose()
 
 
 @pytest.fixture
-def federation(app: Flask) -> Federation:
+def app(
+    tmp_path: Path, template: tuple[Path, Federation], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Flask]:
+    """The application on a database of its own."""
+    monkeypatch.setattr(password_service, "ROUNDS", 4)
+    shutil.copy(template[0], tmp_path)
+    app = make_app(tmp_path)
+    yield app
+    app.extensions["database"].dispose()
+
+
+@pytest.fixture
+def federation(app: Flask, template: tuple[Path, Federation]) -> Federation:
     """Three organizations without encryption."""
-    return Federation(app, ("alpha", "beta", "gamma"))
+    return replace(template[1], app=app)
 
 
 @pytest.fixture

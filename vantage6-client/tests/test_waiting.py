@@ -29,7 +29,7 @@ class FakeClient:
         wait = float((params or {}).get("wait", 0))
         self.looks.append(wait)
         assert read_timeout > wait
-        if wait and self._knows_wait:
+        if self._knows_wait:
             self.ended.wait(wait)
         elif len(self.looks) == 4:
             self.ended.set()
