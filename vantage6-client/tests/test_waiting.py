@@ -1,6 +1,7 @@
 """Waiting ends when the task does: by socket, by long requests, or by asking again."""
 
 import io
+import json
 import logging
 import threading
 
@@ -8,6 +9,8 @@ import pytest
 from rich.console import Console
 
 from vantage6.client import Client, progress, waiting
+from vantage6.common.client import base
+from vantage6.common.client.plain_session import PlainResponse
 from vantage6.common.exceptions import ServerError, ServerUnreachable
 
 RUNNING = {"complete": False, "status": "active"}
@@ -25,7 +28,10 @@ class FakeClient:
         self.looks = []
         self._knows_wait = knows_wait
 
-    def send(self, method, endpoint, *, params=None, read_timeout=0):
+    def send(self, method, endpoint, **_):
+        raise AssertionError("this is not needed here")
+
+    def send_patiently(self, method, endpoint, *, params=None, read_timeout=0, patience=0):
         wait = float((params or {}).get("wait", 0))
         self.looks.append(wait)
         assert read_timeout > wait
@@ -183,6 +189,38 @@ def test_a_socket_that_comes_too_late_is_closed(sockets):
     if thread:
         thread.join(5)
     assert not sockets[0].connected
+
+
+class Answers:
+    """A session that gives prepared answers, one after the other."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+
+    def request(self, method, url, **_):
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def close(self):
+        pass
+
+
+def test_a_server_that_goes_away_for_a_while_is_waited_for(sockets, monkeypatch):
+    pauses = []
+    monkeypatch.setattr(base.time, "sleep", pauses.append)
+    sockets.behaviour = no_socket
+    running, done = (PlainResponse(200, json.dumps(task).encode()) for task in (RUNNING, DONE))
+    gone, down = ConnectionError("refused"), PlainResponse(503, b"{}")
+    session = Answers(running, running, gone, down, gone, done)
+    assert wait(Client("http://127.0.0.1", 1, session=session))["complete"]
+    assert len(pauses) == 3
+
+
+def test_a_server_that_is_away_from_the_start_is_told_at_once(sockets):
+    with pytest.raises(ServerUnreachable):
+        wait(Client("http://127.0.0.1", 1, session=Answers(ConnectionError("refused"))))
 
 
 @pytest.fixture

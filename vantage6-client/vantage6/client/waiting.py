@@ -5,12 +5,14 @@ again. Where no socket can be had, one long request after another waits for the 
 server does not know how to wait either (one of the classic line), it is asked again and again.
 """
 
+import math
 import threading
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from vantage6.client.progress import Progress, Silence, progress_of
+from vantage6.common.client.base import PATIENCE
 from vantage6.common.client.socket import TaskSocket
 from vantage6.common.exceptions import ServerUnreachable
 from vantage6.common.retry import Backoff
@@ -69,27 +71,30 @@ def _next_look(
     client: "UserClient", task_id: int, events: "_Events", pauses: Backoff, left: float
 ) -> Task:
     """The task when there is news of it, or after a while."""
+    # A server that is started anew in the meantime is waited for.
+    patience = min(PATIENCE, left)
     if events.connected:
         events.wait(min(LOOK_ANYWAY, left))
-        return _look(client, task_id)
+        return _look(client, task_id, patience=patience)
     wait, started = min(LONG_POLL, left), time.monotonic()
-    task = _look(client, task_id, wait)
+    task = _look(client, task_id, wait, patience)
     if not task["complete"] and time.monotonic() - started < wait / 2:
         events.wait(min(pauses.pause(), left))
     return task
 
 
-def _look(client: "UserClient", task_id: int, wait: float = 0) -> Task:
-    return client.send(  # type: ignore[no-any-return]
+def _look(client: "UserClient", task_id: int, wait: float = 0, patience: float = 0) -> Task:
+    return client.send_patiently(  # type: ignore[no-any-return]
         "get",
         f"task/{task_id}",
         params={"wait": f"{wait:.3f}"} if wait else None,
         read_timeout=wait + LONG_POLL,
+        patience=patience,
     )
 
 
 def _left(end: float | None) -> float:
-    return LOOK_ANYWAY if end is None else end - time.monotonic()
+    return math.inf if end is None else end - time.monotonic()
 
 
 class _Events:

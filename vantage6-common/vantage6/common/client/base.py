@@ -1,6 +1,7 @@
 """The classic base of all clients: log in, call, encrypt."""
 
 import logging
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,13 +12,18 @@ from vantage6.common.exceptions import (
     EncryptionError,
     ServerError,
     ServerUnreachable,
+    ServiceUnavailable,
     Unauthorized,
 )
+from vantage6.common.retry import Backoff
 from vantage6.common.serialization import JSON, LEGACY, serialize
 from vantage6.common.text import bytes_to_base64s
 
 if TYPE_CHECKING:
     from vantage6.common.encryption import DummyCryptor, RSACryptor
+
+# How long a patient caller keeps asking, in seconds, when nobody answers.
+PATIENCE = 600.0
 
 
 class WhoAmI(NamedTuple):
@@ -149,6 +155,30 @@ class ClientBase:
                 raise
             self.refresh_token()
             return self.transport.call(method, endpoint, token=self._access_token, **call)
+
+    def send_patiently(
+        self, method: str, endpoint: str, *, patience: float = PATIENCE, **call: Any
+    ) -> Any:
+        """Make one call, and repeat it with growing pauses while nobody answers.
+
+        Only for questions: what creates something may have been done before the answer to it
+        was lost.
+
+        Parameters
+        ----------
+        patience : float
+            After so many seconds without an answer the error is raised.
+        """
+        backoff, end = Backoff(limit=10), time.monotonic() + patience
+        while True:
+            try:
+                return ClientBase.send(self, method, endpoint, **call)
+            except (ServerUnreachable, ServiceUnavailable) as error:
+                pause = backoff.pause()
+                if time.monotonic() + pause > end:
+                    raise
+                self.log.warning("%s; asking again in %.1f s", error, pause)
+                time.sleep(pause)
 
     def request(
         self,

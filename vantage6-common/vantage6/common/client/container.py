@@ -7,20 +7,11 @@ from vantage6.common import jwt
 from vantage6.common.client.base import ClientBase, WhoAmI, asking_for
 from vantage6.common.client.plain_session import PlainSession
 from vantage6.common.client.transport import Session
-from vantage6.common.exceptions import (
-    AuthenticationException,
-    Forbidden,
-    ServerUnreachable,
-    ServiceUnavailable,
-    TaskFailed,
-)
-from vantage6.common.retry import Backoff
+from vantage6.common.exceptions import AuthenticationException, Forbidden, TaskFailed
 from vantage6.common.serialization import JSON, deserialize, serialize
 from vantage6.common.task_status import is_failure, status_of
 from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
 
-# How long an algorithm keeps asking, in seconds, when its node or the server does not answer.
-PATIENCE = 600.0
 # Longest wait in one request, in seconds; the server answers sooner when there is news.
 LONG_POLL = 30
 
@@ -77,18 +68,9 @@ class ContainerClient(ClientBase):
         Both may be started anew while an algorithm runs, and it should not notice. Only
         questions: what creates something may have been done before the answer was lost.
         """
-        if method.lower() != "get":
-            return super().send(method, endpoint, **call)
-        backoff, end = Backoff(limit=10), time.monotonic() + PATIENCE
-        while True:
-            try:
-                return super().send(method, endpoint, **call)
-            except (ServerUnreachable, ServiceUnavailable) as error:
-                pause = backoff.pause()
-                if time.monotonic() + pause > end:
-                    raise
-                self.log.warning("%s; asking again in %.1f s", error, pause)
-                time.sleep(pause)
+        if method.lower() == "get":
+            return self.send_patiently(method, endpoint, **call)
+        return super().send(method, endpoint, **call)
 
     def refresh_token(self) -> NoReturn:
         """Refuse: the token lives as long as the run."""

@@ -32,8 +32,17 @@ class Response(Protocol):
 class Session(Protocol):
     """What we use of `requests.Session`; tests put the application itself in its place."""
 
-    def request(self, method: str, url: str, **kwargs: Any) -> Response:
-        """Make one call."""
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Any,
+        json: Any,
+        params: Any,
+        timeout: tuple[float, float],
+    ) -> Response:
+        """Make one call; OSError when there was no answer."""
         ...
 
     def close(self) -> None:
