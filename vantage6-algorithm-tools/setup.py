@@ -11,7 +11,6 @@ setup(
     install_requires=[
         f"vantage6-common=={VERSION}",
         "pandas>=2,<4",
-        "requests>=2.31,<3",
     ],
     extras_require={"parquet": ["pyarrow>=14"], "sparql": ["SPARQLWrapper>=2,<3"]},
 )
