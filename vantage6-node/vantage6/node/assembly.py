@@ -112,7 +112,8 @@ def run_settings(
         databases=Databases(mounted_databases(databases, os.environ) if dockerized else databases),
         rules=container.Rules(
             container.Limits(limits["memory"], limits["cpus"], limits["pids"]),
-            config["algorithm_env"],
+            # Our wrapper refuses pickles by itself unless the node says that they are welcome.
+            {"ALLOW_PICKLE": str(config["allow_pickle"]).lower(), **config["algorithm_env"]},
         ),
         logs=LogPolicy(share=config["algorithm_logs"]),
         output_limit=limits["output"],
