@@ -1,6 +1,7 @@
 """Progress and errors on the terminal; standard library only, as nothing is installed yet."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -82,7 +83,8 @@ def run(
     SetupError
         With ``failure`` and the last line the program wrote, when it does not end with 0.
     """
-    result = subprocess.run(
+    # a process group of its own: mmdebstrap hangs up its whole group when it fails
+    with subprocess.Popen(
         [str(part) for part in command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -91,11 +93,16 @@ def run(
         errors="replace",
         env={**os.environ, **(environment or {})},
         pass_fds=() if hold is None else (hold,),
-        check=False,
-    )
-    if result.returncode != 0:
-        raise SetupError(f"{failure}: {last_line(result.stdout)}")
-    return result.stdout
+        process_group=0,
+    ) as process:
+        try:
+            output, _ = process.communicate()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGTERM)
+            raise
+    if process.returncode != 0:
+        raise SetupError(f"{failure}: {last_line(output)}")
+    return output
 
 
 def last_line(text: str) -> str:

@@ -45,6 +45,12 @@ def test_the_output_of_a_program_is_returned():
     assert run([sys.executable, "-c", "print('fine')"], "") == "fine\n"
 
 
+def test_a_program_that_hangs_up_its_group_does_not_take_us_along():
+    program = "import os, signal; os.kill(0, signal.SIGHUP)"
+    with pytest.raises(SetupError, match="it did not work: it gave no reason"):
+        run([sys.executable, "-c", program], "it did not work")
+
+
 def test_a_program_that_said_nothing():
     assert last_line("\n\n") == "it gave no reason"
 
