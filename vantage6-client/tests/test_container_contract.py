@@ -7,7 +7,12 @@ import pandas
 import pytest
 
 from vantage6.client import ContainerClient
-from vantage6.common.exceptions import BadRequest, ServerError, TaskFailed
+from vantage6.common.exceptions import (
+    BadRequest,
+    DeserializationException,
+    ServerError,
+    TaskFailed,
+)
 from vantage6.tools.mock_client import ClientMockProtocol
 
 COLUMNS = ([1, 2], [3, 4, 5], [6])
@@ -98,6 +103,13 @@ def test_the_classic_loop_works(container, ids):
 def test_inputs_may_be_in_any_format(container, ids, data_format):
     task = container.create_new_task({"method": "total"}, ids, data_format=data_format)
     assert [int(value["total"]) for value in container.wait_for_results(task["id"])] == [3, 12, 6]
+
+
+def test_a_pickled_answer_is_not_read_unless_allowed(container, ids):
+    container.allow_pickle = False
+    task = container.create_new_task({"method": "total"}, ids, data_format="pickle")
+    with pytest.raises(DeserializationException, match="allow_pickle"):
+        container.wait_for_results(task["id"])
 
 
 def test_a_failed_part_is_told_with_organization_and_reason(container, ids):

@@ -209,6 +209,7 @@ def container_client(token: str) -> "ContainerClient":
             host=os.environ["HOST"],
             port=os.environ["PORT"],
             path=os.environ.get("API_PATH", ""),
+            allow_pickle=pickle_allowed(),
         )
     except KeyError as error:
         raise InputError(
@@ -216,6 +217,11 @@ def container_client(token: str) -> "ContainerClient":
         ) from error
     info(f"Working in collaboration {client.collaboration_id}")
     return client
+
+
+def pickle_allowed() -> bool:
+    """Whether the node lets this run read pickles: `ALLOW_PICKLE` in its environment."""
+    return os.environ.get("ALLOW_PICKLE", "").lower() in ("1", "true", "yes")
 
 
 def uses_argument(function: Callable[..., Any], position: int) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from vantage6.common.serialization import LEGACY, deserialize, serialize
-from vantage6.tools.dispatch import answer, container_client
+from vantage6.tools.dispatch import answer, container_client, pickle_allowed
 from vantage6.tools.exceptions import (
     AlgorithmError,
     DatabaseError,
@@ -175,11 +175,6 @@ def write_output(output_format: str | None, output: Any, output_file: str) -> No
         For a format that is not known; the file is left as it was.
     """
     Path(output_file).write_bytes(serialize(output, (output_format or LEGACY).lower()))
-
-
-def pickle_allowed() -> bool:
-    """Whether the node lets this run read pickles: `ALLOW_PICKLE` in its environment."""
-    return os.environ.get("ALLOW_PICKLE", "").lower() in ("1", "true", "yes")
 
 
 def _read_formatted(file: IO[bytes]) -> Any:

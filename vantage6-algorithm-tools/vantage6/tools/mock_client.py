@@ -73,7 +73,7 @@ class ClientMockProtocol(ContainerClient):
         self.n = len(self.datasets)
         self.lib = import_algorithm(module)
         self._federation = _Federation(self, module, raise_errors)
-        super().__init__(_token(), "http://mock", None, session=self._federation)
+        super().__init__(_token(), "http://mock", None, allow_pickle=True, session=self._federation)
 
     @property
     def tasks(self) -> list[dict[str, Any]]:

@@ -25,6 +25,9 @@ class ContainerClient(ClientBase):
         The container token, from the file named by `TOKEN_FILE`.
     host, port, path : str
         Where the node's proxy is: `HOST`, `PORT`, `API_PATH`.
+    allow_pickle : bool
+        Whether to read results that are pickles. Reading one runs what a partner's container
+        put into it, here, beside the data of this organization.
 
     Attributes
     ----------
@@ -42,6 +45,7 @@ class ContainerClient(ClientBase):
         port: int | str | None,
         path: str = "",
         *,
+        allow_pickle: bool = False,
         session: Session | None = None,
     ) -> None:
         super().__init__(host, port, path, session=session or PlainSession())
@@ -49,6 +53,7 @@ class ContainerClient(ClientBase):
         if not isinstance(identity, dict):
             raise AuthenticationException("The token was not made for a container")
         self._access_token = token
+        self.allow_pickle = allow_pickle
         self.image: str = identity["image"]
         self.database: str = identity.get("database") or "default"
         self.host_node_id: int = identity["node_id"]
@@ -206,10 +211,8 @@ class ContainerClient(ClientBase):
                 return f"{address['ip']}:{address['port']}"
         return None
 
-    @staticmethod
-    def _value(run: dict[str, Any]) -> Any:
-        # The sandbox is the right place for a pickle of a partner's container.
-        return deserialize(base64s_to_bytes(run["result"]), allow_pickle=True)
+    def _value(self, run: dict[str, Any]) -> Any:
+        return deserialize(base64s_to_bytes(run["result"]), allow_pickle=self.allow_pickle)
 
 
 def _failures(task_id: int, runs: list[dict[str, Any]]) -> str:
