@@ -1,5 +1,7 @@
 """A fresh application and database for every test."""
 
+import os
+import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -15,9 +17,12 @@ from sqlalchemy.orm import Session
 from vantage6.server import first_run
 from vantage6.server.app import create_app
 from vantage6.server.database import Database
-from vantage6.server.model import User
+from vantage6.server.model import Base, User
 from vantage6.server.service import password
 from vantage6.server.service.event import Event
+
+# Names an empty database of a PostgreSQL server to run the tests on instead of SQLite files.
+SERVER_VARIABLE = "VANTAGE6_TEST_DB_URI"
 
 
 @pytest.fixture(autouse=True)
@@ -26,10 +31,43 @@ def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(password, "ROUNDS", 4)
 
 
+@pytest.fixture(scope="session")
+def filled_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with tables, rules and roles, for all tests to copy."""
+    path = tmp_path_factory.mktemp("database") / "filled.sqlite"
+    database = Database(f"sqlite:///{path}")
+    fill(database)
+    with database.engine.connect() as connection:
+        # Everything into the one file that is copied.
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.dispose()
+    return path
+
+
 @pytest.fixture
-def config(tmp_path: Path) -> dict[str, Any]:
+def uri(filled_database: Path, tmp_path: Path) -> str:
+    """Where the database of a test is; the one in the environment is emptied before."""
+    if SERVER_VARIABLE in os.environ:
+        database = Database(os.environ[SERVER_VARIABLE])
+        Base.metadata.drop_all(database.engine)
+        fill(database)
+        database.dispose()
+        return os.environ[SERVER_VARIABLE]
+    copied = shutil.copy(filled_database, tmp_path / "test.sqlite")
+    return f"sqlite:///{copied}"
+
+
+def fill(database: Database) -> None:
+    database.create_tables()
+    with database.transaction() as session:
+        first_run.add_rules(session)
+        first_run.add_roles(session)
+
+
+@pytest.fixture
+def config(uri: str) -> dict[str, Any]:
     return {
-        "uri": f"sqlite:///{tmp_path}/test.sqlite",
+        "uri": uri,
         "api_path": "/api",
         "jwt_secret_key": "a secret of the tests, long enough to sign with",
     }
@@ -39,13 +77,8 @@ def config(tmp_path: Path) -> dict[str, Any]:
 def app(config: dict[str, Any]) -> Iterator[Flask]:
     app = create_app(config)
     app.testing = True
-    database: Database = app.extensions["database"]
-    database.create_tables()
-    with database.transaction() as session:
-        first_run.add_rules(session)
-        first_run.add_roles(session)
     yield app
-    database.dispose()
+    app.extensions["database"].dispose()
 
 
 @pytest.fixture

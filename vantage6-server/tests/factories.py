@@ -23,6 +23,8 @@ from vantage6.server.model.base import Model, now
 from vantage6.server.permission.catalogue import RuleRecord
 
 IMAGE = "registry.example/algorithm:1"
+# In the form of an encrypted payload.
+ENVELOPE = f"{'A' * 342}==${'B' * 22}==$QUJD"
 
 
 class Factory:

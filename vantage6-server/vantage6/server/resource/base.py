@@ -38,6 +38,8 @@ class Resource(flask_restful.Resource):
     route: ClassVar[str]
     # Whether the token to show is one for refreshing.
     takes_refresh_token: ClassVar[bool] = False
+    # Whether all methods leave the database as it is, whatever they are called.
+    only_reads: ClassVar[bool] = False
 
     identity: Identity
     session: Session
@@ -50,7 +52,8 @@ class Resource(flask_restful.Resource):
             self._admit(admitted)
         elif (request.content_length or 0) > ANONYMOUS_BODY_LIMIT:
             raise BadRequest("The request is too large")
-        with self.database.session(writes=method != "GET") as self.session:
+        writes = method != "GET" and not self.only_reads
+        with self.database.session(writes=writes) as self.session:
             answer: Response | Answer = super().dispatch_request(*args, **kwargs)
             self.session.commit()
         return answer
@@ -93,21 +96,15 @@ class Resource(flask_restful.Resource):
         """Refuse the request unless the caller may do this, in this organization if given."""
         check.require(self.identity, operation, model, organization_id)
 
-    def visible(
-        self, query: Select[M], operation: Operation = Operation.VIEW
-    ) -> Select[M]:
+    def visible(self, query: Select[M], operation: Operation = Operation.VIEW) -> Select[M]:
         """Narrow a query to what the caller may see."""
         return check.visible(self.identity, operation, query)
 
-    def filtered(
-        self, query: Select[M], conditions: dict[str, filters.Condition]
-    ) -> Select[M]:
+    def filtered(self, query: Select[M], conditions: dict[str, filters.Condition]) -> Select[M]:
         """Narrow a query by the arguments of the request."""
         return filters.apply(query, conditions, request.args)
 
-    def page(
-        self, query: Select[M], schema: Output, *, newest_first: bool = False
-    ) -> Answer:
+    def page(self, query: Select[M], schema: Output, *, newest_first: bool = False) -> Answer:
         """The page of a query that the request asks for."""
         model: type[M] = query.column_descriptions[0]["entity"]
         page = paginate(self.session, query, model, newest_first=newest_first)

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response, jsonify
 from marshmallow import ValidationError
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException
 
 from vantage6.common.exceptions import IllegalTransition
@@ -42,6 +42,8 @@ def _describe(
             return 400, str(error), None, {}
         case IntegrityError():
             return 400, "The request conflicts with what is already there", None, {}
+        case DataError() | UnicodeEncodeError() | RecursionError():
+            return 400, "The request holds something that cannot be stored", None, {}
         case OperationalError():
             return 503, "The database is not available", None, {}
         case HTTPException():

@@ -7,6 +7,7 @@ from typing import Any
 from flask import current_app, request
 from sqlalchemy import select
 
+from vantage6.common.task_status import TaskStatus
 from vantage6.server.exceptions import BadRequest
 from vantage6.server.model import Model, Result, Task
 from vantage6.server.permission.catalogue import Operation
@@ -28,6 +29,7 @@ FILTERS = {
     "image": like(Task.image),
     "description": like(Task.description),
     "database": like(Task.database),
+    "status": where(service.has_status, TaskStatus),
 }
 
 # The documented name, and the one that the classic server listens to.

@@ -48,6 +48,7 @@ class ContainerToken(Resource):
     """Where nodes get the tokens of their containers."""
 
     route = "/token/container"
+    only_reads = True
 
     def post(self) -> Answer:
         """Make a token for the container that runs the node's part of a task."""
@@ -61,6 +62,7 @@ class RefreshedToken(Resource):
 
     route = "/token/refresh"
     takes_refresh_token = True
+    only_reads = True
 
     def post(self) -> Answer:
         """Exchange a refresh token for new tokens."""

@@ -50,7 +50,7 @@ class Input(Schema):
     class Meta:
         unknown = RAISE
 
-    # Sent by released clients, nodes or wrappers, and without a meaning here.
+    # What of `KNOWN_EXTRAS` may come along.
     known_extras: ClassVar[frozenset[str]] = frozenset()
 
     @pre_load

@@ -19,7 +19,7 @@ class LenientMoment(fields.Field):
             moment = datetime.fromisoformat(value)
         except (TypeError, ValueError) as error:
             raise ValidationError("Not a moment in ISO form.") from error
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class ResultReport(Input):

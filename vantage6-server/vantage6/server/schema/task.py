@@ -3,7 +3,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import ValidationError, fields
 from sqlalchemy import select
 
 from vantage6.common.image import canonical
@@ -43,7 +43,7 @@ class TaskInput(Input):
     image = fields.String(load_default="", validate=_is_image)
     name = fields.String(load_default="")
     description = fields.String(load_default="")
-    database = fields.String(load_default="", validate=validate.Length(max=128))
+    database = fields.String(load_default="")
     # Of the R client: run only the part of one's own organization.
     master = fields.Boolean(load_default=False)
 

@@ -2,14 +2,14 @@ from typing import Any
 
 from marshmallow import fields
 
+from vantage6.common.wire import KNOWN_EXTRAS
 from vantage6.server.schema.base import Id, Input
 
 
 class UserLogin(Input):
     """A username and password."""
 
-    # Sent by clients whose user once set up a second factor.
-    known_extras = frozenset({"mfa_code"})
+    known_extras = KNOWN_EXTRAS["POST /token/user"]
 
     username = fields.String(required=True)
     password = fields.String(required=True)

@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
 from vantage6.common.envelope import is_envelope
 from vantage6.common.image import canonical
+from vantage6.common.task_status import FINAL, TaskStatus
 from vantage6.server.exceptions import BadRequest, Forbidden, NotFound
 from vantage6.server.model import Collaboration, Member, Node, Result, Run, Task
 from vantage6.server.permission import check
@@ -68,6 +69,35 @@ def is_final(session: Session, task_id: int) -> bool:
     """Whether no run of a task will change any more; also true when it is gone."""
     is_open = exists().where(Result.task_id == task_id, Result.finished_at.is_(None))
     return not session.scalar(select(is_open))
+
+
+def has_status(status: TaskStatus) -> ColumnElement[bool]:
+    """The condition that a task is in this state, as `combined` tells it from the runs."""
+
+    def some_run(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+        return exists().where(Result.task_id == Task.id, condition)
+
+    unfinished = some_run(Result.status.not_in(FINAL))
+    untouched = ~some_run(Result.status != TaskStatus.PENDING)
+    waiting = ~some_run(Result.status.not_in([TaskStatus.PENDING, TaskStatus.INITIALIZING]))
+    match status:
+        case TaskStatus.PENDING:
+            return unfinished & untouched
+        case TaskStatus.INITIALIZING:
+            return unfinished & waiting & ~untouched
+        case TaskStatus.ACTIVE:
+            return unfinished & ~waiting
+        case TaskStatus.COMPLETED:
+            return ~some_run(Result.status != TaskStatus.COMPLETED)
+    failures = FINAL - {TaskStatus.COMPLETED}
+    first_failure = (
+        select(Result.status)
+        .where(Result.task_id == Task.id, Result.status.in_(failures))
+        .order_by(Result.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    return ~unfinished & (first_failure == status)
 
 
 def check_encryption(collaboration: Collaboration, payloads: Iterable[str | None]) -> None:

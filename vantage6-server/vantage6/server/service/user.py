@@ -19,9 +19,9 @@ def create(session: Session, identity: Identity, values: Mapping[str, Any]) -> U
     """A new user, from what `UserInput` lets through and with the hash of the password."""
     check_unique(session, values)
     user = User(**{name: value for name, value in values.items() if name not in ("roles", "rules")})
+    session.add(user)
     granting.set_roles(session, identity, user, values["roles"])
     granting.set_rules(session, identity, user, values["rules"])
-    session.add(user)
     session.flush()
     return user
 

@@ -1,0 +1,76 @@
+"""How many wrong guesses are let through."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from vantage6.server.exceptions import TooManyRequests
+from vantage6.server.model import LoginAttempt
+from vantage6.server.service.login_limit import LoginLimit
+
+NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
+HERE, THERE = "10.0.0.1", "10.0.0.2"
+
+
+@pytest.fixture
+def limit() -> LoginLimit:
+    return LoginLimit(per_account=2, per_address=4, minutes=15)
+
+
+def test_an_account_is_blocked_for_one_address_until_the_time_is_over(
+    session: Session, limit: LoginLimit
+) -> None:
+    for _ in range(2):
+        limit.reserve(session, HERE, "alice", at=NOON)
+    with pytest.raises(TooManyRequests):
+        limit.reserve(session, HERE, "alice", at=NOON + timedelta(minutes=14))
+    limit.reserve(session, THERE, "alice", at=NOON)
+    limit.reserve(session, HERE, "bob", at=NOON)
+    limit.reserve(session, HERE, "alice", at=NOON + timedelta(minutes=15))
+
+
+def test_a_blocked_attempt_does_not_prolong_the_block(session: Session, limit: LoginLimit) -> None:
+    for _ in range(2):
+        limit.reserve(session, HERE, "alice", at=NOON)
+    for minutes in range(1, 15):
+        with pytest.raises(TooManyRequests):
+            limit.reserve(session, HERE, "alice", at=NOON + timedelta(minutes=minutes))
+    limit.reserve(session, HERE, "alice", at=NOON + timedelta(minutes=15))
+
+
+def test_an_address_is_blocked_when_it_tries_many_accounts(
+    session: Session, limit: LoginLimit
+) -> None:
+    for number in range(4):
+        limit.reserve(session, HERE, f"user{number}", at=NOON)
+    with pytest.raises(TooManyRequests):
+        limit.reserve(session, HERE, "alice", at=NOON)
+
+
+def test_what_was_right_is_not_counted(session: Session, limit: LoginLimit) -> None:
+    for _ in range(9):
+        limit.reserve(session, HERE, "alice", at=NOON)
+        limit.forgive(session, HERE, "alice")
+
+
+def test_a_right_password_does_not_wash_an_address_clean(
+    session: Session, limit: LoginLimit
+) -> None:
+    for number in range(3):
+        limit.reserve(session, HERE, f"user{number}", at=NOON)
+        limit.reserve(session, HERE, "mine", at=NOON)
+        limit.forgive(session, HERE, "mine")
+    limit.reserve(session, HERE, "user4", at=NOON)
+    with pytest.raises(TooManyRequests):
+        limit.reserve(session, HERE, "user5", at=NOON)
+
+
+def test_what_is_long_past_is_forgotten_and_names_are_not_kept(
+    session: Session, limit: LoginLimit
+) -> None:
+    limit.reserve(session, HERE, "alice", at=NOON)
+    assert all("alice" not in key for key in session.scalars(select(LoginAttempt.key)))
+    limit.reserve(session, THERE, "bob", at=NOON + timedelta(days=1))
+    assert session.scalar(select(func.count()).select_from(LoginAttempt)) == 2

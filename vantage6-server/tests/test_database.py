@@ -1,0 +1,187 @@
+"""Transactions, and what the tables promise."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect, select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from vantage6.common.exceptions import ConfigurationError
+from vantage6.server.database import Database, database_uri
+from vantage6.server.model import (
+    Authenticatable,
+    Base,
+    Collaboration,
+    Node,
+    Organization,
+    Result,
+    Run,
+    Task,
+    User,
+)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database("sqlite:///below/it.sqlite", tmp_path)
+    database.create_tables()
+    yield database
+    database.dispose()
+
+
+def test_a_relative_path_starts_in_the_data_folder(database: Database, tmp_path: Path) -> None:
+    assert (tmp_path / "below" / "it.sqlite").exists()
+
+
+def test_the_environment_goes_before_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = {"uri": "sqlite:///configured.sqlite"}
+    assert database_uri(config) == "sqlite:///configured.sqlite"
+    monkeypatch.setenv("VANTAGE6_DB_URI", "sqlite:///other.sqlite")
+    assert database_uri(config) == "sqlite:///other.sqlite"
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
+def test_postgresql_has_one_driver(scheme: str) -> None:
+    database = Database(f"{scheme}://v6:secret@localhost/v6")
+    assert database.engine.url.drivername == "postgresql+psycopg"
+
+
+@pytest.mark.parametrize("uri", ["sqlite://", "sqlite:///:memory:", "no uri"])
+def test_a_database_that_cannot_be_used_is_refused(uri: str) -> None:
+    with pytest.raises(ConfigurationError):
+        Database(uri)
+
+
+def test_writers_wait_for_each_other_even_when_they_read_first(database: Database) -> None:
+    def add() -> None:
+        for _ in range(20):
+            with database.transaction() as session:
+                count = len(session.scalars(select(Organization.id)).all())
+                session.add(Organization(name=str(count)))
+
+    writers = [threading.Thread(target=add) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    with database.reading() as session:
+        names = set(session.scalars(select(Organization.name)))
+    assert names == {str(number) for number in range(80)}
+
+
+def test_an_error_undoes_the_transaction(database: Database) -> None:
+    def fail_half_way() -> None:
+        with database.transaction() as session:
+            session.add(Organization(name="half"))
+            session.flush()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
+    with database.reading() as session:
+        assert session.scalars(select(Organization)).all() == []
+
+
+def test_foreign_keys_are_enforced(database: Database) -> None:
+    with pytest.raises(IntegrityError), database.transaction() as session:
+        session.add(User(username="x", organization_id=999))
+
+
+def test_every_constraint_has_a_name(database: Database) -> None:
+    tables = inspect(database.engine)
+    for table in tables.get_table_names():
+        constraints = [
+            *tables.get_foreign_keys(table),
+            *tables.get_unique_constraints(table),
+            *tables.get_check_constraints(table),
+        ]
+        assert all(constraint["name"] for constraint in constraints), table
+
+
+def test_every_foreign_key_says_what_happens_when_its_target_goes() -> None:
+    keys = {
+        f"{table.name}.{key.parent.name}": key.ondelete
+        for table in Base.metadata.sorted_tables
+        for key in table.foreign_keys
+    }
+    assert {name for name, ondelete in keys.items() if ondelete is None} == {"task.run_id"}
+    assert {name for name, ondelete in keys.items() if ondelete == "SET NULL"} == {
+        "task.init_user_id"
+    }
+
+
+def test_the_id_of_what_was_deleted_is_not_given_out_again(database: Database) -> None:
+    seen = set()
+    for _ in range(3):
+        with database.transaction() as session:
+            organization = Organization()
+            node = Node(organization=organization)
+            session.add(node)
+            session.flush()
+            seen |= {("organization", organization.id), ("node", node.id)}
+            session.delete(organization)
+    assert len(seen) == 6
+
+
+def test_nothing_is_left_of_a_deleted_organization(database: Database) -> None:
+    with database.transaction() as session:
+        organization = Organization()
+        study = Collaboration(name="study", organizations=[organization])
+        session.add_all([study, _with_everything(session, organization, study)])
+        session.flush()
+        session.delete(organization)
+    with database.reading() as session:
+        for model in (Authenticatable, Node, User, Task, Result):
+            assert session.scalars(select(model.id)).all() == []
+        assert session.execute(text('SELECT * FROM "Member"')).all() == []
+
+
+def _with_everything(
+    session: Session, organization: Organization, study: Collaboration
+) -> Organization:
+    user = User(username="user", organization=organization)
+    session.add(Node(organization=organization, collaboration=study))
+    session.add(
+        Task(
+            collaboration=study,
+            run=Run(),
+            initiator=organization,
+            init_user=user,
+            results=[Result(organization=organization)],
+        )
+    )
+    return organization
+
+
+def test_a_result_finds_the_node_that_runs_it(database: Database) -> None:
+    with database.transaction() as session:
+        first, second = Organization(), Organization()
+        studies = [Collaboration(name=name, organizations=[first, second]) for name in "ab"]
+        nodes = [
+            Node(name=f"{study.name}{number}", organization=organization, collaboration=study)
+            for study in studies
+            for number, organization in enumerate((first, second))
+        ]
+        task = Task(
+            collaboration=studies[1],
+            run=Run(),
+            initiator=first,
+            results=[Result(organization=second), Result(organization=first)],
+        )
+        session.add_all([*nodes, task])
+    with database.reading() as session:
+        results = session.scalars(select(Result).order_by(Result.id)).all()
+        assert [result.node.name for result in results if result.node] == ["b1", "b0"]
+
+
+def test_secrets_can_be_set_but_not_read() -> None:
+    user, node = User(password="Passw0rd!"), Node(api_key="key")
+    assert user.password_hash is not None
+    assert user.password_hash.startswith("$2b$")
+    assert node.api_key_digest != "key"
+    for who, name in ((user, "password"), (node, "api_key")):
+        with pytest.raises(AttributeError):
+            getattr(who, name)
