@@ -108,16 +108,13 @@ class Workspace:
         try:
             descriptor = _open_beneath(self.folder(result_id), "data", task_folder(result_id))
         except OSError as error:
-            raise OutputUnusable("The algorithm removed the folder of its output") from error
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise OutputUnusable("The algorithm left something else in place of its output")
-            if status.st_size > limit:
-                raise OutputUnusable(
-                    f"The output has {status.st_size} bytes; this node allows {limit}"
-                )
-            return file.read(limit)
+            raise OutputUnusable(
+                "The algorithm left no output, or no file as its output"
+            ) from error
+        try:
+            return _read_regular(descriptor, limit)
+        finally:
+            os.close(descriptor)
 
     def save_report(self, result_id: int, report: Report) -> None:
         """Keep a report on disk until the server has it."""
@@ -166,6 +163,17 @@ def _make_alike(model: Path, path: Path) -> None:
         path.mkdir(exist_ok=True)
     else:
         path.touch()
+
+
+def _read_regular(descriptor: int, limit: int) -> bytes:
+    """The content of an open file that must be an ordinary one of bounded size."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise OutputUnusable("The algorithm left something else than a file as its output")
+    if status.st_size > limit:
+        raise OutputUnusable(f"The output has {status.st_size} bytes; this node allows {limit}")
+    with open(descriptor, "rb", closefd=False) as file:
+        return file.read(limit)
 
 
 def _open_beneath(folder: Path, *names: str) -> int:

@@ -96,6 +96,7 @@ class DockerRunner:
         self._containers: dict[int, _Container] = {}
         self._closing = threading.Event()
         self._sandbox_wanted = threading.Event()
+        self._api: Any = None
         self._stream: Any = None
         self._keeper: threading.Thread | None = None
 
@@ -253,14 +254,15 @@ class DockerRunner:
         self._sandbox_wanted.set()
         if self._stream is not None:
             self._stream.close()
-        if self._keeper is None:
-            return
-        # What it is just making would be left behind.
-        self._keeper.join(_KEEPER_SECONDS)
-        if kill:
-            for result_id in list(self._containers):
-                self.remove(result_id)
-        self._pool.close()
+        if self._keeper is not None:
+            # What it is just making would be left behind.
+            self._keeper.join(_KEEPER_SECONDS)
+            if kill:
+                for result_id in list(self._containers):
+                    self.remove(result_id)
+            self._pool.close()
+        if self._api is not None:
+            self._api.close()
 
     # What an earlier process left
 

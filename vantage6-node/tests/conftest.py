@@ -1,0 +1,228 @@
+"""Doubles of what surrounds a node: a server, threads, a socket, and an engine."""
+
+import itertools
+from collections.abc import Callable
+from concurrent.futures import Future
+from types import SimpleNamespace
+
+import pytest
+
+from vantage6.common.encryption import DummyCryptor, RSACryptor
+from vantage6.common.exceptions import ServerUnreachable
+from vantage6.common.task_status import check_move
+from vantage6.common.text import bytes_to_base64s
+from vantage6.node.databases import Databases
+from vantage6.node.policy import Policy
+from vantage6.node.proxy import Proxy
+from vantage6.node.runner.fake import FakeRunner
+from vantage6.node.runner.settings import Identity as ContainerIdentity
+from vantage6.node.runner.settings import Rules
+from vantage6.node.server import Identity
+from vantage6.node.state import Assignment
+from vantage6.node.work import LogPolicy, RunWork, Settings
+from vantage6.node.workspace import Workspace
+
+ORGANIZATION = 7
+COLLABORATION = 3
+
+
+@pytest.fixture(scope="session")
+def key(tmp_path_factory):
+    path = tmp_path_factory.mktemp("key") / "private_key.pem"
+    RSACryptor.create_new_rsa_key(path)
+    return RSACryptor(path)
+
+
+@pytest.fixture
+def assignment():
+    """Make assignments with consecutive ids."""
+    ids = itertools.count(1)
+
+    def make(**values):
+        result_id = next(ids)
+        defaults = {
+            "result_id": result_id,
+            "task_id": 10 + result_id,
+            "run_id": 5,
+            "image": "average",
+            "database": "default",
+            "input": bytes_to_base64s(b'json.{"method": "mean"}'),
+            "initiator": ORGANIZATION,
+        }
+        return Assignment(**{**defaults, **values})
+
+    return make
+
+
+class FakeServer:
+    """What a node sees of a server, in memory; it checks every move of a run."""
+
+    url = "http://server.test"
+
+    def __init__(self):
+        self.runs: dict[int, Assignment] = {}
+        self.status: dict[int, str] = {}
+        self.reports: dict[int, SimpleNamespace] = {}
+        self.moves: list[tuple[int, str]] = []
+        self.public_keys: dict[int, str] = {ORGANIZATION: ""}
+        self.refusals: list[Exception] = []
+        self.is_up = True
+        self.encrypted = False
+        self.closed = False
+
+    def add(self, assignment):
+        self.runs[assignment.result_id] = assignment
+        self.status[assignment.result_id] = "pending"
+        return assignment
+
+    def delete(self, assignment):
+        del self.runs[assignment.result_id], self.status[assignment.result_id]
+
+    def log_in(self):
+        self._answer()
+        key = self.public_keys[ORGANIZATION]
+        return Identity(1, "node", ORGANIZATION, "north", key, COLLABORATION, self.encrypted)
+
+    def set_public_key(self, organization_id, public_key):
+        self.public_keys[organization_id] = public_key
+
+    def open_runs(self, node_id, task_id=None):
+        self._answer()
+        return [
+            run
+            for id_, run in sorted(self.runs.items())
+            if id_ not in self.reports and task_id in (None, run.task_id)
+        ]
+
+    def wants(self, result_id):
+        self._answer()
+        return result_id in self.runs and result_id not in self.reports
+
+    def container_token(self, task_id, image):
+        self._answer()
+        return f"token-of-{task_id}"
+
+    def public_key(self, organization_id, collaboration_id):
+        self._answer()
+        return self.public_keys.get(organization_id, "")
+
+    def tell_progress(self, result_id, status, started_at=None):
+        self._answer()
+        self._move(result_id, status)
+
+    def deliver(self, result_id, report, result):
+        self._answer()
+        self._move(result_id, report.status)
+        self.reports[result_id] = SimpleNamespace(
+            status=report.status.value, log=report.log, result=result, at=report.finished_at
+        )
+
+    def close(self):
+        self.closed = True
+
+    def _move(self, result_id, status):
+        check_move(self.status[result_id], status)
+        self.status[result_id] = status.value
+        self.moves.append((result_id, status.value))
+
+    def _answer(self):
+        if not self.is_up:
+            raise ServerUnreachable("No answer from the server")
+        if self.refusals:
+            raise self.refusals.pop(0)
+
+
+class AtOnce:
+    """Workers without threads: work is done when it is handed in."""
+
+    def submit(self, work: Callable):
+        future: Future = Future()
+        try:
+            future.set_result(work())
+        except Exception as error:  # noqa: BLE001 - handed to whoever asks the future
+            future.set_exception(error)
+        return future
+
+    def stop(self, grace):
+        pass
+
+
+class FakeListener:
+    def __init__(self, tell):
+        self.tell = tell
+        self.started = self.closed = False
+
+    def start(self):
+        self.started = True
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def server():
+    return FakeServer()
+
+
+@pytest.fixture
+def runner(tmp_path):
+    def average(container):
+        container.write_output(b'json.{"mean": 4.5}')
+        return 0
+
+    return FakeRunner(tmp_path / "sandboxes", {"average": average})
+
+
+@pytest.fixture
+def at_once():
+    return AtOnce()
+
+
+@pytest.fixture
+def listener():
+    return FakeListener
+
+
+@pytest.fixture
+def database(tmp_path):
+    path = tmp_path / "patients.csv"
+    path.write_text("age\n4\n5\n")
+    return path
+
+
+@pytest.fixture
+def settings(database):
+    """What an owner configured; everything can be chosen otherwise."""
+
+    def make(**values):
+        defaults = {
+            "identity": ContainerIdentity("north", "user", "abcd1234"),
+            "collaboration_id": COLLABORATION,
+            "policy": Policy(["average", "absent"], allow_all_images=False, allow_pickle=False),
+            "databases": Databases({"default": str(database)}),
+            "rules": Rules(),
+            "logs": LogPolicy(),
+            "output_limit": 1000,
+            "user": (0, 0),
+        }
+        return Settings(**{**defaults, **values})
+
+    return make
+
+
+@pytest.fixture
+def make_work(server, runner, tmp_path, settings, at_once):
+    """The work of a node around the doubles."""
+    made = []
+
+    def make(cryptor=None, **values):
+        cryptor = cryptor or DummyCryptor()
+        proxy = Proxy(server, cryptor, COLLABORATION)
+        workspace = Workspace(tmp_path / "node")
+        work = RunWork(server, runner, proxy, workspace, cryptor, settings(**values), at_once)
+        made.append(work)
+        return work
+
+    yield make
+    for work in made:
+        work.close()

@@ -1,0 +1,121 @@
+"""What only the runner with an engine has: sandboxes, other nodes, and engines that are away."""
+
+import queue
+import secrets
+
+import pytest
+
+from vantage6.node.runner import engine as engine_module
+from vantage6.node.runner.interface import ContainerEnded, EngineUnreachable, ImageMissing
+from vantage6.node.runner.settings import INSTANCE_LABEL, Identity
+from vantage6.node.state import Trace
+
+pytestmark = pytest.mark.docker
+
+RUNS = "import time; time.sleep(600)"
+SECONDS = 60
+
+
+@pytest.fixture
+def notices():
+    return queue.SimpleQueue()
+
+
+@pytest.fixture
+def runner(make_runner, notices):
+    runner = make_runner()
+    runner.connect()
+    runner.open(notices.put)
+    return runner
+
+
+def wait_for_end(notices, result_id):
+    while notices.get(timeout=SECONDS) != ContainerEnded(result_id):
+        continue
+
+
+def ours(engine, identity, kind):
+    labels = [f"{INSTANCE_LABEL}={identity.instance}", f"vantage6-type={kind}"]
+    return engine.containers.list(filters={"label": labels})
+
+
+def test_another_node_sees_and_removes_nothing_of_ours(runner, make_runner, probe, engine):
+    _, settings = probe(RUNS)
+    runner.create(settings)
+    runner.start(settings.result_id)
+    stranger = make_runner(identity=Identity("probe", "user", secrets.token_hex(4)))
+    stranger.connect()
+    assert stranger.open(lambda notice: None) == {}
+    stranger.close(kill=True)
+    assert runner.look() == {settings.result_id: Trace.RUNNING}
+
+
+def test_a_sandbox_is_used_again(runner, probe, notices):
+    folders = set()
+    for _ in range(6):
+        _, settings = probe("")
+        folders.add(runner.create(settings))
+        runner.start(settings.result_id)
+        wait_for_end(notices, settings.result_id)
+        runner.remove(settings.result_id)
+    assert len(folders) < 6
+
+
+def test_a_relay_that_dies_is_replaced(runner, probe, notices, engine, identity):
+    _, settings = probe("")
+    runner.create(settings)
+    for relay in ours(engine, identity, "relay"):
+        relay.kill()
+    with pytest.raises(EngineUnreachable):
+        runner.start(settings.result_id)
+    runner.create(settings)
+    runner.start(settings.result_id)
+    wait_for_end(notices, settings.result_id)
+    assert runner.ending(settings.result_id, 1).exit_code == 0
+
+
+def test_a_container_that_lost_its_relay_is_still_collected(
+    runner, make_runner, probe, notices, engine, identity
+):
+    _, settings = probe("print('done')")
+    runner.create(settings)
+    runner.start(settings.result_id)
+    wait_for_end(notices, settings.result_id)
+    runner.close(kill=False)
+    for relay in ours(engine, identity, "relay"):
+        relay.remove(force=True)
+    again = make_runner()
+    again.connect()
+    assert again.open(notices.put) == {settings.result_id: Trace.EXITED}
+    assert again.ending(settings.result_id, 10).log == "done\n"
+
+
+def test_folders_of_other_users_can_be_emptied(runner, workspace, probe, notices):
+    run, settings = probe("import os; os.makedirs('/mnt/data/a/b'); open('/mnt/data/a/b/c', 'w')")
+    runner.create(settings)
+    runner.start(settings.result_id)
+    wait_for_end(notices, settings.result_id)
+    folder = workspace.folder(run.result_id)
+    assert (folder / "data" / "a" / "b" / "c").exists()
+    runner.remove(run.result_id)
+    runner.empty(folder)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_missing_relay_image_is_one_sentence_that_helps(make_runner):
+    runner = make_runner(relay_image="vantage6/there-is-no-such-relay:1")
+    with pytest.raises(ImageMissing, match="make images"):
+        runner.connect()
+
+
+def test_no_engine_is_one_sentence(make_runner, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    with pytest.raises(EngineUnreachable, match="No such file"):
+        make_runner().connect()
+
+
+def test_an_engine_that_goes_away_is_told_apart_from_one_that_refuses(monkeypatch):
+    import requests
+
+    with pytest.raises(EngineUnreachable), engine_module.talking_to_engine():
+        raise requests.exceptions.ConnectionError("gone")

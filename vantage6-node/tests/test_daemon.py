@@ -1,0 +1,562 @@
+"""The daemon with a server and a runner in memory, and without threads."""
+
+import pytest
+
+from vantage6.common.encryption import RSACryptor
+from vantage6.common.exceptions import BadRequest, ConfigurationError, ServerError
+from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
+from vantage6.node.daemon import POLL_WITH_SOCKET, POLL_WITHOUT_SOCKET, Daemon, Fatal
+from vantage6.node.runner.fake import RUNS_ON, FakeRunner, cannot_start
+from vantage6.node.runner.interface import EngineBack, EngineUnreachable
+from vantage6.node.server import ApiKeyRefused
+from vantage6.node.socket import NewTask, SocketDown, SocketUp
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+class Node:
+    """A daemon that a test drives by hand, and the time that it lives in."""
+
+    def __init__(self, server, runner, work, listener, workers, places):
+        self.clock = Clock()
+        self.server, self.runner = server, runner
+        self.daemon = Daemon(
+            server,
+            runner,
+            lambda who: work,
+            listener,
+            workers,
+            workers,
+            places=places,
+            clock=self.clock,
+        )
+        self.daemon._open()
+        self.settle()
+
+    def settle(self):
+        """Let everything happen that is going to happen without more time passing."""
+        self.daemon.step(None)
+        while not self.daemon._queue.empty():
+            self.daemon.step(self.daemon._queue.get())
+
+    def tell(self, message):
+        self.daemon.tell(message)
+        self.settle()
+
+    def wait(self, seconds):
+        self.clock.now += seconds
+        self.settle()
+
+    @property
+    def in_hand(self):
+        return {id_: entry.run.phase.value for id_, entry in self.daemon._entries.items()}
+
+
+@pytest.fixture
+def node(server, runner, make_work, listener, at_once):
+    """Start a node; what it is to do at once must be at the server before."""
+
+    def start(runner=runner, places=4, work=None, **settings):
+        work = work or make_work(**settings)
+        return Node(server, runner, work, listener, at_once, places)
+
+    return start
+
+
+def status(server, assignment):
+    return server.reports[assignment.result_id].status
+
+
+def runs_on(container):
+    return RUNS_ON
+
+
+def test_from_task_to_result(node, server, runner, assignment):
+    run = server.add(assignment())
+    node()
+    report = server.reports[run.result_id]
+    assert (report.status, base64s_to_bytes(report.result)) == (
+        "completed",
+        b'json.{"mean": 4.5}',
+    )
+    assert server.moves == [(run.result_id, "active"), (run.result_id, "completed")]
+
+
+def test_nothing_is_left_of_a_run_that_is_done(node, server, runner, assignment, tmp_path):
+    server.add(assignment())
+    daemon = node()
+    assert daemon.in_hand == runner.containers == {}
+    assert list((tmp_path / "node" / "runs").iterdir()) == []
+    assert list((tmp_path / "node" / "tmp").iterdir()) == []
+
+
+def test_the_input_and_result_are_encrypted(node, server, assignment, key):
+    server.encrypted = True
+    server.public_keys[7] = key.public_key_str
+    input_ = key.encrypt_bytes_to_str(b'json.{"a": 1}', key.public_key_str)
+    run = server.add(assignment(input=input_))
+    node(cryptor=key)
+    report = server.reports[run.result_id]
+    assert key.decrypt_str_to_bytes(report.result) == b'json.{"mean": 4.5}'
+
+
+def test_a_new_task_is_fetched_when_the_socket_says_so(node, server, assignment):
+    daemon = node()
+    run = server.add(assignment())
+    daemon.tell(NewTask(run.task_id))
+    assert status(server, run) == "completed"
+
+
+def test_without_a_socket_the_node_asks_every_few_seconds(node, server, assignment):
+    daemon = node()
+    run = server.add(assignment())
+    daemon.wait(POLL_WITHOUT_SOCKET - 1)
+    assert run.result_id not in server.reports
+    daemon.wait(1)
+    assert status(server, run) == "completed"
+
+
+def test_with_a_socket_the_node_asks_once_a_minute(node, server, assignment):
+    daemon = node()
+    daemon.tell(SocketUp())
+    run = server.add(assignment())
+    daemon.wait(POLL_WITH_SOCKET - 1)
+    assert run.result_id not in server.reports
+    daemon.wait(1)
+    assert status(server, run) == "completed"
+
+
+@pytest.mark.parametrize("news", [SocketUp(), SocketDown()])
+def test_what_was_missed_is_found_when_the_socket_comes_or_goes(node, server, assignment, news):
+    daemon = node()
+    daemon.tell(SocketUp())
+    run = server.add(assignment())
+    daemon.tell(news)
+    daemon.wait(POLL_WITHOUT_SOCKET)
+    assert status(server, run) == "completed"
+
+
+def test_a_run_in_hand_is_never_started_twice(node, server, runner, assignment):
+    starts = []
+    runner.programs["average"] = lambda container: starts.append(container) or RUNS_ON
+    run = server.add(assignment())
+    daemon = node()
+    daemon.tell(NewTask(run.task_id))
+    daemon.tell(SocketUp())
+    daemon.wait(POLL_WITH_SOCKET)
+    assert len(starts) == 1
+    assert daemon.in_hand == {run.result_id: "running"}
+
+
+def test_an_answer_from_before_the_end_of_a_run_does_not_start_it_again(
+    node, server, runner, assignment
+):
+    run = server.add(assignment())
+    daemon = node()
+    assert status(server, run) == "completed"
+    del server.reports[run.result_id]
+    asked_at = daemon.clock.now
+    daemon.daemon.tell(daemon.daemon._answer(None, asked_at))
+    daemon.settle()
+    assert daemon.in_hand == {}
+
+
+def test_no_more_runs_than_places_side_by_side(node, server, runner, assignment):
+    runner.programs["average"] = runs_on
+    runs = [server.add(assignment()) for _ in range(3)]
+    daemon = node(places=2)
+    assert list(daemon.in_hand.values()) == ["running", "running", "waiting"]
+    runner.finish(runs[0].result_id, 0)
+    daemon.settle()
+    assert daemon.in_hand == {runs[1].result_id: "running", runs[2].result_id: "running"}
+
+
+def test_a_run_whose_end_no_event_told_is_found_by_looking(node, server, runner, assignment):
+    runner.programs["average"] = runs_on
+    run = server.add(assignment())
+    daemon = node()
+    tell, runner._tell = runner._tell, lambda notice: None
+    runner.finish(run.result_id, 0)
+    daemon.settle()
+    assert daemon.in_hand == {run.result_id: "running"}
+    runner._tell = tell
+    daemon.clock.now += 1
+    daemon.tell(EngineBack())
+    assert status(server, run) == "completed"
+
+
+def test_a_vanished_container_ends_its_run_and_disturbs_no_other(node, server, runner, assignment):
+    runner.programs["average"] = runs_on
+    lost, other = server.add(assignment()), server.add(assignment())
+    daemon = node()
+    del runner.containers[lost.result_id]
+    daemon.clock.now += 1
+    daemon.tell(EngineBack())
+    assert status(server, lost) == "crashed"
+    assert "vanished" in server.reports[lost.result_id].log
+    runner.finish(other.result_id, 0)
+    daemon.settle()
+    assert status(server, other) == "completed"
+
+
+def test_a_run_whose_task_was_deleted_is_stopped(node, server, runner, assignment):
+    runner.programs["average"] = runs_on
+    run = server.add(assignment())
+    daemon = node()
+    server.delete(run)
+    daemon.wait(POLL_WITHOUT_SOCKET)
+    assert daemon.in_hand == runner.containers == {}
+
+
+def fails(container):
+    container.log = "first\nsecond\nKeyError: 'shoe size'\n"
+    return 1
+
+
+def runs_out_of_memory(container):
+    return 137
+
+
+def no_output(container):
+    container.path(container.settings.environment["OUTPUT_FILE"]).unlink()
+    return 0
+
+
+def a_link_as_output(container):
+    path = container.path(container.settings.environment["OUTPUT_FILE"])
+    path.unlink()
+    path.symlink_to("/etc/passwd")
+    return 0
+
+
+def too_much_output(container):
+    container.write_output(b"x" * 1001)
+    return 0
+
+
+def raises(container):
+    raise RuntimeError("the tests are rough")
+
+
+@pytest.mark.parametrize(
+    ("program", "expected", "reason"),
+    [
+        (fails, "crashed", "exit code 1\nfirst\nsecond\nKeyError: 'shoe size'"),
+        (runs_out_of_memory, "crashed", "memory"),
+        (no_output, "failed", "output"),
+        (a_link_as_output, "failed", "output"),
+        (too_much_output, "failed", "1001 bytes"),
+        (cannot_start, "start failed", "no such command"),
+        (raises, "unknown error", "the tests are rough"),
+    ],
+)
+def test_every_bad_end_is_final_and_has_a_reason(
+    node, server, runner, assignment, program, expected, reason
+):
+    runner.programs["average"] = program
+    run = server.add(assignment())
+    daemon = node()
+    report = server.reports[run.result_id]
+    assert report.status == expected
+    assert reason in report.log
+    assert report.result == ""
+    assert daemon.in_hand == runner.containers == {}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "reason"),
+    [
+        ({"image": "other"}, "not allowed", "docker.io/library/other:latest"),
+        ({"image": "No Name"}, "not allowed", "'No Name'"),
+        ({"image": "absent"}, "non-existing Docker image", "absent"),
+        ({"input": bytes_to_base64s(b"\x80\x04}.")}, "not allowed", "pickle"),
+        ({"input": "$$$"}, "start failed", "input"),
+    ],
+)
+def test_what_cannot_start_is_final_and_has_a_reason(
+    node, server, assignment, values, expected, reason
+):
+    run = server.add(assignment(**values))
+    node()
+    report = server.reports[run.result_id]
+    assert report.status == expected
+    assert reason in report.log
+
+
+def test_a_database_file_that_is_not_there(node, server, assignment, database):
+    database.unlink()
+    run = server.add(assignment())
+    node()
+    assert status(server, run) == "start failed"
+    assert "database 'default'" in server.reports[run.result_id].log
+
+
+def test_an_unknown_label_gets_the_default_database_and_a_remark(node, server, assignment):
+    run = server.add(assignment(database="imaging"))
+    node()
+    report = server.reports[run.result_id]
+    assert report.status == "completed"
+    assert "no database 'imaging'" in report.log
+
+
+def test_whoever_asked_must_have_a_key(node, server, runner, assignment, key):
+    server.encrypted = True
+    input_ = key.encrypt_bytes_to_str(b"json.{}", key.public_key_str)
+    run = server.add(assignment(input=input_, initiator=99))
+    node(cryptor=key)
+    assert status(server, run) == "start failed"
+    assert "public key" in server.reports[run.result_id].log
+    assert runner.containers == {}
+
+
+def test_an_input_for_another_key(node, server, assignment, key, tmp_path):
+    server.public_keys[7] = key.public_key_str
+    RSACryptor.create_new_rsa_key(tmp_path / "other.pem")
+    other = RSACryptor(tmp_path / "other.pem")
+    input_ = key.encrypt_bytes_to_str(b"json.{}", other.public_key_str)
+    run = server.add(assignment(input=input_))
+    node(cryptor=key)
+    assert status(server, run) == "start failed"
+    assert "decrypted" in server.reports[run.result_id].log
+
+
+def test_an_image_from_elsewhere_is_fetched_once(node, server, runner, assignment):
+    runner._remote["absent"] = runner.programs["average"]
+    run = server.add(assignment(image="absent"))
+    node()
+    assert [move for _, move in server.moves] == ["initializing", "active", "completed"]
+    assert status(server, run) == "completed"
+
+
+def test_a_server_that_is_away_loses_nothing(node, server, runner, assignment):
+    runner.programs["average"] = runs_on
+    run = server.add(assignment())
+    daemon = node()
+    server.is_up = False
+    runner.containers[run.result_id].write_output(b"json.1")
+    runner.finish(run.result_id, 0)
+    for _ in range(20):
+        daemon.wait(60)
+    assert daemon.in_hand == {run.result_id: "delivering"}
+    server.is_up = True
+    daemon.wait(80)
+    assert base64s_to_bytes(server.reports[run.result_id].result) == b"json.1"
+    assert server.moves.count((run.result_id, "completed")) == 1
+
+
+def test_a_server_that_goes_away_before_the_start_is_waited_for(node, server, assignment):
+    run = server.add(assignment())
+    server.refusals = []
+    daemon = node(places=1)
+    second = server.add(assignment())
+    daemon.daemon.tell(daemon.daemon._answer(None, daemon.clock.now))
+    server.is_up = False
+    daemon.settle()
+    assert daemon.in_hand == {second.result_id: "starting"}
+    server.is_up = True
+    daemon.wait(10)
+    assert (status(server, run), status(server, second)) == ("completed", "completed")
+
+
+def test_a_result_that_the_server_rejects_ends_as_a_failure_with_its_words(
+    node, server, runner, assignment
+):
+    runner.programs["average"] = runs_on
+    run = server.add(assignment())
+    daemon = node()
+    server.refusals = [BadRequest(400, "The result is not encrypted")]
+    runner.finish(run.result_id, 0)
+    daemon.settle()
+    report = server.reports[run.result_id]
+    assert (report.status, report.result) == ("failed", "")
+    assert "The result is not encrypted" in report.log
+
+
+def test_a_report_on_a_run_that_is_final_already_ends_the_matter(node, server, runner, assignment):
+    runner.programs["average"] = runs_on
+    run = server.add(assignment())
+    daemon = node()
+    server.reports[run.result_id] = None
+    server.refusals = [BadRequest(400, "The result is final")]
+    runner.finish(run.result_id, 0)
+    daemon.settle()
+    assert daemon.in_hand == runner.containers == {}
+
+
+def test_an_engine_that_is_away_when_a_run_ends_loses_nothing(node, server, runner, assignment):
+    runner.programs["average"] = runs_on
+    run = server.add(assignment())
+    daemon = node()
+    runner.finish(run.result_id, 0)
+    runner.is_up = False
+    daemon.settle()
+    assert daemon.in_hand == {run.result_id: "collecting"}
+    runner.is_up = True
+    daemon.wait(1)
+    assert status(server, run) == "completed"
+
+
+# An earlier process of this node
+
+
+@pytest.fixture
+def earlier(server, runner, node, assignment):
+    """A run that an earlier process started, and the containers that it left."""
+    runner.programs["average"] = runs_on
+    run = server.add(assignment())
+    node()
+    return run
+
+
+@pytest.fixture
+def later(runner, tmp_path):
+    """The runner of the next process, around the same containers."""
+    return lambda: FakeRunner(tmp_path / "sandboxes", runner.programs, containers=runner.containers)
+
+
+def test_a_running_container_is_adopted(earlier, later, runner, server, make_work, node):
+    starts = []
+    runner.programs["average"] = starts.append
+    again = later()
+    daemon = node(runner=again, work=_around(make_work, again))
+    assert daemon.in_hand == {earlier.result_id: "running"}
+    again.finish(earlier.result_id, 0)
+    daemon.settle()
+    assert status(server, earlier) == "completed"
+    assert starts == []
+
+
+def test_a_container_that_ended_meanwhile_is_collected(
+    earlier, later, runner, server, make_work, node
+):
+    runner.containers[earlier.result_id].write_output(b"json.2")
+    runner.finish(earlier.result_id, 0)
+    again = later()
+    node(runner=again, work=_around(make_work, again))
+    assert base64s_to_bytes(server.reports[earlier.result_id].result) == b"json.2"
+
+
+def test_a_report_that_was_not_acknowledged_is_delivered_even_without_its_container(
+    earlier, later, runner, server, make_work, node
+):
+    runner.containers[earlier.result_id].write_output(b"json.3")
+    server.is_up = False
+    first = make_work()
+    first.perform(_collect(), earlier, _timeline())
+    runner.containers.clear()
+    server.is_up = True
+    again = later()
+    node(runner=again, work=_around(make_work, again))
+    report = server.reports[earlier.result_id]
+    assert (report.status, base64s_to_bytes(report.result)) == ("completed", b"json.3")
+
+
+def test_what_is_left_of_a_run_that_nobody_waits_for_is_swept(
+    earlier, later, runner, server, make_work, node, tmp_path
+):
+    server.delete(earlier)
+    again = later()
+    node(runner=again, work=_around(make_work, again))
+    assert runner.containers == {}
+    assert list((tmp_path / "node" / "runs").iterdir()) == []
+
+
+def test_a_container_that_was_never_started_is_made_anew(
+    earlier, later, runner, server, make_work, node
+):
+    from vantage6.node.state import Trace
+
+    runner.containers[earlier.result_id].trace = Trace.CREATED
+    runner.programs["average"] = lambda container: 0
+    again = later()
+    node(runner=again, work=_around(make_work, again))
+    assert status(server, earlier) == "completed"
+
+
+def _around(make_work, runner):
+    """The work of the next process; its containers are those of `runner`."""
+    work = make_work()
+    work._runner = runner
+    return work
+
+
+def _collect():
+    from vantage6.node.state import Collect
+
+    return Collect()
+
+
+def _timeline():
+    from vantage6.node.timeline import Timeline
+
+    return Timeline()
+
+
+# Beginning and end
+
+
+def test_the_loop_ends_and_tears_down_when_it_is_stopped(server, runner, make_work, at_once):
+    made = []
+
+    class Listener:
+        def __init__(self, tell):
+            made.append(self)
+            self.closed = False
+
+        def start(self):
+            daemon.stop()
+
+        def close(self):
+            self.closed = True
+
+    daemon = Daemon(server, runner, lambda who: make_work(), Listener, at_once, at_once, places=1)
+    daemon.run()
+    assert made[0].closed
+    assert server.closed
+
+
+@pytest.mark.parametrize(
+    "fault", [ApiKeyRefused("wrong key"), ConfigurationError("the modes differ")]
+)
+def test_what_makes_it_impossible_to_start_ends_the_node(server, runner, listener, at_once, fault):
+    def settle(who):
+        raise fault
+
+    daemon = Daemon(server, runner, settle, listener, at_once, at_once, places=1)
+    with pytest.raises(type(fault)):
+        daemon.run()
+    assert server.closed
+
+
+def test_no_engine_ends_the_node(server, runner, make_work, listener, at_once):
+    runner.is_up = False
+    daemon = Daemon(server, runner, lambda who: make_work(), listener, at_once, at_once, places=1)
+    with pytest.raises(EngineUnreachable):
+        daemon.run()
+
+
+def test_a_key_that_is_revoked_while_the_node_runs_ends_it(node, server):
+    daemon = node()
+    server.refusals = [ApiKeyRefused("revoked")]
+    with pytest.raises(ApiKeyRefused):
+        daemon.wait(POLL_WITHOUT_SOCKET)
+
+
+def test_a_server_that_answers_nonsense_is_asked_again(node, server, assignment):
+    daemon = node()
+    server.refusals = [KeyError("id"), ServerError(502, "bad gateway")]
+    run = server.add(assignment())
+    for _ in range(4):
+        daemon.wait(70)
+    assert status(server, run) == "completed"
+
+
+def test_fatal_messages_are_raised(node):
+    daemon = node()
+    with pytest.raises(ConfigurationError):
+        daemon.tell(Fatal(ConfigurationError("no")))

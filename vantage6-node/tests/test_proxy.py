@@ -1,0 +1,399 @@
+"""What an algorithm gets through its proxy, asked over the socket as its relay does."""
+
+import contextlib
+import http.client
+import json
+import socket
+from types import SimpleNamespace
+
+import pytest
+import requests
+from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+from vantage6.common.encryption import DummyCryptor, RSACryptor, is_envelope
+from vantage6.common.exceptions import NotFound
+from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
+from vantage6.node import proxy as proxy_module
+from vantage6.node.globals import SOCKET_NAME
+from vantage6.node.proxy import Proxy
+
+TOKEN = "token-of-this-run"
+INPUT = bytes_to_base64s(b'json.{"method": "partial"}')
+
+
+class Upstream:
+    """A server that notes what reaches it and gives what a test prepared."""
+
+    def __init__(self):
+        self.calls = []
+        self.answers = {}
+        self.faults = []
+        self.public_keys = {}
+
+    def forward(self, method, path, **call):
+        self.calls.append(SimpleNamespace(method=method, path=path, **call))
+        if self.faults:
+            raise self.faults.pop(0)
+        status, body, headers = self.answers.get((method, path), (200, {"path": path}, {}))
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return SimpleNamespace(status_code=status, content=content, headers=headers)
+
+    def public_key(self, organization_id, collaboration_id):
+        if organization_id not in self.public_keys:
+            raise NotFound(404, "There is no such organization")
+        return self.public_keys[organization_id]
+
+
+@pytest.fixture
+def upstream():
+    return Upstream()
+
+
+@pytest.fixture
+def open_proxy(upstream, tmp_path):
+    """Open the door of one run; gives a function that asks through it."""
+    proxies = []
+
+    def open_(cryptor=None):
+        proxy = Proxy(upstream, cryptor or DummyCryptor(), 3)
+        proxies.append(proxy)
+        proxy.admit(1, tmp_path, TOKEN)
+        return lambda *args, **more: ask(tmp_path, *args, **more)
+
+    yield open_
+    for proxy in proxies:
+        proxy.close()
+
+
+@pytest.fixture
+def get(open_proxy):
+    return open_proxy()
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost")
+        self._path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(str(self._path))
+
+
+def ask(folder, path, method="GET", body=None, token=TOKEN, connection=None):
+    if connection is None:
+        with contextlib.closing(UnixConnection(folder / SOCKET_NAME)) as connection:
+            return ask(folder, path, method, body, token, connection)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    content = json.dumps(body).encode() if body is not None else None
+    connection.request(method, path, content, headers)
+    response = connection.getresponse()
+    text = response.read()
+    return SimpleNamespace(
+        status=response.status, headers=response.headers, body=json.loads(text) if text else None
+    )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/version",
+        "/organization",
+        "/organization/1",
+        "/collaboration/1",
+        "/collaboration/1/organization",
+        "/node/1",
+        "/task",
+        "/task/1",
+        "/task/1/result",
+        "/result",
+        "/result/1",
+        "/port",
+        "/port/1",
+    ],
+)
+def test_what_an_algorithm_may_read(get, path):
+    assert get(path).body == {"path": path.strip("/")}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/token/user"),
+        ("POST", "/token/container"),
+        ("POST", "/recover/lost"),
+        ("GET", "/user"),
+        ("GET", "/user/1"),
+        ("GET", "/"),
+        ("GET", "/task/1/../../user"),
+        ("GET", "/task/%31"),
+        ("GET", "/task/x"),
+        ("GET", "//evil.example/task"),
+        ("GET", "/health"),
+        ("PATCH", "/result/1"),
+        ("PATCH", "/organization/1"),
+        ("PUT", "/task"),
+        ("DELETE", "/task/1"),
+        ("POST", "/organization"),
+        ("OPTIONS", "/task"),
+        ("HEAD", "/task"),
+    ],
+)
+def test_everything_else_is_refused_and_never_leaves_the_node(get, upstream, method, path):
+    assert get(path, method).status == 403
+    assert upstream.calls == []
+
+
+@pytest.mark.parametrize("token", [None, "token-of-another-run", "", TOKEN + "x"])
+def test_only_the_token_of_the_run_is_taken(get, upstream, token):
+    assert get("/task/1", token=token).status == 401
+    assert upstream.calls == []
+
+
+def test_the_version_is_no_secret(get):
+    assert get("/version", token=None).status == 200
+
+
+def test_the_token_goes_along_and_nothing_else(get, upstream):
+    get("/task/1")
+    assert upstream.calls[0].headers == {"Authorization": f"Bearer {TOKEN}"}
+
+
+def test_repeated_query_keys_are_kept(get, upstream):
+    get("/task/1/result?include=metadata&include=task&page=2&empty=")
+    assert upstream.calls[0].query == [
+        ("include", "metadata"),
+        ("include", "task"),
+        ("page", "2"),
+        ("empty", ""),
+    ]
+
+
+def test_a_long_poll_is_given_its_time(get, upstream):
+    get("/task/1?wait=30")
+    get("/task/1")
+    get("/task/1?wait=soon")
+    long, short, odd = (call.read_timeout for call in upstream.calls)
+    assert long == short + 30
+    assert odd == short
+
+
+@pytest.mark.parametrize("status", [201, 400, 401, 403, 404, 500])
+def test_status_and_body_pass_through(get, upstream, status):
+    upstream.answers["GET", "task/1"] = (status, {"msg": "words of the server"}, {})
+    answer = get("/task/1")
+    assert (answer.status, answer.body) == (status, {"msg": "words of the server"})
+
+
+def test_paging_headers_pass_and_those_of_the_connection_do_not(get, upstream):
+    headers = {"total-count": "9", "Link": "<x>; rel=next", "Content-Encoding": "gzip"}
+    upstream.answers["GET", "task"] = (200, [], headers)
+    answer = get("/task")
+    assert (answer.headers["total-count"], answer.headers["Link"]) == ("9", "<x>; rel=next")
+    assert "Content-Encoding" not in answer.headers
+
+
+def test_many_calls_over_one_connection(get, tmp_path):
+    connection = UnixConnection(tmp_path / SOCKET_NAME)
+    body = {"organizations": [{"id": 1, "input": INPUT}]}
+    for _ in range(3):
+        assert get("/task/1", connection=connection).status == 200
+        assert get("/task", "POST", body, connection=connection).status == 200
+        assert get("/user", "POST", body, connection=connection).status == 403
+    connection.close()
+
+
+def test_a_body_of_unknown_length_is_refused(get, tmp_path):
+    connection = UnixConnection(tmp_path / SOCKET_NAME)
+    connection.request("POST", "/task", iter([b"{}"]), {"Transfer-Encoding": "chunked"})
+    assert connection.getresponse().status == 411
+    connection.close()
+
+
+# New tasks
+
+
+def new_task(*organizations):
+    return {"name": "subtask", "collaboration_id": 3, "organizations": list(organizations)}
+
+
+def test_a_task_is_encrypted_for_each_organization(open_proxy, upstream, key, tmp_path):
+    RSACryptor.create_new_rsa_key(tmp_path / "other.pem")
+    other = RSACryptor(tmp_path / "other.pem")
+    upstream.public_keys = {1: key.public_key_str, 2: other.public_key_str}
+    upstream.answers["POST", "task"] = (201, {"id": 5}, {})
+    answer = open_proxy(key)(
+        "/task", "POST", new_task({"id": 1, "input": INPUT}, {"id": 2, "input": INPUT})
+    )
+    assert (answer.status, answer.body) == (201, {"id": 5})
+    sent = json.loads(upstream.calls[0].body)
+    assert sent["name"] == "subtask"
+    for cryptor, entry in zip((key, other), sent["organizations"], strict=True):
+        assert is_envelope(entry["input"])
+        assert cryptor.decrypt_str_to_bytes(entry["input"]) == base64s_to_bytes(INPUT)
+
+
+def test_without_encryption_a_task_passes_as_it_is(get, upstream):
+    body = new_task({"id": 1, "input": INPUT})
+    get("/task", "POST", body)
+    assert json.loads(upstream.calls[0].body) == body
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (new_task(), "Organizations missing"),
+        ({"name": "x"}, "Organizations missing"),
+        ([], "Organizations missing"),
+        (new_task({"id": 1}), "input"),
+        (new_task({"input": INPUT}), "id"),
+        (new_task(1), "id"),
+        (new_task({"id": 1, "input": {"not": "text"}}), "input"),
+        (new_task({"id": 1, "input": "not base64!"}), "base64"),
+        (new_task({"id": 2, "input": INPUT}), "no public key"),
+    ],
+)
+def test_a_bad_task_is_answered_with_what_is_wrong(open_proxy, upstream, key, body, message):
+    upstream.public_keys = {1: key.public_key_str, 2: ""}
+    answer = open_proxy(key)("/task", "POST", body)
+    assert answer.status == 400
+    assert message in answer.body["msg"]
+    assert upstream.calls == []
+
+
+def test_an_organization_that_is_not_there(open_proxy, key):
+    answer = open_proxy(key)("/task", "POST", new_task({"id": 9, "input": INPUT}))
+    assert answer.status == 404
+
+
+def test_a_body_that_is_not_json(get, tmp_path):
+    connection = UnixConnection(tmp_path / SOCKET_NAME)
+    connection.request("POST", "/task", b"nonsense", {"Authorization": f"Bearer {TOKEN}"})
+    response = connection.getresponse()
+    assert (response.status, json.loads(response.read())["msg"]) == (400, "The body is not JSON")
+    connection.close()
+
+
+# Results
+
+
+@pytest.mark.parametrize(
+    ("path", "wrap"),
+    [
+        ("/task/1/result", lambda result: [result]),
+        ("/task/1/result?include=metadata", lambda result: {"data": [result], "links": {}}),
+        ("/result?task_id=1", lambda result: [result]),
+        ("/result/1", lambda result: result),
+        ("/task/1?include=results", lambda result: {"id": 1, "results": [result]}),
+        ("/task?include=results", lambda result: [{"id": 1, "results": [result]}]),
+    ],
+)
+def test_results_are_decrypted_wherever_they_stand(open_proxy, upstream, key, path, wrap):
+    secret = key.encrypt_bytes_to_str(b"json.1", key.public_key_str)
+    plain = wrap({"id": 1, "input": secret, "result": bytes_to_base64s(b"json.1")})
+    bare = path.partition("?")[0].strip("/")
+    upstream.answers["GET", bare] = (200, wrap({"id": 1, "input": secret, "result": secret}), {})
+    assert open_proxy(key)(path).body == plain
+
+
+@pytest.mark.parametrize("result", ["", None])
+def test_empty_results_stay_empty(open_proxy, upstream, key, result):
+    upstream.answers["GET", "task/1/result"] = (200, [{"id": 1, "result": result}], {})
+    assert open_proxy(key)("/task/1/result").body == [{"id": 1, "result": result}]
+
+
+def test_a_result_for_somebody_else_stays_closed(open_proxy, upstream, key, tmp_path):
+    RSACryptor.create_new_rsa_key(tmp_path / "other.pem")
+    other = RSACryptor(tmp_path / "other.pem")
+    secret = other.encrypt_bytes_to_str(b"json.1", other.public_key_str)
+    upstream.answers["GET", "result/1"] = (200, {"id": 1, "result": secret}, {})
+    assert open_proxy(key)("/result/1").body["result"] == secret
+
+
+def test_an_answer_that_is_not_json_passes_unchanged(open_proxy, upstream, key, tmp_path):
+    upstream.answers["GET", "task/1"] = (200, b"<html>", {"Content-Type": "text/html"})
+    open_proxy(key)
+    connection = UnixConnection(tmp_path / SOCKET_NAME)
+    connection.request("GET", "/task/1", headers={"Authorization": f"Bearer {TOKEN}"})
+    response = connection.getresponse()
+    assert (response.read(), response.headers["Content-Type"]) == (b"<html>", "text/html")
+    connection.close()
+
+
+# A server that does not answer
+
+
+@pytest.fixture
+def hurried(monkeypatch):
+    """Pauses that take no time, and no patience."""
+
+    class NoPause:
+        def __init__(self, **_):
+            pass
+
+        def pause(self):
+            return 0.0
+
+    monkeypatch.setattr(proxy_module, "Backoff", NoPause)
+
+
+def refused():
+    inner = MaxRetryError(None, "/", NewConnectionError(None, "refused"))
+    return requests.exceptions.ConnectionError(inner)
+
+
+def test_a_question_is_repeated(get, upstream, hurried):
+    upstream.faults = [requests.exceptions.ReadTimeout(), requests.exceptions.ConnectionError()]
+    assert get("/task/1").status == 200
+    assert len(upstream.calls) == 3
+
+
+@pytest.mark.parametrize(
+    "fault", [requests.exceptions.ReadTimeout(), requests.exceptions.ConnectionError("reset")]
+)
+def test_a_task_that_was_perhaps_created_is_not_created_again(get, upstream, hurried, fault):
+    upstream.faults = [fault]
+    answer = get("/task", "POST", new_task({"id": 1, "input": INPUT}))
+    assert answer.status == 503
+    assert len(upstream.calls) == 1
+
+
+@pytest.mark.parametrize("fault", [refused(), requests.exceptions.ConnectTimeout()])
+def test_a_task_that_never_reached_the_server_is_sent_again(get, upstream, hurried, fault):
+    upstream.faults = [fault]
+    assert get("/task", "POST", new_task({"id": 1, "input": INPUT})).status == 200
+
+
+def test_patience_ends(get, upstream, hurried, monkeypatch):
+    monkeypatch.setattr(proxy_module, "_PATIENCE", -1.0)
+    upstream.faults = [requests.exceptions.ReadTimeout()]
+    assert get("/task/1").status == 503
+
+
+# The door
+
+
+def test_after_the_run_the_door_is_closed_also_for_those_inside(upstream, tmp_path):
+    proxy = Proxy(upstream, DummyCryptor(), 3)
+    proxy.admit(1, tmp_path, TOKEN)
+    connection = UnixConnection(tmp_path / SOCKET_NAME)
+    assert ask(tmp_path, "/task/1", connection=connection).status == 200
+    proxy.dismiss(1)
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as late, pytest.raises(OSError):
+        late.connect(str(tmp_path / SOCKET_NAME))
+    with pytest.raises((OSError, http.client.HTTPException)):
+        ask(tmp_path, "/task/1", connection=connection)
+    connection.close()
+
+
+def test_the_socket_is_for_its_owner_alone(get, tmp_path):
+    assert (tmp_path / SOCKET_NAME).stat().st_mode & 0o777 == 0o600
+
+
+def test_folders_may_be_deeper_than_the_address_of_a_socket_is_long(upstream, tmp_path):
+    deep = tmp_path / ("x" * 100) / ("y" * 100)
+    deep.mkdir(parents=True)
+    proxy = Proxy(upstream, DummyCryptor(), 3)
+    proxy.admit(1, deep, TOKEN)
+    assert (deep / SOCKET_NAME).is_socket()
+    proxy.close()

@@ -1,0 +1,152 @@
+"""Every event in every phase: what it does, or that it has no meaning there."""
+
+import pytest
+
+from vantage6.common.exceptions import IllegalTransition
+from vantage6.common.task_status import TaskStatus, is_final
+from vantage6.node import state
+from vantage6.node.state import Assignment, Phase, Report, Run, Trace, advance, begin
+
+ASSIGNMENT = Assignment(1, 2, 3, "image", "default", "input", 4)
+GOOD = Report(TaskStatus.COMPLETED, "", "later", "earlier", has_output=True)
+BAD = Report(TaskStatus.START_FAILED, "no database", "later")
+ODD = Report(TaskStatus.UNKNOWN_ERROR, "what was that", "later")
+FAILED = Report(TaskStatus.FAILED, "the server does not take the result", "later")
+
+EVENTS = [
+    state.Admitted(),
+    state.Started(),
+    state.Refused(BAD),
+    state.Exited(),
+    state.Collected(GOOD),
+    state.Delivered(),
+    state.Rejected(FAILED),
+    state.Gone(),
+    state.Cleaned(),
+    state.Postponed("the server is away"),
+    state.Broken(ODD),
+]
+
+# How a run gets into each phase
+WAYS = {
+    Phase.WAITING: [],
+    Phase.STARTING: [state.Admitted()],
+    Phase.RUNNING: [state.Admitted(), state.Started()],
+    Phase.COLLECTING: [state.Admitted(), state.Started(), state.Exited()],
+    Phase.DELIVERING: [
+        state.Admitted(),
+        state.Started(),
+        state.Exited(),
+        state.Collected(GOOD),
+    ],
+    Phase.CLEANING: [state.Gone()],
+    Phase.DONE: [state.Gone(), state.Cleaned()],
+}
+
+AWAY = "the server is away"
+MOVES = {
+    (Phase.WAITING, state.Admitted): (Phase.STARTING, [state.Start()]),
+    (Phase.WAITING, state.Gone): (Phase.CLEANING, [state.Clean()]),
+    (Phase.STARTING, state.Started): (Phase.RUNNING, []),
+    (Phase.STARTING, state.Exited): (Phase.STARTING, []),
+    (Phase.STARTING, state.Refused): (Phase.DELIVERING, [state.Deliver(BAD)]),
+    (Phase.STARTING, state.Postponed): (Phase.STARTING, [state.Later(state.Start(), AWAY)]),
+    (Phase.STARTING, state.Gone): (Phase.CLEANING, [state.Clean()]),
+    (Phase.STARTING, state.Broken): (Phase.DELIVERING, [state.Deliver(ODD)]),
+    (Phase.RUNNING, state.Exited): (Phase.COLLECTING, [state.Collect()]),
+    (Phase.RUNNING, state.Gone): (Phase.CLEANING, [state.Clean()]),
+    (Phase.RUNNING, state.Broken): (Phase.RUNNING, []),
+    (Phase.COLLECTING, state.Collected): (Phase.DELIVERING, [state.Deliver(GOOD)]),
+    (Phase.COLLECTING, state.Exited): (Phase.COLLECTING, []),
+    (Phase.COLLECTING, state.Postponed): (
+        Phase.COLLECTING,
+        [state.Later(state.Collect(), AWAY)],
+    ),
+    (Phase.COLLECTING, state.Broken): (Phase.DELIVERING, [state.Deliver(ODD)]),
+    (Phase.DELIVERING, state.Delivered): (Phase.CLEANING, [state.Clean()]),
+    (Phase.DELIVERING, state.Exited): (Phase.DELIVERING, []),
+    (Phase.DELIVERING, state.Rejected): (Phase.DELIVERING, [state.Deliver(FAILED)]),
+    (Phase.DELIVERING, state.Postponed): (
+        Phase.DELIVERING,
+        [state.Later(state.Deliver(GOOD), AWAY)],
+    ),
+    (Phase.DELIVERING, state.Gone): (Phase.CLEANING, [state.Clean()]),
+    (Phase.DELIVERING, state.Broken): (Phase.DELIVERING, [state.Deliver(ODD)]),
+    (Phase.CLEANING, state.Cleaned): (Phase.DONE, []),
+    (Phase.CLEANING, state.Exited): (Phase.CLEANING, []),
+    (Phase.CLEANING, state.Gone): (Phase.CLEANING, []),
+    (Phase.CLEANING, state.Postponed): (Phase.CLEANING, [state.Later(state.Clean(), AWAY)]),
+    (Phase.CLEANING, state.Broken): (Phase.DONE, []),
+}
+
+
+def run_in(phase: Phase) -> Run:
+    run = Run(ASSIGNMENT)
+    for event in WAYS[phase]:
+        run, _ = advance(run, event)
+    assert run.phase is phase
+    return run
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
+@pytest.mark.parametrize("phase", Phase, ids=lambda phase: phase.value)
+def test_moves(phase, event):
+    run = run_in(phase)
+    if (phase, type(event)) not in MOVES:
+        with pytest.raises(IllegalTransition, match=phase.value):
+            advance(run, event)
+        return
+    after, actions = advance(run, event)
+    expected_phase, expected_actions = MOVES[phase, type(event)]
+    assert after.phase is expected_phase
+    assert list(actions) == expected_actions
+    assert after.assignment is ASSIGNMENT
+
+
+def test_a_run_that_ends_before_we_hear_of_its_start_is_collected():
+    run = run_in(Phase.STARTING)
+    run, actions = advance(run, state.Exited())
+    assert actions == ()
+    run, actions = advance(run, state.Started())
+    assert (run.phase, actions) == (Phase.COLLECTING, (state.Collect(),))
+
+
+def test_a_bare_failure_that_the_server_rejects_too_is_tried_again_later():
+    run, _ = advance(run_in(Phase.DELIVERING), state.Rejected(FAILED))
+    run, actions = advance(run, state.Rejected(FAILED))
+    assert run.phase is Phase.DELIVERING
+    assert actions == (state.Later(state.Deliver(FAILED), FAILED.log),)
+
+
+@pytest.mark.parametrize("report", [GOOD, BAD, ODD, FAILED])
+def test_a_delivered_run_has_the_final_status_of_its_report(report):
+    run, _ = begin(ASSIGNMENT, Trace.NOTHING, report)
+    assert run.status is report.status
+    assert is_final(run.status)
+
+
+@pytest.mark.parametrize(
+    ("trace", "report", "phase", "actions"),
+    [
+        (Trace.NOTHING, None, Phase.WAITING, ()),
+        (Trace.CREATED, None, Phase.WAITING, ()),
+        (Trace.RUNNING, None, Phase.RUNNING, (state.Readmit(),)),
+        (Trace.EXITED, None, Phase.COLLECTING, (state.Collect(),)),
+        (Trace.EXITED, GOOD, Phase.DELIVERING, (state.Deliver(GOOD),)),
+        (Trace.NOTHING, GOOD, Phase.DELIVERING, (state.Deliver(GOOD),)),
+    ],
+)
+def test_what_an_earlier_process_left_is_taken_up(trace, report, phase, actions):
+    run, todo = begin(ASSIGNMENT, trace, report)
+    assert (run.phase, todo) == (phase, actions)
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_runs_that_start_or_run_take_a_place(phase):
+    assert run_in(phase).takes_place == (phase in (Phase.STARTING, Phase.RUNNING))
+
+
+def test_an_assignment_is_read_from_the_wire():
+    task = {"id": 2, "run_id": 3, "image": "image", "database": "", "initiator": 4}
+    wire = {"id": 1, "input": "input", "task": task}
+    assert Assignment.from_wire(wire) == ASSIGNMENT

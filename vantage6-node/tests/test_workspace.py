@@ -1,0 +1,138 @@
+"""Files of runs, and containers that play tricks with them."""
+
+import os
+import stat
+
+import pytest
+
+from vantage6.common.task_status import TaskStatus
+from vantage6.node.databases import Database
+from vantage6.node.state import Report
+from vantage6.node.workspace import OutputUnusable, Workspace
+
+REPORT = Report(TaskStatus.COMPLETED, "log", "later", "earlier", has_output=True)
+LIMIT = 100
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return Workspace(tmp_path / "node")
+
+
+@pytest.fixture
+def run(assignment):
+    return assignment()
+
+
+@pytest.fixture
+def files(workspace, run, database):
+    return workspace.prepare(run, b"the input", Database("default", "", database))
+
+
+@pytest.fixture
+def task(files):
+    return files.data / "task-000000001"
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_layout(files, task, workspace, tmp_path):
+    assert files.input.read_bytes() == b"the input"
+    assert sorted(path.name for path in files.data.iterdir()) == ["patients.csv", "task-000000001"]
+    assert sorted(path.name for path in task.iterdir()) == ["input", "output", "token"]
+    assert all(path.stat().st_size == 0 for path in task.iterdir())
+
+
+def test_containers_get_in_and_nobody_else(files, task, tmp_path):
+    assert mode(tmp_path / "node" / "runs") == mode(tmp_path / "node" / "tmp") == 0o700
+    assert mode(files.data) == mode(task) == mode(files.temporary) == 0o777
+    assert mode(task / "output") == 0o666
+    assert mode(files.input) == 0o444
+
+
+def test_the_token_is_written_into_the_file_that_is_mounted(workspace, run, files):
+    before = files.token.stat().st_ino
+    workspace.write_token(run, "secret")
+    assert (files.token.stat().st_ino, mode(files.token)) == (before, 0o444)
+    assert workspace.read_token(run) == "secret"
+
+
+def test_output(workspace, task):
+    (task / "output").write_bytes(b"x" * LIMIT)
+    assert workspace.read_output(1, LIMIT) == b"x" * LIMIT
+
+
+def a_link(task):
+    (task / "output").unlink()
+    (task / "output").symlink_to("/etc/passwd")
+
+
+def a_pipe(task):
+    (task / "output").unlink()
+    os.mkfifo(task / "output")
+
+
+def a_folder(task):
+    (task / "output").unlink()
+    (task / "output").mkdir()
+
+
+def nothing(task):
+    (task / "output").unlink()
+
+
+def too_much(task):
+    (task / "output").write_bytes(b"x" * (LIMIT + 1))
+
+
+def a_link_as_folder(task):
+    """The folder moved away and a link to elsewhere put in its place."""
+    elsewhere = task.parent.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "output").write_text("secret")
+    task.rename(task.with_name("moved"))
+    task.symlink_to(elsewhere)
+
+
+@pytest.mark.parametrize("trick", [a_link, a_pipe, a_folder, nothing, too_much, a_link_as_folder])
+def test_outputs_that_are_none(workspace, task, trick):
+    trick(task)
+    with pytest.raises(OutputUnusable):
+        workspace.read_output(1, LIMIT)
+
+
+def test_reports_are_kept_until_removed(workspace, run, files, tmp_path):
+    assert workspace.load_report(1) is None
+    workspace.save_report(1, REPORT)
+    assert Workspace(tmp_path / "node").load_report(1) == REPORT
+    assert workspace.results() == {1}
+    workspace.remove(1)
+    assert workspace.results() == set()
+    assert workspace.load_report(1) is None
+
+
+def test_preparing_again_starts_from_nothing(workspace, run, files, task, database):
+    (task / "output").write_text("of the first attempt")
+    workspace.save_report(1, REPORT)
+    workspace.prepare(run, b"again", Database("default", "", database))
+    assert (task / "output").read_text() == ""
+    assert workspace.load_report(1) is None
+
+
+def test_what_runs_share_stays_while_something_is_in_it(workspace, run, files):
+    (files.temporary / "round-1").touch()
+    workspace.remove_temporary(run.run_id)
+    assert files.temporary.exists()
+    (files.temporary / "round-1").unlink()
+    workspace.remove_temporary(run.run_id)
+    assert not files.temporary.exists()
+    workspace.remove_temporary(run.run_id)
+
+
+def test_a_database_that_is_a_folder(workspace, run, tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    files = workspace.prepare(run, b"", Database("default", "", folder))
+    assert (files.data / "images").is_dir()

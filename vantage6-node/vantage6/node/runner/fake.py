@@ -1,0 +1,165 @@
+"""A runner without an engine: containers are Python functions. For tests, of ours and others."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from vantage6.node.runner.interface import (
+    ContainerEnded,
+    ContainerMissing,
+    Ending,
+    EngineUnreachable,
+    ImageMissing,
+    Notice,
+    RunnerError,
+)
+from vantage6.node.runner.settings import DATA_FOLDER, ContainerSettings
+from vantage6.node.state import Trace
+
+#: What a program gives back when it goes on until `FakeRunner.finish` ends it.
+RUNS_ON = None
+
+_BEGINNING = "2026-01-01T00:00:00.000000"
+_END = "2026-01-01T00:00:01.000000"
+
+
+@dataclass
+class FakeContainer:
+    """What a program finds around it, and leaves behind."""
+
+    settings: ContainerSettings
+    trace: Trace = Trace.CREATED
+    exit_code: int = 0
+    log: str = ""
+
+    def path(self, path: str) -> Path:
+        """Where a path of the container is on our disk."""
+        for mount in sorted(self.settings.mounts, key=lambda m: -len(str(m.target))):
+            if Path(path).is_relative_to(mount.target):
+                return mount.source / Path(path).relative_to(mount.target)
+        raise FileNotFoundError(path)
+
+    def write_output(self, content: bytes) -> None:
+        """Write the output of the algorithm."""
+        self.path(self.settings.environment["OUTPUT_FILE"]).write_bytes(content)
+
+    def data_folder(self) -> Path:
+        """What the container sees as /mnt/data."""
+        return self.path(str(DATA_FOLDER))
+
+
+Program = Callable[[FakeContainer], int | None]
+
+
+class FakeRunner:
+    """Runs programs at once, on the thread that starts them; see `interface.Runner`.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the folders of sandboxes are made.
+    programs : mapping
+        From images to what they do: a function of the container that returns its exit
+        code, or `RUNS_ON`.
+    remote : mapping, optional
+        Images that are here only after they were fetched.
+    containers : dict, optional
+        Those of an earlier runner, to be taken over.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        programs: Mapping[str, Program],
+        remote: Mapping[str, Program] | None = None,
+        containers: dict[int, FakeContainer] | None = None,
+    ) -> None:
+        self._folder = folder
+        self.programs, self._remote = dict(programs), dict(remote or {})
+        self.containers = {} if containers is None else containers
+        self.is_up = True
+        self.emptied: list[Path] = []
+
+    def connect(self) -> None:
+        """Find the engine, which is there unless a test says otherwise."""
+        self._require_engine()
+
+    def open(self, tell: Callable[[Notice], None]) -> dict[int, Trace]:
+        """Take over what an earlier runner left."""
+        self._tell = tell
+        return self.look()
+
+    def look(self) -> dict[int, Trace]:
+        """What there is of every run now."""
+        self._require_engine()
+        return {result_id: container.trace for result_id, container in self.containers.items()}
+
+    def image_user(self, image: str) -> str | None:
+        """The user that an image asks to run as."""
+        return "" if image in self.programs else None
+
+    def pull(self, image: str) -> None:
+        """Fetch an image from among those that are elsewhere."""
+        if image not in self._remote:
+            raise ImageMissing(f"The image {image} does not exist")
+        self.programs[image] = self._remote[image]
+
+    def create(self, settings: ContainerSettings) -> Path:
+        """Make a container."""
+        self._require_engine()
+        self.containers[settings.result_id] = FakeContainer(settings)
+        folder = self.sandbox(settings.result_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def start(self, result_id: int) -> None:
+        """Run the program; RunnerError when it raises one."""
+        self._require_engine()
+        container = self.containers[result_id]
+        container.trace = Trace.RUNNING
+        exit_code = self.programs[container.settings.image](container)
+        if exit_code is not RUNS_ON:
+            self.finish(result_id, exit_code)
+
+    def finish(self, result_id: int, exit_code: int) -> None:
+        """End a program."""
+        container = self.containers[result_id]
+        container.trace, container.exit_code = Trace.EXITED, exit_code
+        self._tell(ContainerEnded(result_id))
+
+    def sandbox(self, result_id: int) -> Path:
+        """The folder in which the proxy of a run has to listen."""
+        return self._folder / str(result_id)
+
+    def ending(self, result_id: int, log_lines: int | None) -> Ending:
+        """How a program ended."""
+        self._require_engine()
+        container = self.containers.get(result_id)
+        if container is None:
+            raise ContainerMissing("The container vanished")
+        lines = container.log.splitlines(keepends=True)
+        shown = "".join(lines if log_lines is None else lines[-log_lines:])
+        return Ending(container.exit_code, container.exit_code == 137, _BEGINNING, _END, shown)
+
+    def remove(self, result_id: int) -> None:
+        """Remove a container, if it is there."""
+        self._require_engine()
+        self.containers.pop(result_id, None)
+
+    def empty(self, folder: Path) -> None:
+        """Note down that a folder had to be emptied."""
+        self.emptied.append(folder)
+
+    def close(self, kill: bool) -> None:
+        """Leave containers to the next runner, or not."""
+        if kill:
+            self.containers.clear()
+
+    def _require_engine(self) -> None:
+        if not self.is_up:
+            raise EngineUnreachable("There is no engine")
+
+
+def cannot_start(container: FakeContainer) -> int:
+    """Stand in for a container that the engine cannot start."""
+    raise RunnerError("The container could not be started: no such command")
