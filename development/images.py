@@ -13,6 +13,7 @@ import tarfile
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
@@ -22,6 +23,7 @@ import docker
 from docker.errors import APIError, BuildError, DockerException, ImageNotFound
 from docker.models.images import Image as BuiltImage
 from docker.utils.build import exclude_paths
+from requests import RequestException
 
 from development import debian, wheels
 from development.console import SetupError, main, run, step
@@ -50,6 +52,8 @@ MMDEBSTRAP = [
 ]
 #: A registry that has said nothing after this long is taken to be out of reach.
 REGISTRY_SECONDS = 8
+#: The engine's answers, and what the HTTP library says when it stops answering.
+ENGINE_ERRORS = (DockerException, RequestException)
 NEVER_COPIED = ["**/__pycache__", "**/*.egg-info", "**/.*_cache", "**/tests"]
 
 
@@ -151,10 +155,13 @@ def ensure_infrastructure_images() -> list[str]:
 
 def ensure(image: Image) -> str:
     """Build an image, and before it those it starts from, unless it is there as it should be."""
-    client = ensure_engine()
-    if not is_current(client, image):
-        with exclusive(LOCK, "another process that builds images"):
-            _build_chain(client, image)
+    with closing(ensure_engine()) as client:
+        if not is_current(client, image):
+            try:
+                with exclusive(LOCK, "another process that builds images"):
+                    _build_chain(client, image)
+            except ENGINE_ERRORS as error:
+                raise SetupError(f"the image {image.tag} was not built: {error}") from error
     return image.tag
 
 
@@ -233,7 +240,7 @@ def _build(
                 rm=True,
                 forcerm=True,
             )
-        except (BuildError, APIError) as error:
+        except BuildError as error:
             raise SetupError(f"the image {image.tag} was not built: {_sentence(error)}") from error
 
 
@@ -250,9 +257,9 @@ def _write_context(file: io.IOBase, image: Image, folders: dict[str, Path]) -> N
                 archive.addfile(entry, content)
 
 
-def _sentence(error: DockerException) -> str:
-    """Return the last line of what a failed build printed, or else the error."""
-    words = [part.get("stream", "").strip() for part in getattr(error, "build_log", [])]
+def _sentence(error: BuildError) -> str:
+    """Return the last lines of what a failed build printed, and the error."""
+    words = [part.get("stream", "").strip() for part in error.build_log]
     return " / ".join([*[word for word in words if word][-2:], str(error)])
 
 
@@ -283,7 +290,7 @@ def _pull(client: docker.DockerClient, name: str) -> bool:
             repository, tag = name.rsplit(":", 1)
             for word in client.api.pull(repository, tag, stream=True, decode=True):
                 words.put(word)
-        except DockerException as error:
+        except ENGINE_ERRORS as error:
             words.put({"error": str(error)})
         words.put(None)
 
