@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from vantage6.common.client.failure import log_lines, reasons
 from vantage6.common.exceptions import EncryptionError, TaskFailed, TaskUnfinished
 from vantage6.common.serialization import deserialize
 from vantage6.common.task_status import is_failure, is_final, status_of
@@ -42,20 +43,14 @@ def _value(run: Run, allow_pickle: bool) -> Any:
 
 
 def _failure_text(client: "UserClient", task_id: int, failed: list[Run]) -> str:
-    """One sentence for each failed run, then what their logs say."""
-    named = [(client.organization_name(run["organization"]["id"]), run) for run in failed]
-    sentences = [f"{name}: {run['status']} - {_last_line(run)}" for name, run in named]
+    """Where and why, then what the logs say."""
+
+    def name_of(run: Run) -> str:
+        return client.organization_name(run["organization"]["id"])
+
     logs = [
-        "\n".join([f"Log of {name}:", *(f"    {line}" for line in lines)])
-        for name, run in named
-        if len(lines := _lines(run)[-LOG_LINES:]) > 1
+        "\n".join([f"Log of {name_of(run)}:", *(f"    {line}" for line in lines)])
+        for run in failed
+        if len(lines := log_lines(run)[-LOG_LINES:]) > 1
     ]
-    return "\n".join([f"Task {task_id} failed. {'; '.join(sentences)}", *logs])
-
-
-def _last_line(run: Run) -> str:
-    return (_lines(run) or ["no reason was given"])[-1]
-
-
-def _lines(run: Run) -> list[str]:
-    return (run["log"] or "").strip().splitlines()
+    return "\n".join([f"Task {task_id} failed. {reasons(failed, name_of)}", *logs])

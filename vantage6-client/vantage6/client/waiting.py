@@ -84,13 +84,14 @@ def _next_look(
 
 
 def _look(client: "UserClient", task_id: int, wait: float = 0, patience: float = 0) -> Task:
-    return client.send_patiently(  # type: ignore[no-any-return]
+    task: Task = client.send_patiently(
         "get",
         f"task/{task_id}",
         params={"wait": f"{wait:.3f}"} if wait else None,
         read_timeout=wait + LONG_POLL,
         patience=patience,
     )
+    return task
 
 
 def _left(end: float | None) -> float:

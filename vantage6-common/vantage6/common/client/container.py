@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 
 from vantage6.common import jwt
 from vantage6.common.client.base import ClientBase, WhoAmI, asking_for
+from vantage6.common.client.failure import reasons
 from vantage6.common.client.plain_session import PlainSession
 from vantage6.common.client.transport import Session
 from vantage6.common.exceptions import AuthenticationException, Forbidden, TaskFailed
@@ -181,7 +182,7 @@ class ContainerClient(ClientBase):
         runs = self.get_runs(task_id)
         failed = [run for run in runs if is_failure(status_of(run))]
         if failed:
-            raise TaskFailed(_failures(task_id, failed), failed)
+            raise TaskFailed(_failure_text(task_id, failed), failed)
         return [self._value(run) for run in runs]
 
     def get_runs(self, task_id: int) -> list[dict[str, Any]]:
@@ -215,17 +216,9 @@ class ContainerClient(ClientBase):
         return deserialize(base64s_to_bytes(run["result"]), allow_pickle=self.allow_pickle)
 
 
-def _failures(task_id: int, runs: list[dict[str, Any]]) -> str:
-    reasons = "; ".join(
-        f"organization {run['organization']}: {status_of(run)} - {_last_line(run['log'])}"
-        for run in runs
-    )
-    return f"{len(runs)} run(s) of task {task_id} failed: {reasons}"
-
-
-def _last_line(log: str | None) -> str:
-    lines = (log or "").strip().splitlines()
-    return lines[-1] if lines else "no reason given"
+def _failure_text(task_id: int, runs: list[dict[str, Any]]) -> str:
+    told = reasons(runs, lambda run: f"organization {run['organization']}")
+    return f"{len(runs)} run(s) of task {task_id} failed. {told}"
 
 
 AlgorithmClient = ContainerClient
