@@ -1,8 +1,11 @@
 """Containers of a real engine, all under an instance of their own that is removed at the end."""
 
+import itertools
 import os
 import secrets
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import docker
 import pytest
@@ -22,6 +25,7 @@ from vantage6.node.runner.settings import (
     container_settings,
     own_user,
 )
+from vantage6.node.state import Assignment
 from vantage6.node.workspace import Workspace
 
 PROBE_IMAGE = "vantage6/test-probe:latest"
@@ -42,8 +46,8 @@ def engine():
     return client
 
 
-@pytest.fixture
-def identity(engine):
+@contextmanager
+def node_identity(engine):
     """A node of our own; what it leaves behind is removed, and makes the test fail."""
     identity = Identity("probe", "user", secrets.token_hex(4))
     yield identity
@@ -52,6 +56,37 @@ def identity(engine):
     for container in left:
         container.remove(force=True)
     assert [container.name for container in left] == []
+
+
+class Probes:
+    """Settings of containers that run a program, made as the node makes them."""
+
+    def __init__(self, identity, folder):
+        self.identity = identity
+        self.workspace = Workspace(folder / "node")
+        self.database = folder / "patients.csv"
+        self.database.write_text("age\n4\n5\n")
+        self._ids = itertools.count(1)
+
+    def __call__(self, program, image=PROBE_IMAGE, limits=LIMITS, run_id=None):
+        result_id = next(self._ids)
+        run = Assignment(result_id, 1, run_id or result_id, image, "default", "", 1)
+        database = Database("default", str(self.database), self.database)
+        files = self.workspace.prepare(run, b"json.{}", database)
+        rules = Rules(limits, {"PROGRAM": program})
+        user = own_user("", os.getuid(), os.getgid())
+        return run, container_settings(run, self.identity, files, database, rules, user)
+
+
+@pytest.fixture
+def identity(engine):
+    with node_identity(engine) as identity:
+        yield identity
+
+
+@pytest.fixture
+def probe(identity, tmp_path):
+    return Probes(identity, tmp_path)
 
 
 @pytest.fixture
@@ -70,28 +105,18 @@ def make_runner(identity, tmp_path):
         runner.close(kill=True)
 
 
-@pytest.fixture
-def workspace(tmp_path):
-    return Workspace(tmp_path / "node")
+@pytest.fixture(scope="module")
+def laboratory(engine, tmp_path_factory):
+    """One runner and its probes for all tests of a module."""
+    folder = tmp_path_factory.mktemp("laboratory")
+    with node_identity(engine) as identity:
+        runner = DockerRunner(identity, RELAY_IMAGE, folder / "sandboxes")
+        yield SimpleNamespace(runner=runner, probe=Probes(identity, folder), identity=identity)
+        runner.close(kill=True)
 
 
 @pytest.fixture
-def probe(identity, workspace, assignment, database):
-    """The settings of a container that runs a program, made as the node makes them."""
-
-    def make(program, image=PROBE_IMAGE, limits=LIMITS, **values):
-        run = assignment(image=image, **values)
-        source = Database("default", str(database), database)
-        files = workspace.prepare(run, b"json.{}", source)
-        rules = Rules(limits, {"PROGRAM": program})
-        user = own_user("", os.getuid(), os.getgid())
-        return run, container_settings(run, identity, files, source, rules, user)
-
-    return make
-
-
-@pytest.fixture
-def api(engine):
+def api():
     client = docker.APIClient()
     yield client
     client.close()

@@ -66,8 +66,9 @@ class Upstream:
 class House:
     """One node with its runner and proxy, in which hostile programs are let loose."""
 
-    def __init__(self, runner, workspace, probe):
-        self.runner, self.workspace, self.probe = runner, workspace, probe
+    def __init__(self, runner, probe):
+        self.runner, self.probe, self.workspace = runner, probe, probe.workspace
+        self.running = []
         self.upstream = Upstream()
         self.proxy = Proxy(self.upstream, DummyCryptor(), 1)
         self.notices = queue.SimpleQueue()
@@ -80,6 +81,7 @@ class House:
         self.workspace.write_token(run, f"token-{run.result_id}")
         self.proxy.admit(run.result_id, folder, f"token-{run.result_id}")
         self.runner.start(run.result_id)
+        self.running.append(run)
         return run
 
     def finish(self, run):
@@ -92,16 +94,26 @@ class House:
         run = self.start(program, **values)
         ending = self.finish(run)
         assert ending.exit_code == 0, ending.log
-        report = json.loads(self.workspace.read_output(run.result_id, 2**20))
-        self.runner.remove(run.result_id)
-        return report
+        return json.loads(self.workspace.read_output(run.result_id, 2**20))
+
+    def clear(self):
+        """Remove the containers of one test."""
+        self.proxy.close()
+        for run in self.running:
+            self.runner.remove(run.result_id)
+        self.running.clear()
+        self.upstream.tokens.clear()
+
+
+@pytest.fixture(scope="module")
+def one_house(laboratory):
+    return House(laboratory.runner, laboratory.probe)
 
 
 @pytest.fixture
-def house(make_runner, workspace, probe):
-    house = House(make_runner(), workspace, probe)
-    yield house
-    house.proxy.close()
+def house(one_house):
+    yield one_house
+    one_house.clear()
 
 
 @pytest.fixture
@@ -138,7 +150,7 @@ def host_addresses():
 
 def test_the_proxy_of_its_own_node_answers(house):
     assert house.report("report(ask('/task/1', open(os.environ['TOKEN_FILE']).read()))") == 200
-    assert house.upstream.tokens == ["Bearer token-1"]
+    assert house.upstream.tokens == [f"Bearer token-{house.running[0].result_id}"]
 
 
 def test_large_bodies_pass_in_both_directions(house):
@@ -235,7 +247,7 @@ def wait_until_ready(house, run):
 
 
 def test_the_container_of_another_run_is_out_of_reach(house):
-    other = house.start(LISTENS, run_id=77)
+    other = house.start(LISTENS, run_id=7777)
     wait_until_ready(house, other)
     found = house.report("""
 def abstract():
@@ -306,7 +318,7 @@ report({
 
 def test_only_its_own_files_are_there(house):
     """Another run of the same node has files at the same time."""
-    house.start("time.sleep(600)", run_id=77)
+    house.start("time.sleep(600)", run_id=7777)
     found = house.report("""
 sockets = [path for path in ("/var/run/docker.sock", "/run/docker.sock", "/run/vantage6")
            if os.path.exists(path)]
@@ -318,15 +330,15 @@ report({
 })
 """)
     assert found == {
-        "data": ["patients.csv", "task-000000002"],
+        "data": ["patients.csv", f"task-{house.running[-1].result_id:09d}"],
         "task": ["input", "output", "token"],
         "mnt": ["data", "tmp"],
         "sockets": [],
     }
 
 
-def test_what_it_is_given_cannot_be_changed(house, database):
-    before = database.read_bytes()
+def test_what_it_is_given_cannot_be_changed(house):
+    before = house.probe.database.read_bytes()
     found = house.report("""
 targets = ["/mnt/data/patients.csv", os.environ["INPUT_FILE"], os.environ["TOKEN_FILE"]]
 def changes(path):
@@ -334,7 +346,7 @@ def changes(path):
 report([path for path in targets if changes(path)])
 """)
     assert found == []
-    assert database.read_bytes() == before
+    assert house.probe.database.read_bytes() == before
 
 
 def test_what_third_party_images_rely_on_works(house):
@@ -344,13 +356,14 @@ shutil.copy("/mnt/data/patients.csv", "/mnt/data/copy.csv")
 open("/mnt/tmp/round", "w").write("1")
 report([sorted(os.listdir("/mnt/data")), os.environ["TEMPORARY_FOLDER"]])
 """)
-    assert found == [["copy.csv", "patients.csv", "task-000000001"], "/mnt/tmp"]
+    own = f"task-{house.running[0].result_id:09d}"
+    assert found == [["copy.csv", "patients.csv", own], "/mnt/tmp"]
 
 
 def test_the_temporary_folder_is_shared_within_a_run_id_alone(house):
-    house.report("open('/mnt/tmp/round', 'w').close(); report(0)", run_id=1)
-    assert house.report("report(os.listdir('/mnt/tmp'))", run_id=1) == ["round"]
-    assert house.report("report(os.listdir('/mnt/tmp'))", run_id=2) == []
+    house.report("open('/mnt/tmp/round', 'w').close(); report(0)", run_id=5001)
+    assert house.report("report(os.listdir('/mnt/tmp'))", run_id=5001) == ["round"]
+    assert house.report("report(os.listdir('/mnt/tmp'))", run_id=5002) == []
 
 
 def test_memory_is_limited(house):
@@ -379,16 +392,19 @@ report(count)
     assert 0 < found < 32
 
 
-def test_the_processor_is_limited(house, api):
+def test_the_processor_is_limited(house, api, laboratory):
     run = house.start("time.sleep(600)", limits=Limits(2**26, 0.25, 32))
-    (container,) = api.containers(filters={"label": f"result_id={run.result_id}"})
+    labels = [f"result_id={run.result_id}", f"vantage6-instance={laboratory.identity.instance}"]
+    (container,) = api.containers(filters={"label": labels})
     assert api.inspect_container(container["Id"])["HostConfig"]["NanoCpus"] == 250_000_000
 
 
-def test_the_relay_itself_has_nothing(house, api, identity):
+def test_the_relay_itself_has_nothing(house, api, laboratory):
     house.start("time.sleep(600)")
-    labels = [f"vantage6-instance={identity.instance}", "vantage6-type=relay"]
-    for relay in api.containers(filters={"label": labels}):
+    labels = [f"vantage6-instance={laboratory.identity.instance}", "vantage6-type=relay"]
+    relays = api.containers(filters={"label": labels})
+    assert relays
+    for relay in relays:
         config = api.inspect_container(relay["Id"])
         host = config["HostConfig"]
         assert host["NetworkMode"] == "none"

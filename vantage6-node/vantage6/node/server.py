@@ -12,7 +12,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from vantage6.common import jwt
-from vantage6.common.client.transport import READ_TIMEOUT, Session, Transport
+from vantage6.common.client.transport import CONNECT_TIMEOUT, READ_TIMEOUT, Session, Transport
 from vantage6.common.exceptions import (
     AuthenticationException,
     NotFound,
@@ -75,7 +75,8 @@ class Server:
         self, url: str, api_path: str, api_key: str, session: Session | None = None
     ) -> None:
         self.url = url
-        self._transport = Transport(url + api_path, session or _session())
+        self._session: Any = session or _session()
+        self._transport = Transport(url + api_path, self._session)
         self._api_key = api_key
         self._token = self._refresh_token = ""
         self._renewing = threading.Lock()
@@ -226,14 +227,15 @@ class Server:
         requests.RequestException
             When there is no answer.
         """
-        return self._transport.session.request(  # type: ignore[return-value]
+        response: requests.Response = self._session.request(
             method,
             f"{self._transport.base_url}/{path.lstrip('/')}",
             params=list(query),
             headers=dict(headers),
             data=body or None,
-            timeout=(10.0, read_timeout),
+            timeout=(CONNECT_TIMEOUT, read_timeout),
         )
+        return response
 
     def close(self) -> None:
         """Let go of the connections."""
