@@ -139,6 +139,14 @@ def test_results(client, create, federation, algorithm):
     assert client.result.list(state="open")["data"] == []
 
 
+def test_a_refusal_of_results_is_handed_on(client, monkeypatch):
+    monkeypatch.setattr(client, "_access_token", "not a token")
+    monkeypatch.setattr(client, "_refresh_token", None)
+    assert set(client.result.from_task(1)) == {"msg"}
+    assert set(client.result.list(task=1)) == {"msg"}
+    assert set(client.result.get(1, fields=["id"])) == {"msg"}
+
+
 def test_a_pickled_result_is_read_only_where_that_is_allowed(client, create, federation, algorithm):
     with federation.work(algorithm(RPC_size=len), [[1]] * 3):
         task = create(federation.ids[:1], output_format="pickle")

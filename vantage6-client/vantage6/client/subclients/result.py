@@ -92,6 +92,8 @@ class ResultSubClient(SubClient):
             When one cannot be read.
         """
         reply = self.parent.get_results(task_id=task_id, include_task=include_task)
+        if isinstance(reply, dict):
+            return reply  # the server's refusal
         return [self._with_value(result, allow_pickle) for result in reply]
 
     def _read(self, reply: Any, allow_pickle: bool | None) -> Any:
