@@ -128,7 +128,8 @@ def compare(answer: dict[str, Any], hospitals: list[Hospital], watch: Stopwatch)
 
 def show(report: dict[str, Any], watch: Stopwatch) -> None:
     """Print what came out, and how long each step took."""
-    table = Table(title=f"Mean of {average.COLUMN!r} over three hospitals", title_justify="left")
+    title = f"Mean of {average.COLUMN!r} over three hospitals"
+    table = Table(title=title, title_justify="left", show_header=False)
     table.add_column("")
     table.add_column("", justify="right")
     for name, rows in report["rows"].items():

@@ -7,7 +7,7 @@ passes bytes on to a Unix socket in a folder it shares with the node, one folder
 where the proxy listens while a run is admitted. Joining a network that is already there also
 starts a container faster than giving it one of its own.
 
-See `docs/explanation/decisions/sandbox-without-a-network.md`.
+See `docs/explanation/decisions/0001-sandbox-without-a-network.md`.
 """
 
 import logging
