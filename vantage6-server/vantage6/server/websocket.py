@@ -88,7 +88,8 @@ class Sockets:
             async_handlers=False,
             client_manager=_Manager(),
             manage_session=False,
-            namespaces=[],
+            # Those with a handler, and no others; an empty list would stand for "/".
+            namespaces=[TASKS, ADMIN],
             max_http_buffer_size=MESSAGE_LIMIT,
             ping_interval=PING_INTERVAL,
             ping_timeout=PING_TIMEOUT,
@@ -330,7 +331,7 @@ class TaskNamespace(Namespace):
         connection = self._sockets.find()
         if connection is None or connection.identity is None:
             return None
-        if room not in self._sockets.rooms(connection.identity):
+        if not (isinstance(room, str) and room in self._sockets.rooms(connection.identity)):
             return {"msg": "You may not be in that room"}
         self._sockets.enter(connection, [room])
         return None

@@ -4,6 +4,7 @@ A new revision is made from the difference between the models and the revisions 
 `python -m vantage6.server.migration "What changes"`. Read what it wrote before committing it.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,9 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from vantage6.common.exceptions import ConfigurationError
+
+# It tells of every look at the database; the revisions that were applied are told by the server.
+logging.getLogger("alembic").setLevel(logging.WARNING)
 
 _FOLDER = Path(__file__).parent
 # Any number will do, as long as nothing else in the same PostgreSQL database locks it.
