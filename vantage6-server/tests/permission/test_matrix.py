@@ -185,6 +185,8 @@ CASES = [
     *cases("POST", "/recover/node", "node", E, colleague=IN_OWN, id="{node}"),
     *cases("GET", "/task/{task}", "task", V, **MEMBER),
     *cases("DELETE", "/task/{task}", "task", D, **MEMBER),
+    *cases("GET", "/collaboration/{collaboration}/task", "task", V, **MEMBER),
+    *cases("GET", "/task/{task}/result", "result", V, **MEMBER),
     *cases("GET", "/result/{result}", "result", V, **MEMBER),
     *cases("GET", "/user/{user}", "user", V, colleague=IN_OWN),
     *cases("PATCH", "/user/{user}", "user", E,
@@ -250,15 +252,6 @@ def test_all_the_other_rules_together_do_not_open_it(world: World, case: Case) -
     others = set(RULES) - set(case.opened_by)
     assert call(world, case, others) == 403
     assert call(world, case, []) == 403
-
-
-def test_no_rule_at_all_shows_the_task_list_of_a_collaboration_without_the_other(
-    world: World,
-) -> None:
-    path = f"/api/collaboration/{world.shared.id}/task"
-    both = [rule("task", ORG, V), rule("collaboration", ORG, V)]
-    assert world.user_with(both).get(path).status_code == 200
-    assert world.user_with([rule("collaboration", ORG, V)]).get(path).status_code == 403
 
 
 def test_results_of_a_task_are_not_shown_without_the_rule_for_results(world: World) -> None:

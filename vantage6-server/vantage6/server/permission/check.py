@@ -56,25 +56,43 @@ def visible(identity: Identity, operation: Operation, query: Select[M]) -> Selec
     return query.where(reach(identity, operation, _entity(query)))
 
 
-def load(session: Session, identity: Identity, operation: Operation, query: Select[M]) -> M:
+def load(
+    session: Session,
+    identity: Identity,
+    operation: Operation,
+    query: Select[M],
+    by: type[Model] | None = None,
+) -> M:
     """The one object of a query, which the caller may do this to.
+
+    Parameters
+    ----------
+    session : Session
+    identity : Identity
+    operation : Operation
+    query : Select
+        Finds the object, whoever asks.
+    by : type of Model, optional
+        The kind of resource whose rules decide; by default that of the object itself.
 
     Raises
     ------
     NotFound, Forbidden
     """
     model = _entity(query)
-    found = session.scalar(visible(identity, operation, query))
+    found = session.scalar(query.where(reach(identity, operation, model, by)))
     if found is not None:
         return found
-    if Scope.GLOBAL in identity.scopes(model.__tablename__, operation):
+    if Scope.GLOBAL in identity.scopes((by or model).__tablename__, operation):
         raise NotFound(f"There is no such {model.__tablename__}")
     raise _forbidden(operation, model)
 
 
-def reach(identity: Identity, operation: Operation, model: type[Model]) -> ColumnElement[bool]:
+def reach(
+    identity: Identity, operation: Operation, model: type[Model], by: type[Model] | None = None
+) -> ColumnElement[bool]:
     """The condition that an object must fulfil for the caller to do something to it."""
-    scopes = identity.scopes(model.__tablename__, operation)
+    scopes = identity.scopes((by or model).__tablename__, operation)
     if Scope.GLOBAL in scopes:
         return true()
     reaches = [REACH[model][scope] for scope in scopes]

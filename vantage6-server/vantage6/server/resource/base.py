@@ -70,6 +70,11 @@ class Resource(flask_restful.Resource):
         limit: LoginLimit = current_app.extensions["login_limit"]
         return limit
 
+    @property
+    def address(self) -> str:
+        """Where the request comes from."""
+        return request.remote_addr or ""
+
     def read(self, schema: Schema, *, partial: bool = False) -> dict[str, Any]:
         """The body of the request, checked; `partial` where nothing in it is required."""
         body = request.get_json(silent=True)
@@ -78,10 +83,12 @@ class Resource(flask_restful.Resource):
         values: dict[str, Any] = schema.load(body, partial=partial)
         return values
 
-    def load(self, operation: Operation, model: type[M], id_: int) -> M:
-        """The object with this id, which the caller may do this to."""
+    def load(
+        self, operation: Operation, model: type[M], id_: int, *, by: type[Model] | None = None
+    ) -> M:
+        """The object with this id, which the caller may do this to, by the rules `by` if given."""
         query = select(model).where(model.id == id_)
-        return check.load(self.session, self.identity, operation, query)
+        return check.load(self.session, self.identity, operation, query, by)
 
     def load_any(self, model: type[M], id_: int) -> M:
         """The object with this id, for callers who may learn that there is none."""
@@ -96,9 +103,9 @@ class Resource(flask_restful.Resource):
         """Refuse the request unless the caller may do this, in this organization if given."""
         check.require(self.identity, operation, model, organization_id)
 
-    def visible(self, query: Select[M], operation: Operation = Operation.VIEW) -> Select[M]:
+    def visible(self, query: Select[M]) -> Select[M]:
         """Narrow a query to what the caller may see."""
-        return check.visible(self.identity, operation, query)
+        return check.visible(self.identity, Operation.VIEW, query)
 
     def filtered(self, query: Select[M], conditions: dict[str, filters.Condition]) -> Select[M]:
         """Narrow a query by the arguments of the request."""

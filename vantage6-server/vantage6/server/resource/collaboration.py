@@ -167,8 +167,8 @@ class CollaborationTasks(Resource):
 
     def get(self, id: int) -> Answer:
         """List the tasks of a collaboration."""
+        self.load(Operation.VIEW, Collaboration, id, by=Task)
         query = self.visible(select(Task).where(Task.collaboration_id == id))
-        self.load(Operation.VIEW, Collaboration, id)
         return self.page(query, TaskOutput(self.session))
 
 

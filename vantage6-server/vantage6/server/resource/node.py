@@ -2,7 +2,7 @@
 
 from sqlalchemy import select
 
-from vantage6.server.exceptions import BadRequest, Forbidden
+from vantage6.server.exceptions import Forbidden, NotFound
 from vantage6.server.model import Collaboration, Member, Node, Organization
 from vantage6.server.permission.catalogue import Operation, Scope
 from vantage6.server.resource.base import Answer, Resource
@@ -21,7 +21,15 @@ FILTERS = {
 }
 
 
-class Nodes(Resource):
+class NodeResource(Resource):
+    """What the resources of nodes share: a question about the caller."""
+
+    def does_to_any(self, operation: Operation) -> bool:
+        """Whether the caller may do something to the nodes of every organization."""
+        return Scope.GLOBAL in self.identity.scopes("node", operation)
+
+
+class Nodes(NodeResource):
     """All nodes."""
 
     route = "/node"
@@ -37,18 +45,20 @@ class Nodes(Resource):
         values = self.read(NodeInput())
         organization_id = values.get("organization_id", self.identity.organization_id)
         self.require(Operation.CREATE, Node, organization_id)
-        collaboration = self.load_any(Collaboration, values["collaboration_id"])
-        # An organization that does not exist is in no collaboration either.
+        collaboration = self.session.get(Collaboration, values["collaboration_id"])
+        if collaboration is None and self.does_to_any(Operation.CREATE):
+            raise NotFound(f"There is no collaboration {values['collaboration_id']}")
         organization = self.session.get(Organization, organization_id)
-        if organization is None:
-            raise BadRequest("The organization is not in the collaboration")
+        if collaboration is None or organization is None:
+            # What does not exist is in nothing, and has nothing in it.
+            raise service.not_a_member()
         node, api_key = service.create(
             self.session, organization, collaboration, values.get("name")
         )
         return {**NodeOutput(self.session).dump(node), "api_key": api_key}, 201
 
 
-class OneNode(Resource):
+class OneNode(NodeResource):
     """One node."""
 
     route = "/node/<id>"
@@ -80,13 +90,13 @@ class OneNode(Resource):
 
     def _check_organization(self, organization_id: int) -> None:
         """Only who may edit any node may give one to another organization."""
-        if not self._edits_any():
+        if not self.does_to_any(Operation.EDIT):
             raise Forbidden("You are not allowed to give this node to another organization")
         self.load_any(Organization, organization_id)
 
     def _check_collaboration(self, collaboration_id: int) -> None:
         """Who edits only the own nodes may move them to the own collaborations."""
-        if self._edits_any():
+        if self.does_to_any(Operation.EDIT):
             self.load_any(Collaboration, collaboration_id)
             return
         own = select(Member.c.collaboration_id).where(
@@ -95,9 +105,6 @@ class OneNode(Resource):
         )
         if self.session.scalar(own) is None:
             raise Forbidden("Your organization is not in this collaboration")
-
-    def _edits_any(self) -> bool:
-        return Scope.GLOBAL in self.identity.scopes("node", Operation.EDIT)
 
 
 class NodeRecovery(Resource):

@@ -1,7 +1,5 @@
 """The own password."""
 
-from flask import request
-
 from vantage6.server.resource.base import Answer, Resource
 from vantage6.server.schema.user import PasswordInput
 from vantage6.server.service import authentication
@@ -13,14 +11,14 @@ class PasswordChange(Resource):
     route = "/password/change"
 
     def patch(self) -> Answer:
-        """Change the own password; all tokens of before are void, and the answer has new ones."""
+        """Change the own password; all tokens are void, and whoever has it logs in anew."""
         values = self.read(PasswordInput())
-        tokens = authentication.change_password(
+        authentication.change_password(
             self.database,
             self.login_limit,
-            request.remote_addr or "",
+            self.address,
             self.identity,
             values["current_password"],
             values["new_password"],
         )
-        return {"msg": "The password is changed", **tokens}, 200
+        return {"msg": "The password is changed; log in with the new one"}, 200

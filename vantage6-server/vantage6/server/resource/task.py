@@ -1,6 +1,5 @@
 """Tasks, and the results of one task."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -54,7 +53,7 @@ class TaskResource(Resource):
         ids = [task.id for task in tasks]
         query = self.visible(select(Result).where(Result.task_id.in_(ids)))
         results = self.session.scalars(query.order_by(Result.id)).all()
-        by_task: dict[int, list[dict[str, Any]]] = defaultdict(list, {id_: [] for id_ in ids})
+        by_task: dict[int, list[dict[str, Any]]] = {id_: [] for id_ in ids}
         for shown in ResultOfTaskOutput(self.session).dump(results, many=True):
             by_task[shown.pop("task")].append(shown)
         return by_task
@@ -115,8 +114,8 @@ class TaskResults(Resource):
 
     def get(self, id: int) -> Answer:
         """List the results of a task."""
+        self.load(Operation.VIEW, Task, id, by=Result)
         query = self.visible(select(Result).where(Result.task_id == id))
-        self.load(Operation.VIEW, Task, id)
         return self.page(query, ResultOfTaskOutput(self.session))
 
 

@@ -1,6 +1,6 @@
 """Tokens for users, nodes and containers."""
 
-from flask import current_app, request
+from flask import current_app
 
 from vantage6.server.resource.base import Answer, Resource
 from vantage6.server.schema.token import (
@@ -23,7 +23,7 @@ class UserToken(Resource):
         tokens = authentication.log_in_user(
             self.database,
             self.login_limit,
-            request.remote_addr or "",
+            self.address,
             login["username"],
             login["password"],
         )
@@ -39,7 +39,7 @@ class NodeToken(Resource):
         """Exchange an API key for tokens."""
         login = self.read(NodeLogin())
         tokens = authentication.log_in_node(
-            self.database, self.login_limit, request.remote_addr or "", login["api_key"]
+            self.database, self.login_limit, self.address, login["api_key"]
         )
         return token_answer("node", current_app.config["API_PATH"], **tokens)
 

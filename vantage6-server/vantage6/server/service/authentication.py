@@ -49,11 +49,11 @@ def log_in_user(
         limit.reserve(session, address, username)
     with database.reading() as session:
         user = session.scalar(select(User).where(User.username == username))
-        roles = _role_names(session, user.id) if user else []
     if not password.matches(secret, user.password_hash if user else None) or user is None:
         raise Unauthorized("The username or the password is wrong")
     with database.transaction() as session:
         limit.forgive(session, address, username)
+        roles = _role_names(session, user.id)
     return {"id": user.id, **token.pair(Kind.USER, user.id, user.credential_version, roles)}
 
 
@@ -84,8 +84,8 @@ def change_password(
     identity: Identity,
     current: str,
     new: str,
-) -> dict[str, str]:
-    """Change the own password and get new tokens: those of before are void.
+) -> None:
+    """Change the own password; all tokens of before are void, also the one just used.
 
     Raises
     ------
@@ -108,8 +108,6 @@ def change_password(
         limit.forgive(session, address, user.username)
         user = session.get_one(User, identity.id, with_for_update=True)
         user_service.set_password(session, user, password_hash)
-        roles = _role_names(session, user.id)
-    return token.pair(Kind.USER, user.id, user.credential_version, roles)
 
 
 def container_token(session: Session, identity: Identity, task_id: int, image: str) -> str:

@@ -38,7 +38,7 @@ def check_place(
         )
     )
     if is_member is None:
-        raise BadRequest("The organization is not in the collaboration")
+        raise not_a_member()
     there = session.scalar(
         select(Node.id).where(
             Node.organization_id == organization_id, Node.collaboration_id == collaboration_id
@@ -70,6 +70,11 @@ def delete(session: Session, node: Node) -> None:
     """Delete a node; the results of its organization stay."""
     event.record(session, event.credentials_changed(node.id))
     session.delete(node)
+
+
+def not_a_member() -> BadRequest:
+    """The refusal of a node where its organization does not take part."""
+    return BadRequest("The organization is not in the collaboration")
 
 
 def new_api_key() -> str:

@@ -61,7 +61,9 @@ def create(session: Session, identity: Identity, order: Mapping[str, Any]) -> Ta
 
 def delete(session: Session, task: Task) -> None:
     """Delete a task with its runs and all its subtasks."""
-    event.record(session, event.task_deleted(task))
+    # Whoever waits for a task of this run looks whether it is still there.
+    for related in session.scalars(select(Task).where(Task.run_id == task.run_id)):
+        event.record(session, event.task_deleted(related))
     session.delete(task)
 
 
@@ -140,6 +142,12 @@ def _collaboration_for_container(
 
 
 def _origin_of_subtask(session: Session, run: ContainerRun) -> dict[str, Any]:
+    # Locked, so that no subtask comes into the world after its creator has ended.
+    finished_at = session.scalar(
+        select(Result.finished_at).where(Result.id == run.result_id).with_for_update()
+    )
+    if finished_at:
+        raise Forbidden("The run of this container has ended")
     parent = session.get_one(Task, run.task_id)
     return {"parent": parent, "run_id": parent.run_id, "init_user_id": parent.init_user_id}
 
