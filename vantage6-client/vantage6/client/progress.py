@@ -12,7 +12,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from vantage6.common.exceptions import ServerError
+from vantage6.common.exceptions import ServerError, ServerUnreachable
 from vantage6.common.task_status import TaskStatus, is_failure, is_final, status_of
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Progress:
                     "get", "task", params={"parent_id": task_id, "include": "results"}
                 ),
             ]
-        except ServerError as error:
+        except (ServerError, ServerUnreachable) as error:
             # Waiting goes on: this only decorates it.
             self._client.log.debug("The subtasks of task %s are not shown: %s", task_id, error)
             return

@@ -58,11 +58,13 @@ def wait_for_task(
         events.wait(min(SOCKET_PATIENCE, _left(end)))
         pauses = Backoff(SHORTEST_PAUSE, factor=1.5, limit=longest_pause)
         task = _look(client, task_id)
-        progress.look()
         while not task["complete"]:
             if _left(end) <= 0:
                 raise TimeoutError(f"Task {task_id} did not end within {timeout:g} seconds")
+            if events.may_have_missed_some():
+                progress.look()
             task = _next_look(client, task_id, events, pauses, _left(end))
+        if events.may_have_missed_some():
             progress.look()
     return task
 
@@ -111,6 +113,7 @@ class _Events:
         self._client, self._task_id, self._progress = client, task_id, progress
         self._news, self._over = threading.Event(), threading.Event()
         self.connected = False
+        self._has_gap = True
         self._socket = TaskSocket(
             client.server_url,
             lambda: client.token,
@@ -138,6 +141,11 @@ class _Events:
         # Cleared before the look that follows: news from now on asks for one more look.
         self._news.clear()
 
+    def may_have_missed_some(self) -> bool:
+        """Whether there was a time without a connection since this was asked last."""
+        has_gap, self._has_gap = self._has_gap, not self.connected
+        return has_gap
+
     def _connect(self) -> None:
         try:
             self._socket.connect()
@@ -149,6 +157,7 @@ class _Events:
 
     def _on_connection(self, connected: bool) -> None:
         self.connected = connected
+        self._has_gap = True
         self._news.set()
 
     def _on_status_update(self, payload: dict[str, Any]) -> None:
