@@ -49,7 +49,9 @@ def test_postgresql_has_one_driver(scheme: str) -> None:
     assert database.engine.url.drivername == "postgresql+psycopg"
 
 
-@pytest.mark.parametrize("uri", ["sqlite://", "sqlite:///:memory:", "no uri"])
+@pytest.mark.parametrize(
+    "uri", ["sqlite://", "sqlite:///:memory:", "no uri", "nothing://host/name"]
+)
 def test_a_database_that_cannot_be_used_is_refused(uri: str) -> None:
     with pytest.raises(ConfigurationError):
         Database(uri)

@@ -5,6 +5,7 @@ from clients import LoggedIn, Login
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from vantage6.server.model import User
 from vantage6.server.resource.organization import Organizations
@@ -56,6 +57,7 @@ def test_a_body_that_cannot_be_used_is_a_bad_request(
     [
         (RuntimeError("a secret"), 500),
         (OperationalError("a secret", {}, Exception()), 503),
+        (PoolTimeout("a secret"), 503),
         (DataError("a secret", {}, Exception()), 400),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from vantage6.common.exceptions import ConfigurationError
@@ -100,11 +100,21 @@ def _create_engine(url: URL) -> Engine:
     # As many connections as the server has threads: each request holds one for moments only.
     pool = {"pool_size": 10, "max_overflow": 54, "pool_timeout": 30}
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, **pool)
+        return _create_server_engine(url, pool)
     engine = create_engine(url, connect_args={"timeout": SQLITE_TIMEOUT}, **pool)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _create_server_engine(url: URL, pool: dict[str, int]) -> Engine:
+    try:
+        return create_engine(url, pool_pre_ping=True, **pool)
+    except (ModuleNotFoundError, NoSuchModuleError) as error:
+        raise ConfigurationError(
+            f"There is no driver for {url.get_backend_name()} databases here; that for "
+            "PostgreSQL comes with `pip install vantage6-server[postgresql]`"
+        ) from error
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

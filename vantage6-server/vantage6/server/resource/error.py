@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response, jsonify
 from marshmallow import ValidationError
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from vantage6.common.exceptions import IllegalTransition
@@ -44,7 +45,7 @@ def _describe(
             return 400, "The request conflicts with what is already there", None, {}
         case DataError() | UnicodeEncodeError() | RecursionError():
             return 400, "The request holds something that cannot be stored", None, {}
-        case OperationalError():
+        case OperationalError() | PoolTimeout():
             return 503, "The database is not available", None, {}
         case HTTPException():
             # Of its own headers only these say something that the body does not.
