@@ -97,7 +97,7 @@ def _complete(uri: str, data_dir: Path | None) -> URL:
 
 
 def _create_engine(url: URL) -> Engine:
-    # As many connections as the server has threads: each request holds one for moments only.
+    # Far fewer than there are threads: a request holds one for moments only.
     pool = {"pool_size": 10, "max_overflow": 54, "pool_timeout": 30}
     if url.get_backend_name() != "sqlite":
         return _create_server_engine(url, pool)
@@ -120,7 +120,8 @@ def _create_server_engine(url: URL, pool: dict[str, int]) -> Engine:
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
     # The driver must not begin transactions by itself: `_begin_sqlite` does.
     connection.isolation_level = None
-    for pragma in ("foreign_keys=ON", "journal_mode=WAL", "synchronous=NORMAL"):
+    # What was answered survives a power cut: nodes forget a result once the server has it.
+    for pragma in ("foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL"):
         connection.execute(f"PRAGMA {pragma}")
 
 
