@@ -163,10 +163,8 @@ class Federation:
         nodes = [root.node.create(collaboration["id"], id_) for id_ in ids]
         (role,) = root.role.list(name="Researcher", filter_=("organization", None))
         for name, id_ in zip(names, ids, strict=True):
-            user = root.user.create(
-                name, name.title(), "Tester", PASSWORD, f"{name}@x.example", id_
-            )
-            root.user.update(user["id"], roles=[role["id"]])
+            email = f"{name}@x.example"
+            root.user.create(name, name.title(), "Tester", PASSWORD, email, id_, roles=[role["id"]])
         return Federation(app, organizations, collaboration, nodes)
 
     @cached_property
