@@ -18,7 +18,7 @@ CHUNK = 256 * 1024
 
 async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
     """Pass on bytes until the source says that it has no more, and say so too."""
-    with contextlib.suppress(ConnectionError):
+    with contextlib.suppress(OSError):
         while chunk := await source.read(CHUNK):
             target.write(chunk)
             await target.drain()

@@ -57,6 +57,8 @@ def start(
     if dockerized:
         context = in_container(context)
     setup_logging(context)
+    # That a connection was lost is for us to say.
+    logging.getLogger("engineio.client").setLevel(logging.ERROR)
     log.info("vantage6 node %s: %s, environment %s", __version__, context.name, environment)
     daemon = assembly.build(
         context,

@@ -1,0 +1,255 @@
+"""What goes over the wire between node and server."""
+
+import base64
+import json
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from vantage6.common.exceptions import (
+    AuthenticationException,
+    BadRequest,
+    ServerError,
+    ServerUnreachable,
+)
+from vantage6.common.task_status import TaskStatus
+from vantage6.node.server import ApiKeyRefused, Server
+from vantage6.node.state import Report
+
+NODE = {"id": 1, "name": "node", "organization": {"id": 7}, "collaboration": {"id": 3}}
+ORGANIZATION = {"id": 7, "name": "north", "public_key": None}
+COLLABORATION = {"id": 3, "encrypted": True}
+
+
+def token(number, expires=None):
+    claims = {"sub": 1, "number": number, "exp": expires or time.time() + 3600}
+    return f"a.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode()}.c"
+
+
+class Session:
+    """A server behind the interface of an HTTP session; it knows good keys and tokens."""
+
+    def __init__(self):
+        self.calls = []
+        self.answers = {
+            "node/1": (200, NODE),
+            "organization/7": (200, ORGANIZATION),
+            "collaboration/3": (200, COLLABORATION),
+        }
+        self.issued = 0
+        self.refresh_works = True
+        self.key_works = True
+        self.lifetime = 3600
+
+    def request(self, method, url, headers=None, json=None, params=None, **more):
+        path = url.removeprefix("http://server.test:5000/api/")
+        bearer = (headers or {}).get("Authorization", "").removeprefix("Bearer ")
+        call = SimpleNamespace(
+            method=method, path=path, token=bearer, json=json, params=params, **more
+        )
+        self.calls.append(call)
+        status, body = self._answer(call)
+        content = b"" if body is None else b"{}"
+        return SimpleNamespace(status_code=status, content=content, json=lambda: body, text="")
+
+    def close(self):
+        pass
+
+    def expire_tokens(self):
+        self.issued += 1
+
+    def _answer(self, call):
+        if call.path == "token/node":
+            return self._issue() if self.key_works else (401, {"msg": "who?"})
+        if call.path == "token/refresh":
+            good = self.refresh_works and call.token.startswith("refresh")
+            return self._issue() if good else (401, {"msg": "expired"})
+        if call.token != self.current:
+            return 401, {"msg": "expired"}
+        answer = self.answers.get(call.path, (404, {"msg": "nothing there"}))
+        return answer(call) if callable(answer) else answer
+
+    def _issue(self):
+        self.issued += 1
+        self.current = token(self.issued, time.time() + self.lifetime)
+        return 200, {"access_token": self.current, "refresh_token": f"refresh-{self.issued}"}
+
+
+@pytest.fixture
+def session():
+    return Session()
+
+
+@pytest.fixture
+def server(session):
+    server = Server("http://server.test:5000", "/api", "key", session)
+    server.log_in()
+    session.calls.clear()
+    return server
+
+
+def paths(session):
+    return [f"{call.method} {call.path}" for call in session.calls]
+
+
+def test_logging_in_tells_who_we_are(session):
+    who = Server("http://server.test:5000", "/api", "key", session).log_in()
+    assert (who.node_id, who.organization_id, who.collaboration_id) == (1, 7, 3)
+    assert (who.organization_name, who.public_key, who.encrypted) == ("north", "", True)
+    assert session.calls[0].json == {"api_key": "key"}
+
+
+def test_a_wrong_key(session):
+    session.key_works = False
+    with pytest.raises(ApiKeyRefused, match=r"server\.test.*API key"):
+        Server("http://server.test:5000", "/api", "wrong", session).log_in()
+
+
+def test_a_node_without_a_collaboration(session):
+    session.answers["node/1"] = (200, {**NODE, "collaboration": None})
+    with pytest.raises(AuthenticationException, match="collaboration"):
+        Server("http://server.test:5000", "/api", "key", session).log_in()
+
+
+def test_an_expired_token_is_renewed_once_for_all_who_notice(server, session):
+    stale = session.current
+    session.current = "expired"
+    server.wants(1)
+    server.renew_token(stale)
+    assert paths(session) == ["GET result/1", "POST token/refresh", "GET result/1"]
+
+
+def test_a_refused_refresh_token_leads_to_a_new_log_in(server, session):
+    session.current, session.refresh_works = "expired", False
+    server.wants(1)
+    assert paths(session)[1:3] == ["POST token/refresh", "POST token/node"]
+
+
+def test_a_key_that_was_revoked_meanwhile(server, session):
+    session.current, session.refresh_works, session.key_works = "expired", False, False
+    with pytest.raises(ApiKeyRefused):
+        server.wants(1)
+
+
+def test_connections_are_opened_with_a_token_that_lasts(server, session):
+    assert server.fresh_token() == session.current
+    assert session.calls == []
+    session.lifetime = 10
+    server.renew_token(server.fresh_token())
+    before = session.current
+    session.lifetime = 3600
+    assert server.fresh_token() != before
+
+
+def wire_result(id_):
+    task = {"id": id_ + 100, "run_id": 5, "image": "i", "database": "default", "initiator": 7}
+    return {"id": id_, "input": "text", "task": task}
+
+
+def test_open_runs_oldest_first_over_all_pages(server, session):
+    rows = [wire_result(id_) for id_ in range(250, 0, -1)]
+
+    def page(call):
+        start = (call.params["page"] - 1) * call.params["per_page"]
+        return 200, rows[start : start + call.params["per_page"]]
+
+    session.answers["result"] = page
+    runs = server.open_runs(1)
+    assert [run.result_id for run in runs] == list(range(1, 251))
+    query = {name: session.calls[0].params[name] for name in ("state", "include", "node_id")}
+    assert query == {"state": "open", "include": "task", "node_id": 1}
+
+
+def test_the_query_for_one_task_does_not_stick(server, session):
+    session.answers["result"] = (200, [wire_result(1)])
+    server.open_runs(1, task_id=101)
+    server.open_runs(1)
+    assert session.calls[0].params["task_id"] == 101
+    assert "task_id" not in session.calls[1].params
+
+
+@pytest.mark.parametrize(
+    ("answer", "wanted"),
+    [
+        ((200, {"finished_at": None}), True),
+        ((200, {"finished_at": "2026-01-01T00:00:00+00:00"}), False),
+        ((404, {"msg": "gone"}), False),
+    ],
+)
+def test_whether_a_run_is_wanted(server, session, answer, wanted):
+    session.answers["result/1"] = answer
+    assert server.wants(1) is wanted
+
+
+def test_keys_of_the_whole_collaboration_come_at_once(server, session):
+    members = [{"id": 7, "public_key": "A"}, {"id": 8, "public_key": "B"}]
+    session.answers["collaboration/3/organization"] = (200, members)
+    assert [server.public_key(id_, 3) for id_ in (7, 8, 7)] == ["A", "B", "A"]
+    assert len(session.calls) == 1
+
+
+def test_that_there_is_no_key_is_not_remembered(server, session):
+    members = [{"id": 7, "public_key": None}]
+    session.answers["collaboration/3/organization"] = (200, members)
+    assert server.public_key(7, 3) == ""
+    members[0]["public_key"] = "A"
+    assert server.public_key(7, 3) == "A"
+
+
+def test_an_organization_that_left_the_collaboration(server, session):
+    session.answers["collaboration/3/organization"] = (200, [])
+    session.answers["organization/9"] = (200, {"id": 9, "public_key": "C"})
+    assert server.public_key(9, 3) == "C"
+
+
+def test_progress_and_report(server, session):
+    session.answers["result/1"] = (200, {})
+    server.tell_progress(1, TaskStatus.ACTIVE, "then")
+    report = Report(TaskStatus.CRASHED, "why", "later", "then")
+    server.deliver(1, report, "result")
+    assert [call.json for call in session.calls] == [
+        {"status": "active", "started_at": "then"},
+        {
+            "status": "crashed",
+            "log": "why",
+            "started_at": "then",
+            "finished_at": "later",
+            "result": "result",
+        },
+    ]
+
+
+def test_refusals_carry_the_words_of_the_server(server, session):
+    session.answers["result/1"] = (400, {"msg": "it is final"})
+    with pytest.raises(BadRequest, match="it is final"):
+        server.tell_progress(1, TaskStatus.ACTIVE)
+
+
+def test_a_container_token(server, session):
+    session.answers["token/container"] = (200, {"container_token": "T"})
+    assert server.container_token(2, "image") == "T"
+    assert session.calls[0].json == {"task_id": 2, "image": "image"}
+
+
+def test_forwarding_passes_the_token_of_the_container(server, session):
+    session.answers["task/1"] = (200, {})
+    server.forward(
+        "GET", "task/1", query=[("a", "1"), ("a", "2")], headers={}, body=b"", read_timeout=5
+    )
+    (call,) = session.calls
+    assert (call.token, call.params, call.timeout[1]) == ("", [("a", "1"), ("a", "2")], 5)
+
+
+def test_no_server_at_all():
+    server = Server("http://127.0.0.1:9", "/api", "key")
+    with pytest.raises(ServerUnreachable, match=r"127\.0\.0\.1:9"):
+        server.log_in()
+    server.close()
+
+
+def test_a_server_in_trouble_is_not_a_wrong_key(server, session):
+    session.answers["result/1"] = (502, {"msg": "bad gateway"})
+    with pytest.raises(ServerError) as caught:
+        server.wants(1)
+    assert caught.value.status == 502
