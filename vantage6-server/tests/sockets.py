@@ -72,7 +72,7 @@ class Listener:
         self._http.close()
         # After an end that it did not begin, the library leaves this open too.
         if self._websocket:
-            self._websocket.close()
+            self._websocket.shutdown()
 
     def _listen(self, namespace: str) -> Any:
         def remember(event: str, *payload: Any) -> None:

@@ -49,23 +49,22 @@ def start(
     ip, port : optional
         Where to listen, instead of where the configuration says; port 0 picks a free one.
     ready_file : Path, optional
-        Where to write the address once requests are answered.
+        Where to keep the address while requests are answered.
     """
-    from vantage6.server.serve import announce, bind, serve, url
+    from vantage6.server.serve import bind, serve
 
     setup_logging(context)
     if ready_file:
         # One that an earlier run left would be taken for ours.
         ready_file.unlink(missing_ok=True)
     listener = bind(ip or context.config["ip"], context.config["port"] if port is None else port)
-    address = url(listener)
     config = application_config(context)
     prepared = first_run.prepare(
         database_url(context), context.config["type"], after=first_run.set_all_offline
     )
     _log_start(context, prepared)
     show_root_password(prepared)
-    serve(lambda: _build(context, config), listener, lambda: announce(address, ready_file))
+    serve(lambda: _build(context, config), listener, ready_file)
 
 
 def application_config(context: InstanceContext) -> dict[str, Any]:

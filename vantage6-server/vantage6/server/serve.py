@@ -20,6 +20,7 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
@@ -30,7 +31,9 @@ log = logging.getLogger(__name__)
 THREADS = 2000
 CONNECTIONS = 4000
 KEEP_ALIVE_SECONDS = 75
+# How long a stopping worker lets others finish, and how long it may take itself.
 STOP_SECONDS = 1
+KILL_SECONDS = 4
 _PR_SET_PDEATHSIG = 1
 
 _WHY_NOT = {
@@ -50,10 +53,10 @@ def bind(ip: str, port: int) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in ip else socket.AF_INET
     try:
-        return socket.create_server((ip, port), family=family, backlog=2048)
-    except (OSError, OverflowError) as error:
-        code = error.errno if isinstance(error, OSError) else None
-        reason = _WHY_NOT.get(code or 0, str(error))
+        address = socket.getaddrinfo(ip, port, family, socket.SOCK_STREAM)[0][4]
+        return socket.create_server(address, family=family, backlog=2048)
+    except OSError as error:
+        reason = _WHY_NOT.get(error.errno or 0, error.strerror)
         raise ConfigurationError(f"Cannot listen on {ip} port {port}: {reason}") from error
 
 
@@ -63,8 +66,12 @@ def url(listener: socket.socket) -> str:
     return f"http://[{ip}]:{port}" if ":" in ip else f"http://{ip}:{port}"
 
 
-def serve(build: Callable[[], Flask], listener: socket.socket, ready: Callable[[], None]) -> None:
+def serve(
+    build: Callable[[], Flask], listener: socket.socket, ready_file: Path | None = None
+) -> None:
     """Serve until SIGTERM or SIGINT; does not return, the process exits.
+
+    Prints the address once requests are answered.
 
     Parameters
     ----------
@@ -73,20 +80,11 @@ def serve(build: Callable[[], Flask], listener: socket.socket, ready: Callable[[
         threads are carried over a fork.
     listener : socket
         Already bound and listening; see `bind`.
-    ready : callable
-        Called once, when requests are answered.
+    ready_file : Path, optional
+        Holds the address while the server answers.
     """
     _allow_many_files()
-    _Server(build, listener, ready).run()
-
-
-def announce(address: str, ready_file: Path | None) -> None:
-    """Say where the server listens: on the terminal, and in a file for programs."""
-    print(f"listening on {address}", flush=True)
-    if ready_file:
-        unfinished = ready_file.with_name(f".{ready_file.name}.{os.getpid()}")
-        unfinished.write_text(f"{address}\n", encoding="utf-8")
-        unfinished.replace(ready_file)
+    _Server(build, listener, ready_file).run()
 
 
 def _end_with_parent() -> None:
@@ -113,6 +111,8 @@ class _Worker(ThreadWorker):
     def init_process(self) -> None:
         """Begin in the new process."""
         _end_with_parent()
+        # The setting is also how long the main process waits for this one.
+        self.cfg.set("graceful_timeout", STOP_SECONDS)
         super().init_process()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -127,11 +127,12 @@ class _Worker(ThreadWorker):
 
 class _Server(BaseApplication):
     def __init__(
-        self, build: Callable[[], Flask], listener: socket.socket, ready: Callable[[], None]
+        self, build: Callable[[], Flask], listener: socket.socket, ready_file: Path | None
     ) -> None:
         self._build = build
         self._listener = listener
-        self._ready = ready
+        self._url = url(listener)
+        self._ready_file = ready_file
         self._flask: Flask | None = None
         super().__init__()
 
@@ -143,11 +144,12 @@ class _Server(BaseApplication):
             "threads": THREADS,
             "worker_connections": CONNECTIONS,
             "keepalive": KEEP_ALIVE_SECONDS,
-            "graceful_timeout": STOP_SECONDS,
+            "graceful_timeout": KILL_SECONDS,
             "loglevel": "warning",
             "logger_class": _Log,
             "proc_name": "vserver-local",
-            "post_worker_init": self._worker_is_ready,
+            "post_worker_init": self._announce,
+            "on_exit": self._withdraw,
         }
         # Later versions of gunicorn open a control socket unless told otherwise.
         if "control_socket_disable" in self.cfg.settings:
@@ -167,10 +169,19 @@ class _Server(BaseApplication):
             self._flask.extensions["events"].close()
             self._flask.extensions["sockets"].close()
 
-    def _worker_is_ready(self, worker: ThreadWorker) -> None:
+    def _announce(self, worker: ThreadWorker) -> None:
         # A worker that replaces a crashed one is not news to whoever started us.
-        if worker.age == 1:
-            self._ready()
+        if worker.age > 1:
+            return
+        if self._ready_file:
+            unfinished = self._ready_file.with_name(f".{self._ready_file.name}.{os.getpid()}")
+            unfinished.write_text(f"{self._url}\n", encoding="utf-8")
+            unfinished.replace(self._ready_file)
+        print(f"listening on {self._url}", flush=True)
+
+    def _withdraw(self, _arbiter: Arbiter) -> None:
+        if self._ready_file:
+            self._ready_file.unlink(missing_ok=True)
 
 
 def _allow_many_files() -> None:

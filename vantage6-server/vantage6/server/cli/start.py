@@ -19,7 +19,7 @@ from vantage6.server.cli.options import with_instance
 @click.option(
     "--ready-file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the address of the server to this file once it answers.",
+    help="Keep the address of the server in this file while it answers.",
 )
 def start(
     context: InstanceContext, ip: str | None, port: int | None, debug: bool, ready_file: Path | None

@@ -1,0 +1,183 @@
+"""The real server process: what it prints, serves, and how it stops."""
+
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+import socketio
+from clients import bearer
+from served import LOOPBACK, Served, run, write_config, write_import
+from sockets import PATIENCE, Listener
+
+from vantage6.common.exceptions import ConfigurationError
+from vantage6.server.serve import bind, url
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return write_config(tmp_path)
+
+
+@pytest.fixture
+def server(config: Path) -> Iterator[Served]:
+    with Served("--config", config) as server:
+        yield server
+
+
+class TestBind:
+    def test_port_zero_picks_a_free_one(self) -> None:
+        with bind(LOOPBACK, 0) as listener:
+            assert url(listener) == f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+
+    def test_names_and_six_are_fine(self) -> None:
+        with bind("localhost", 0) as listener:
+            assert url(listener).startswith("http://127.0.0.1:")
+
+    @pytest.mark.parametrize(
+        ("ip", "port", "reason"),
+        [
+            ("203.0.113.1", 0, "this machine does not have that address"),
+            ("no.such.host.invalid", 0, "Name or service not known"),
+        ],
+    )
+    def test_what_cannot_be_is_said(self, ip: str, port: int, reason: str) -> None:
+        with pytest.raises(ConfigurationError) as refused:
+            bind(ip, port)
+        assert str(refused.value) == f"Cannot listen on {ip} port {port}: {reason}"
+
+    def test_a_taken_port_is_said(self) -> None:
+        with bind(LOOPBACK, 0) as listener:
+            port = listener.getsockname()[1]
+            with pytest.raises(ConfigurationError, match="another program listens there"):
+                bind(LOOPBACK, port)
+
+
+class TestStarting:
+    def test_it_says_where_it_listens_and_answers(self, server: Served, tmp_path: Path) -> None:
+        assert server.url.startswith(f"http://{LOOPBACK}:")
+        assert server.get("health").json() == {"database": True}
+        assert server.token()
+
+    def test_the_address_is_in_the_ready_file_as_long_as_it_serves(
+        self, config: Path, tmp_path: Path
+    ) -> None:
+        ready = tmp_path / "url"
+        ready.write_text("http://left.over:1")
+        with Served("--config", config, "--ready-file", ready) as server:
+            assert server.url == ready.read_text().strip()
+            assert server.terminate() == 0
+        assert not ready.exists()
+
+    def test_options_go_before_the_configuration(self, tmp_path: Path) -> None:
+        config = write_config(tmp_path, ip="203.0.113.1", port=1)
+        with Served("--config", config, "--ip", LOOPBACK, "--port", "0") as server:
+            assert server.get("version").ok
+
+    def test_a_taken_port_ends_it_with_one_sentence(self, config: Path, tmp_path: Path) -> None:
+        with socket.create_server((LOOPBACK, 0)) as taken:
+            port = taken.getsockname()[1]
+            done = run("start", "--config", config, "--port", str(port))
+        assert done.returncode == 1
+        assert done.stderr == (
+            f"Error: Cannot listen on {LOOPBACK} port {port}: another program listens there\n"
+        )
+        assert not (tmp_path / "data").exists()
+
+    def test_two_at_once_on_a_fresh_database(self, config: Path) -> None:
+        with Served("--config", config) as first, Served("--config", config) as second:
+            token = first.token()
+            assert second.get("organization", headers=bearer(token)).status_code == 200
+
+    def test_tokens_outlive_a_restart(self, config: Path) -> None:
+        with Served("--config", config) as server:
+            token = server.token()
+            server.terminate()
+        with Served("--config", config) as server:
+            assert server.get("organization", headers=bearer(token)).status_code == 200
+
+    def test_root_has_a_random_password_in_production(self, tmp_path: Path) -> None:
+        with Served("--config", write_config(tmp_path, type="prod")) as server:
+            body = {"username": "root", "password": "root"}
+            assert server.post("token/user", body).status_code == 401
+            shown = [line for line in server.printed if "Its password is shown only now" in line]
+            assert server.token(password=shown[0].rpartition(" ")[2])
+            server.terminate()
+        log = (tmp_path / "log" / "server.log").read_text()
+        assert shown[0].rpartition(" ")[2] not in log
+
+
+class TestServing:
+    def test_sockets_and_requests_side_by_side(self, server: Served) -> None:
+        token = server.token()
+        listeners = [Listener(server.url, token) for _ in range(50)]
+        assert {listener.client.transport() for listener in listeners} == {"websocket"}
+        assert all(server.get("version").ok for _ in range(50))
+        for listener in listeners:
+            listener.close()
+
+    def test_a_client_that_only_polls_is_served(self, server: Served) -> None:
+        with requests.Session() as session:
+            client = socketio.Client(reconnection=False, http_session=session)
+            client.connect(
+                server.url,
+                headers=bearer(server.token()),
+                namespaces=["/tasks"],
+                transports=["polling"],
+                wait_timeout=PATIENCE,
+            )
+            assert client.call("join_room", "all_users", namespace="/tasks") is None
+            client.disconnect()
+
+
+class TestStopping:
+    @pytest.mark.parametrize("how", ["press_ctrl_c", "terminate"])
+    def test_it_stops_cleanly_and_lets_sockets_go(self, server: Served, how: str) -> None:
+        listener = Listener(server.url, server.token())
+        assert getattr(server, how)() == 0
+        assert listener.wait_until_gone()
+        listener.close()
+        assert not [line for line in server.printed if "Traceback" in line or "ERROR" in line]
+
+    def test_a_request_that_waits_is_answered(self, config: Path, tmp_path: Path) -> None:
+        assert run("import", "--config", config, write_import(tmp_path)).returncode == 0
+        with Served("--config", config) as server:
+            token = server.token()
+            waiting = http.client.HTTPConnection(LOOPBACK, int(server.port), timeout=PATIENCE)
+            waiting.request("GET", "/api/task/1?wait=60", headers=bearer(token))
+            # Connections are taken in turn: after this answer the first one is being served.
+            requests.get(f"{server.url}/api/version", timeout=PATIENCE)
+            assert server.terminate() == 0
+            with waiting.getresponse() as answer:
+                assert json.load(answer)["status"] == "pending"
+            waiting.close()
+
+    def test_clients_come_back_by_themselves(self, config: Path) -> None:
+        back = threading.Event()
+        with requests.Session() as session:
+            client = socketio.Client(reconnection_delay=0.1, http_session=session)
+            with Served("--config", config) as server:
+                port = server.port
+                client.connect(
+                    server.url,
+                    headers=bearer(server.token()),
+                    namespaces=["/tasks"],
+                    wait_timeout=PATIENCE,
+                )
+                transport = client.eio.ws
+                client.on("connect", back.set, namespace="/tasks")
+                server.terminate()
+            transport.shutdown()
+            with Served("--config", config, "--port", port):
+                assert back.wait(PATIENCE)
+                client.disconnect()
+
+    def test_it_ends_with_its_worker_when_killed_itself(self, server: Served) -> None:
+        listener = Listener(server.url, server.token())
+        server.kill()
+        assert listener.wait_until_gone()
+        listener.close()
