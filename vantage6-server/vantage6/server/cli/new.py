@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -35,7 +36,7 @@ def new(
     name: str | None, environment: str, system_folders: bool, defaults: bool, **given: Any
 ) -> None:
     """Make a new server configuration; asks for what no option says."""
-    may_ask = not defaults and click.get_text_stream("stdin").isatty()
+    may_ask = not defaults and sys.stdin.isatty()
     if not name and not may_ask:
         raise ConfigurationError("Say how the configuration is to be called: --name NAME")
     name = name or click.prompt("What should the configuration be called?")

@@ -14,10 +14,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
+from alembic.script.revision import RevisionError
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import NullPool
 
 from vantage6.common.exceptions import ConfigurationError
@@ -44,17 +44,15 @@ def exclusive(url: URL) -> Iterator[Connection]:
         When the database cannot be reached.
     """
     engine = _exclusive_engine(url)
-    try:
+    with _explained(url):
         connection = engine.connect()
-    except OperationalError as error:
-        shown = url.render_as_string(hide_password=True)
-        raise ConfigurationError(
-            f"The database {shown} cannot be opened: {_reason(error)}"
-        ) from error
-    with connection, connection.begin():
-        if url.get_backend_name() == "postgresql":
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({_POSTGRESQL_LOCK})"))
-        yield connection
+    with connection:
+        with _explained(url):
+            transaction = connection.begin()
+        with transaction:
+            if url.get_backend_name() == "postgresql":
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({_POSTGRESQL_LOCK})"))
+            yield connection
 
 
 def upgrade(connection: Connection) -> list[str]:
@@ -79,7 +77,7 @@ def pending(connection: Connection) -> list[str]:
         _refuse_foreign_tables(connection)
     try:
         revisions = list(scripts.iterate_revisions("head", current or "base"))
-    except CommandError as error:
+    except RevisionError as error:
         raise ConfigurationError(
             f"The database has revision {current}, of a later version of vantage6 than this"
         ) from error
@@ -133,6 +131,12 @@ def _begin_writing(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _reason(error: OperationalError) -> str:
-    """The first line of what the driver says."""
-    return str(error.orig).strip().partition("\n")[0]
+@contextmanager
+def _explained(url: URL) -> Iterator[None]:
+    """Turn what the driver says into one sentence."""
+    try:
+        yield
+    except DatabaseError as error:
+        reason = str(error.orig).strip().partition("\n")[0]
+        shown = url.render_as_string(hide_password=True)
+        raise ConfigurationError(f"The database {shown} cannot be opened: {reason}") from error
