@@ -11,6 +11,7 @@ from vantage6.common.exceptions import ConfigurationError, EncryptionError
 from vantage6.node import assembly
 from vantage6.node.cli.start import in_container
 from vantage6.node.configuration import NodeSchema
+from vantage6.node.databases import Databases
 from vantage6.node.instance import Instance
 from vantage6.node.runner.settings import Identity as ContainerIdentity
 
@@ -112,7 +113,7 @@ def test_settings_follow_the_configuration(context):
         algorithm_env={"X": "y"},
         allow_pickle=True,
     ).config
-    settings = assembly.run_settings(config, ContainerIdentity("n", "user", "i"), 3, False)
+    settings = assembly.run_settings(config, ContainerIdentity("n", "user", "i"), 3, Databases({}))
     limits = settings.rules.limits
     assert (limits.memory, limits.cpus, limits.pids) == (2**30, 0.5, 9)
     assert settings.output_limit == 2**20
@@ -121,12 +122,14 @@ def test_settings_follow_the_configuration(context):
 
 def test_what_will_be_a_surprise_is_said_at_the_start(context, caplog):
     with caplog.at_level(logging.WARNING):
-        assembly._warn(context(vpn_subnet="10.76.0.0/16").config)
+        assembly._warn(
+            context(vpn_subnet="10.76.0.0/16").config, Databases({"default": "/data.csv"})
+        )
     assert "No image is allowed" in caplog.text
     assert "database 'default'" in caplog.text
     assert "vpn_subnet" in caplog.text
     caplog.clear()
-    assembly._warn(context(allow_all_images=True, databases={}).config)
+    assembly._warn(context(allow_all_images=True).config, Databases({}))
     assert "Every image may run" in caplog.text
 
 

@@ -1,6 +1,9 @@
 """The commands, but for `start` with a real engine, which the end-to-end tests run."""
 
 import json
+import sys
+from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -16,6 +19,11 @@ ANSWERS = [
     "--task-dir", "/srv/tasks", "--database", "default=/data.csv",
     "--database", "omop=postgresql://db/omop", "--allow-image", "average",
     "--log-level", "DEBUG", "--vpn-subnet", "", "--private-key", "/key.pem", "--yes",
+]  # fmt: skip
+
+GIVEN = [
+    "api_key", "server_url", "port", "api_path", "task_dir", "log_level", "vpn_subnet",
+    "encryption", "private_key",
 ]  # fmt: skip
 
 
@@ -73,6 +81,41 @@ def test_new_without_anybody_to_ask():
 @pytest.mark.parametrize("option", [["--name", "a/b"], ["--database", "nonsense"]])
 def test_new_with_bad_answers(option):
     assert call("new", "--name", "x", "--yes", *option).exit_code != 0
+
+
+def test_new_with_questions(home, monkeypatch):
+    """The wizard asks in the documented order; a bare return takes the default."""
+    import questionary
+
+    asked = []
+
+    def answering(kind):
+        def ask(question, default=None, **_):
+            asked.append(question)
+            answers = {"Name": "north", "Path of the default": "/data.csv", "Path of the pri": "k"}
+            given = next((a for start, a in answers.items() if question.startswith(start)), default)
+            return SimpleNamespace(ask=lambda: given)
+
+        return ask
+
+    for kind in ("text", "select", "confirm"):
+        monkeypatch.setattr(questionary, kind, answering(kind))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    import_module("vantage6.node.cli.new").new.callback(
+        system_folders=False,
+        name=None,
+        environment=None,
+        databases=(),
+        images=(),
+        yes=False,
+        as_json=False,
+        **dict.fromkeys(GIVEN),
+    )
+    order = ["API key", "Base URL", "Port", "Path of the API", "Folder", "default database", "VPN"]
+    positions = [next(i for i, q in enumerate(asked) if word in q) for word in order]
+    assert positions == sorted(positions)
+    written = yaml.safe_load((home / ".config/vantage6/node/north.yaml").read_text())
+    assert written["application"]["encryption"] == {"enabled": True, "private_key": "k"}
 
 
 def test_list(home):

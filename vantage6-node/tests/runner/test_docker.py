@@ -3,9 +3,11 @@
 import gc
 import queue
 import secrets
+import socket
 
 import pytest
 
+from vantage6.node.runner import docker as engine_runner
 from vantage6.node.runner import engine as engine_module
 from vantage6.node.runner.interface import ContainerEnded, EngineUnreachable, ImageMissing
 from vantage6.node.runner.settings import INSTANCE_LABEL, Identity
@@ -123,3 +125,16 @@ def test_an_engine_that_goes_away_is_told_apart_from_one_that_refuses(monkeypatc
 
     with pytest.raises(EngineUnreachable), engine_module.talking_to_engine():
         raise requests.exceptions.ConnectionError("gone")
+
+
+def test_a_node_in_a_container_knows_which():
+    container = "0123456789abcdef" * 4
+    line = f"1 2 8:1 /docker/containers/{container}/hostname /etc/hostname rw - ext4 /dev/sda1 rw"
+    assert engine_runner.own_container_id(line) == container
+    assert engine_runner.own_container_id("") == socket.gethostname()
+
+
+def test_a_node_that_is_in_no_container_after_all(make_runner, monkeypatch):
+    monkeypatch.setattr(engine_runner, "own_container_id", lambda text: "no-such-container")
+    with pytest.raises(EngineUnreachable, match="--dockerized"):
+        make_runner(in_container=True).connect()

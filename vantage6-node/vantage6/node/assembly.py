@@ -52,7 +52,8 @@ def build(
         When the node cannot run like this.
     """
     config = context.config
-    _warn(config)
+    databases = find_databases(config["databases"], dockerized)
+    _warn(config, databases)
     cryptor = load_key(context)
     instance = Instance(context.data_dir)
     identity = container.Identity(context.name, context.scope, instance.id)
@@ -79,7 +80,7 @@ def build(
             Proxy(server, cryptor, who.collaboration_id),
             Workspace(Path(config["task_dir"] or context.data_dir)),
             cryptor,
-            run_settings(config, identity, who.collaboration_id, dockerized),
+            run_settings(config, identity, who.collaboration_id, databases),
             calls,
         )
 
@@ -100,16 +101,15 @@ def run_settings(
     config: Mapping[str, Any],
     identity: container.Identity,
     collaboration_id: int,
-    dockerized: bool,
+    databases: Databases,
 ) -> Settings:
     """What the owner configured about runs."""
     limits = config["limits"]
-    databases = dict(config["databases"])
     return Settings(
         identity=identity,
         collaboration_id=collaboration_id,
         policy=policy(config),
-        databases=Databases(mounted_databases(databases, os.environ) if dockerized else databases),
+        databases=databases,
         rules=container.Rules(
             container.Limits(limits["memory"], limits["cpus"], limits["pids"]),
             # Our wrapper refuses pickles by itself unless the node says that they are welcome.
@@ -128,6 +128,11 @@ def policy(config: Mapping[str, Any]) -> Policy:
         allow_all_images=config["allow_all_images"],
         allow_pickle=config["allow_pickle"],
     )
+
+
+def find_databases(configured: Mapping[str, str], dockerized: bool) -> Databases:
+    """The databases as this process finds them."""
+    return Databases(mounted_databases(configured, os.environ) if dockerized else configured)
 
 
 def mounted_databases(
@@ -204,13 +209,13 @@ def _server_url(config: Mapping[str, Any]) -> str:
     return f"{url}:{config['port']}" if config["port"] else url
 
 
-def _warn(config: Mapping[str, Any]) -> None:
+def _warn(config: Mapping[str, Any], databases: Databases) -> None:
     """Say at the start what will otherwise be a surprise later."""
     if policy(config).refuses_all:
         log.warning("No image is allowed, so every task will be refused: see `allowed_images`")
     if config["allow_all_images"]:
         log.warning("Every image may run here: `allow_all_images` is set")
-    for database in Databases(config["databases"]):
+    for database in databases:
         fault = database.fault()
         if fault:
             log.warning(fault)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import questionary
 
 from vantage6.common.cli import scope_option
 from vantage6.common.config import ENVIRONMENTS, LOG_LEVELS, list_environments, save_configuration
@@ -64,30 +63,32 @@ class _Questions:
     """Asks a person; or, when silent, takes every default."""
 
     def __init__(self, silent: bool) -> None:
-        self._silent = silent
         if not silent and not sys.stdin.isatty():
             raise ConfigurationError("There is nobody to ask: give options, and --yes for the rest")
+        self._silent = silent
 
     def text(self, question: str, default: str) -> str:
         """A line of text."""
-        return default if self._silent else str(_answered(questionary.text(question, default)))
+        return str(self._ask("text", question, default=default))
 
     def choice(self, question: str, choices: Sequence[str], default: str) -> str:
         """One of several."""
-        if self._silent:
-            return default
-        return str(_answered(questionary.select(question, list(choices), default=default)))
+        return str(self._ask("select", question, choices=list(choices), default=default))
 
     def confirm(self, question: str, default: bool) -> bool:
         """Yes or no."""
-        return default if self._silent else bool(_answered(questionary.confirm(question, default)))
+        return bool(self._ask("confirm", question, default=default))
 
+    def _ask(self, kind: str, question: str, **options: Any) -> Any:
+        if self._silent:
+            return options["default"]
+        # Slow to import, and a node that starts does not ask.
+        import questionary
 
-def _answered(question: questionary.Question) -> Any:
-    answer = question.ask()
-    if answer is None:
-        raise click.Abort
-    return answer
+        answer = getattr(questionary, kind)(question, **options).ask()
+        if answer is None:
+            raise click.Abort
+        return answer
 
 
 def _check_place(path: Path, environment: str) -> None:

@@ -1,6 +1,7 @@
 """Runs containers with the Docker engine."""
 
 import logging
+import re
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -388,16 +389,26 @@ class DockerRunner:
     def _find_own_mounts(self) -> list[dict[str, Any]]:
         if not self._in_container:
             return []
-        name = socket.gethostname()
+        container_id = own_container_id(Path("/proc/self/mountinfo").read_text(encoding="utf-8"))
         try:
             with talking_to_engine():
-                mounts: list[dict[str, Any]] = self._api.inspect_container(name)["Mounts"]
+                own: dict[str, Any] = self._api.inspect_container(container_id)
         except NotFound as error:
             raise EngineUnreachable(
-                f"This node was started with --dockerized, but the engine has no container "
-                f"{name!r}; do not set a host name for the container of a node"
+                "This node was started with --dockerized, but the engine does not know the "
+                f"container {container_id!r} that it is in"
             ) from error
-        return mounts
+        return list(own["Mounts"])
+
+
+def own_container_id(mount_info: str) -> str:
+    """The id of the container that we are in.
+
+    The engine mounts three files of its own into each container, from a folder with the id
+    as its name. The host name is the id too, unless somebody chose it or shares the host's.
+    """
+    match = re.search(r"/containers/([0-9a-f]{64})/", mount_info)
+    return match[1] if match else socket.gethostname()
 
 
 def _result_id(container: Mapping[str, Any]) -> int:
