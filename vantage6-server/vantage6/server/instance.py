@@ -140,6 +140,7 @@ def show_root_password(prepared: first_run.Prepared) -> None:
         print(
             f"The user {first_run.ROOT_NAME!r} was made. Its password is shown only now: "
             f"{prepared.root_password}",
+            file=sys.stderr,
             flush=True,
         )
 
