@@ -3,7 +3,7 @@
 import math
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from sklearn.datasets import load_breast_cancer
 
 from development.console import SetupError, last_line
 from development.federation import Hospital
+from vantage6.client import Client
 from vantage6.common.serialization import deserialize, serialize
 
 COLUMN = "mean radius"
@@ -53,6 +54,23 @@ def central_input() -> dict[str, Any]:
 def partial_input() -> dict[str, Any]:
     """The input of one partial."""
     return {"method": "average_partial", "kwargs": {"column_name": COLUMN}}
+
+
+def question(client: Client, image: str, input_: dict[str, Any]) -> Callable[[], Any]:
+    """What a researcher does, ready to be timed.
+
+    The call creates a task at the researcher's own organization, waits for its end and
+    returns the decrypted answer.
+    """
+    assert client.whoami is not None
+    organizations = [client.whoami.organization_id]
+    collaboration = client.collaboration.list(scope="organization")[0]["id"]
+
+    def ask() -> Any:
+        task = client.task.create(collaboration, organizations, "mean", image, "", input_)
+        return client.task.wait(task["id"])[0]
+
+    return ask
 
 
 @dataclass

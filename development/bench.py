@@ -22,7 +22,6 @@ from development.average import BareRun
 from development.console import main
 from development.demo import prepare
 from development.federation import Federation
-from vantage6.client import Client
 
 REPETITIONS = 20
 GOAL = 1.6
@@ -42,29 +41,14 @@ def bench() -> None:
         ]
         with federation.running(Federation(folder / "f", hospitals, [f"^{image}$"])) as members:
             client = members.client()
+            partial = average.question(client, image, average.partial_input())
+            central = average.question(client, image, average.central_input())
             figures = {
-                "single partial": compare(
-                    task(client, image, average.partial_input()), bare[0].run
-                ),
-                "central + 3 partials": compare(
-                    task(client, image, average.central_input()), lambda: one_then_three(bare)
-                ),
+                "single partial": compare(partial, bare[0].run),
+                "central + 3 partials": compare(central, lambda: one_then_three(bare)),
             }
     show(figures)
     print(json.dumps(figures))
-
-
-def task(client: Client, image: str, input_: dict[str, Any]) -> Callable[[], None]:
-    """What a researcher does: create a task at the own organization, hold the decrypted answer."""
-    assert client.whoami is not None
-    own = client.whoami.organization_id
-    collaboration = client.collaboration.list(scope="organization")[0]["id"]
-
-    def create_and_wait() -> None:
-        created = client.task.create(collaboration, [own], "bench", image, "", input_)
-        client.task.wait(created["id"])
-
-    return create_and_wait
 
 
 def one_then_three(bare: list[BareRun]) -> None:

@@ -20,7 +20,6 @@ from development.console import SetupError, main
 from development.engine import ensure_engine
 from development.federation import Federation, Hospital
 from development.images import ensure_average_image, ensure_relay_image
-from vantage6.client import Client
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".demo"
@@ -42,7 +41,9 @@ def run(keep: bool) -> None:
         hospitals = average.hospitals(FOLDER / "data")
         members = Federation(FOLDER / "federation", hospitals, [f"^{image}$"])
         start(members, watch)
-        answer = ask(members.client(), image, watch)
+        ask = average.question(members.client(), image, average.central_input())
+        with watch("task"):
+            answer = ask()
         with watch("bare docker run"):
             BareRun(image, hospitals[0].database, FOLDER / "bare").run()
         report = compare(answer, hospitals, watch)
@@ -95,24 +96,6 @@ def start(members: Federation, watch: Stopwatch) -> None:
         console.print(f" {watch.seconds[name]:.1f} s")
 
 
-def ask(client: Client, image: str, watch: Stopwatch) -> dict[str, Any]:
-    """Create the central task as a researcher would and wait for its decrypted answer."""
-    collaboration = client.collaboration.list(scope="organization")[0]
-    organization = client.whoami.organization_id
-    with watch("task"):
-        task = client.task.create(
-            collaboration=collaboration["id"],
-            organizations=[organization],
-            name="demo",
-            image=image,
-            description=f"mean of {average.COLUMN!r}",
-            input=average.central_input(),
-        )
-        results = client.task.wait(task["id"])
-    answer: dict[str, Any] = results[0]
-    return answer
-
-
 def compare(answer: dict[str, Any], hospitals: list[Hospital], watch: Stopwatch) -> dict[str, Any]:
     """Hold the federated mean against the mean over all rows in one place."""
     pooled = average.pooled_mean(hospitals)
@@ -149,8 +132,7 @@ def explain(members: Federation, image: str) -> None:
         f"""
 The federation is still running; `make demo-stop` ends it. To log in, start .venv/bin/python:
 
-    from vantage6.client import Client
-    client = Client("http://{federation.LOOPBACK}", {members.port}, "{federation.API_PATH}")
+        client = Client("http://{federation.LOOPBACK}", {members.port}, "{federation.API_PATH}")
     client.authenticate("{members.researcher}", "{members.password}")
     client.setup_encryption("{key}")
 

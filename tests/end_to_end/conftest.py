@@ -48,7 +48,7 @@ def plain(image, hospitals, tmp_path_factory):
         yield members
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def create(client, image):
     """Create a task at the researcher's own organization."""
 
