@@ -275,7 +275,7 @@ def test_every_bad_end_is_final_and_has_a_reason(
         ({"image": "No Name"}, "not allowed", "'No Name'"),
         ({"image": "absent"}, "non-existing Docker image", "absent"),
         ({"input": bytes_to_base64s(b"\x80\x04}.")}, "not allowed", "pickle"),
-        ({"input": "$$$"}, "start failed", "input"),
+        ({"input": f"{'A' * 684}${'A' * 22}==$AAAA"}, "start failed", "encrypted"),
     ],
 )
 def test_what_cannot_start_is_final_and_has_a_reason(
@@ -286,6 +286,21 @@ def test_what_cannot_start_is_final_and_has_a_reason(
     report = server.reports[run.result_id]
     assert report.status == expected
     assert reason in report.log
+
+
+def test_an_input_that_is_plain_json_reaches_the_algorithm_as_it_is(
+    node, server, runner, assignment
+):
+    seen = []
+
+    def reads(container):
+        seen.append(container.path(container.settings.environment["INPUT_FILE"]).read_bytes())
+        return 0
+
+    runner.programs["average"] = reads
+    server.add(assignment(input='{"method": "mean"}'))
+    node()
+    assert seen == [b'{"method": "mean"}']
 
 
 def test_a_database_file_that_is_not_there(node, server, assignment, database):

@@ -161,6 +161,13 @@ def test_open_runs_oldest_first_over_all_pages(server, session):
     assert query == {"state": "open", "include": "task", "node_id": 1}
 
 
+def test_a_run_that_makes_no_sense_does_not_hide_the_others(server, session, caplog):
+    broken = [{"id": 1, "input": "text", "task": None}, {"id": 2, "task": {}}]
+    session.answers["result"] = (200, [*broken, wire_result(3)])
+    assert [run.result_id for run in server.open_runs(1)] == [3]
+    assert "Result 1" in caplog.text
+
+
 def test_the_query_for_one_task_does_not_stick(server, session):
     session.answers["result"] = (200, [wire_result(1)])
     server.open_runs(1, task_id=101)

@@ -113,6 +113,12 @@ def test_reports_are_kept_until_removed(workspace, run, files, tmp_path):
     assert workspace.load_report(1) is None
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"status": "strange"}'])
+def test_a_report_that_was_cut_short_counts_as_none(workspace, files, content):
+    (workspace.folder(1) / "report.json").write_text(content)
+    assert workspace.load_report(1) is None
+
+
 def test_preparing_again_starts_from_nothing(workspace, run, files, task, database):
     (task / "output").write_text("of the first attempt")
     workspace.save_report(1, REPORT)

@@ -96,7 +96,8 @@ def make_runner(identity, tmp_path):
 
     def make(**options):
         options = {"relay_image": RELAY_IMAGE, "identity": identity, **options}
-        runner = DockerRunner(folder=tmp_path / "sandboxes", **options)
+        folder = tmp_path / options["identity"].instance
+        runner = DockerRunner(folder=folder, **options)
         runners.append(runner)
         return runner
 

@@ -4,11 +4,11 @@ Threads only feed the queue: the socket, the engine's events, the workers, the c
 is decided about runs is decided in `state.py`; all that is done, in `work.py`.
 """
 
+import contextlib
 import heapq
 import itertools
 import logging
 import queue
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -145,7 +145,7 @@ class Daemon:
         self._places, self._kill_on_exit, self._clock = places, kill_on_exit, clock
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._listener = listener(self.tell)
-        self._stopping = threading.Event()
+        self._stopping = False
         self._entries: dict[int, Entry] = {}
         self._finished: dict[int, float] = {}
         self._traces: dict[int, Trace] = {}
@@ -159,14 +159,14 @@ class Daemon:
         """Live until stopped; raises what made it impossible to go on."""
         try:
             self._open()
-            while not self._stopping.is_set():
+            while not self._stopping:
                 self.step(self._wait_for_message())
         finally:
             self._close()
 
     def stop(self) -> None:
-        """End the loop; safe to call from a signal handler."""
-        self._stopping.set()
+        """End the loop; safe to call from a signal handler, as this queue is (an Event is not)."""
+        self._stopping = True
         self._queue.put(None)
 
     def tell(self, message: Any) -> None:
@@ -193,19 +193,24 @@ class Daemon:
     def _log_in(self) -> bool:
         """Become known to the server, for as long as it takes; False when stopped meanwhile."""
         backoff = Backoff(first=1.0)
-        while not self._stopping.is_set():
+        while not self._stopping:
             try:
                 identity = self._server.log_in()
                 self._work = self._settle(identity)
             except (ServerUnreachable, ServerError) as error:
                 pause = backoff.pause()
                 log.warning("%s; trying to log in again in %.0f s", error, pause)
-                self._stopping.wait(pause)
+                self._wait_for_stop(pause)
             else:
                 self._node_id = identity.node_id
                 log.info("Logged in as %s", identity)
                 return True
         return False
+
+    def _wait_for_stop(self, seconds: float) -> None:
+        """Wait; nobody but `stop` has anything to tell before we are logged in."""
+        with contextlib.suppress(queue.Empty):
+            self._queue.get(timeout=seconds)
 
     def _close(self) -> None:
         self._listener.close()

@@ -143,8 +143,9 @@ class Server:
         query: dict[str, Any] = {"state": "open", "include": "task", "node_id": node_id}
         if task_id is not None:
             query["task_id"] = task_id
-        results = {result["id"]: result for result in self._pages("result", query)}
-        return [Assignment.from_wire(results[id_]) for id_ in sorted(results)]
+        runs = map(_assignment, self._pages("result", query))
+        by_id = {run.result_id: run for run in runs if run is not None}
+        return [by_id[id_] for id_ in sorted(by_id)]
 
     def wants(self, result_id: int) -> bool:
         """Whether the server still waits for a report on this run."""
@@ -261,6 +262,15 @@ class Server:
             yield from rows
             if len(rows) < _PAGE:
                 return
+
+
+def _assignment(result: dict[str, Any]) -> Assignment | None:
+    """What a result asks of us; None, and a line in the log, when that cannot be understood."""
+    try:
+        return Assignment.from_wire(result)
+    except (KeyError, TypeError) as error:
+        log.error("Result %s of the server makes no sense: %r", result.get("id"), error)
+        return None
 
 
 def _session() -> Any:

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from vantage6.common.encryption import DummyCryptor, RSACryptor
+from vantage6.common.encryption import DummyCryptor, RSACryptor, is_envelope
 from vantage6.common.exceptions import EncryptionError, ServerError, ServerUnreachable
 from vantage6.common.task_status import TaskStatus
 from vantage6.node.databases import Database, DatabaseMissing, Databases, is_readable_by
@@ -234,7 +234,7 @@ class RunWork:
 
     def _read_input(self, assignment: Assignment) -> bytes:
         try:
-            input_ = self._cryptor.decrypt_str_to_bytes(assignment.input)
+            input_ = decode_input(self._cryptor, assignment.input)
             self._settings.policy.check_input(input_)
         except EncryptionError as error:
             raise CannotStart(
@@ -404,6 +404,24 @@ class RunWork:
             # The algorithm ran as a user of its image and made folders of its own.
             self._runner.empty(self._workspace.folder(result_id))
             self._workspace.remove(result_id)
+
+
+def decode_input(cryptor: RSACryptor | DummyCryptor, text: str) -> bytes:
+    """The bytes of an input as the algorithm will read them.
+
+    Without encryption, scripts may have sent plain JSON instead of base64; it stays as it is.
+
+    Raises
+    ------
+    EncryptionError
+        When it cannot be decrypted, or is encrypted where nothing should be.
+    """
+    try:
+        return cryptor.decrypt_str_to_bytes(text)
+    except EncryptionError:
+        if isinstance(cryptor, RSACryptor) or is_envelope(text):
+            raise
+        return text.encode()
 
 
 def _report(status: TaskStatus, reason: str) -> Report:

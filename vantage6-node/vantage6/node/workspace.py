@@ -15,13 +15,13 @@ them is open to everybody by its mode, below a folder that only the node may ent
 """
 
 import json
+import logging
 import os
 import shutil
 import stat
 from dataclasses import asdict
 from pathlib import Path
 
-from vantage6.common.encryption import write_private_file
 from vantage6.common.exceptions import Vantage6Error
 from vantage6.common.task_status import TaskStatus
 from vantage6.node.databases import Database
@@ -31,6 +31,8 @@ from vantage6.node.state import Assignment, Report
 _REPORT = "report.json"
 _FOR_ALL = 0o777
 _OUTPUT = "output"
+
+log = logging.getLogger(__name__)
 
 
 class OutputUnusable(Vantage6Error):
@@ -117,17 +119,25 @@ class Workspace:
             os.close(descriptor)
 
     def save_report(self, result_id: int, report: Report) -> None:
-        """Keep a report on disk until the server has it."""
-        content = json.dumps(asdict(report)).encode()
-        write_private_file(self.folder(result_id) / _REPORT, content)
+        """Keep a report on disk until the server has it.
+
+        Not forced through to the platter: after a power cut the container is still there to
+        tell the same, and the wait would be part of every run.
+        """
+        partial = self.folder(result_id) / f"{_REPORT}.part"
+        partial.write_text(json.dumps(asdict(report)), encoding="utf-8")
+        partial.replace(partial.with_name(_REPORT))
 
     def load_report(self, result_id: int) -> Report | None:
         """The report of an earlier process of this node that was not delivered."""
         try:
             content = json.loads((self.folder(result_id) / _REPORT).read_bytes())
+            return Report(**{**content, "status": TaskStatus(content["status"])})
         except FileNotFoundError:
             return None
-        return Report(**{**content, "status": TaskStatus(content["status"])})
+        except (ValueError, TypeError, KeyError) as error:
+            log.warning("The report of run %d cannot be read: %s", result_id, error)
+            return None
 
     def remove(self, result_id: int) -> None:
         """Delete all files of a run but those that later runs of its run id may use.

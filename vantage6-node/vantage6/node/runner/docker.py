@@ -253,8 +253,6 @@ class DockerRunner:
         """Stop watching; remove sandboxes without a run, and with `kill` the runs as well."""
         self._closing.set()
         self._sandbox_wanted.set()
-        if self._stream is not None:
-            self._stream.close()
         if self._keeper is not None:
             # What it is just making would be left behind.
             self._keeper.join(_KEEPER_SECONDS)
@@ -262,6 +260,8 @@ class DockerRunner:
                 for result_id in list(self._containers):
                     self.remove(result_id)
             self._pool.close()
+        if self._stream is not None:
+            self._stream.close()
         if self._api is not None:
             self._api.close()
 
@@ -275,10 +275,10 @@ class DockerRunner:
             relay = relays.get(container["HostConfig"]["NetworkMode"].partition(":")[2])
             sandbox = self._pool.adopt(relay) if relay else None
             self._containers[_result_id(container)] = _Container(container["Id"], sandbox)
-        sandboxes = [container.sandbox for container in self._containers.values()]
-        used = {sandbox.relay_id for sandbox in sandboxes if sandbox}
-        for relay_id in relays.keys() - used:
+        sandboxes = [run.sandbox for run in self._containers.values() if run.sandbox]
+        for relay_id in relays.keys() - {sandbox.relay_id for sandbox in sandboxes}:
             self._pool.discard(relays[relay_id])
+        self._pool.sweep({sandbox.name for sandbox in sandboxes})
         for cleaner in self._list("cleaner"):
             self._remove_container(cleaner["Id"])
         return {_result_id(container): _trace(container) for container in found}

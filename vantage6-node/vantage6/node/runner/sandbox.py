@@ -124,6 +124,12 @@ class SandboxPool:
         """Remove a relay of an earlier process of this node."""
         self._remove(self.adopt(relay))
 
+    def sweep(self, used: set[str]) -> None:
+        """Remove folders of sandboxes that are gone, all but the named ones."""
+        for folder in self._folder.iterdir():
+            if folder.name not in used:
+                shutil.rmtree(folder, ignore_errors=True)
+
     def check_image(self) -> None:
         """Raise ImageMissing when no relay can be made."""
         try:
@@ -151,28 +157,36 @@ class SandboxPool:
         name = secrets.token_hex(4)
         folder = self._make_folder(name)
         with talking_to_engine():
-            relay_id: str = self._api.create_container(
-                self._image,
-                name=self._identity.relay_name(name),
-                hostname="algorithm",
-                user=f"{_socket_owner()[0]}:{_socket_owner()[1]}",
-                labels={**self._identity.labels(RELAY), SANDBOX_LABEL: name},
-                host_config=self._api.create_host_config(
-                    network_mode="none",
-                    extra_hosts={PROXY_HOST: "127.0.0.1"},
-                    dns=["127.0.0.1"],
-                    read_only=True,
-                    sysctls={"net.ipv4.ip_unprivileged_port_start": "0"},
-                    mounts=[
-                        docker.types.Mount(
-                            _MOUNT_POINT, str(self._host_path(folder)), "bind", read_only=True
-                        )
-                    ],
-                    **hardening(_RELAY_LIMITS),
-                ),
-            )["Id"]
-            self._api.start(relay_id)
-        return Sandbox(name, relay_id, folder)
+            sandbox = Sandbox(name, self._create_relay(name, folder), folder)
+            try:
+                self._api.start(sandbox.relay_id)
+            except APIError:
+                self._remove(sandbox)
+                raise
+        return sandbox
+
+    def _create_relay(self, name: str, folder: Path) -> str:
+        uid, gid = _socket_owner()
+        mount = docker.types.Mount(
+            _MOUNT_POINT, str(self._host_path(folder)), "bind", read_only=True
+        )
+        relay: dict[str, str] = self._api.create_container(
+            self._image,
+            name=self._identity.relay_name(name),
+            hostname="algorithm",
+            user=f"{uid}:{gid}",
+            labels={**self._identity.labels(RELAY), SANDBOX_LABEL: name},
+            host_config=self._api.create_host_config(
+                network_mode="none",
+                extra_hosts={PROXY_HOST: "127.0.0.1"},
+                dns=["127.0.0.1"],
+                read_only=True,
+                sysctls={"net.ipv4.ip_unprivileged_port_start": "0"},
+                mounts=[mount],
+                **hardening(_RELAY_LIMITS),
+            ),
+        )
+        return relay["Id"]
 
     def _make_folder(self, name: str) -> Path:
         folder = self._folder / name
