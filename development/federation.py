@@ -21,8 +21,10 @@ from typing import Any
 
 import psutil
 import yaml
+from docker.models.containers import Container
 
 from development.console import SetupError, last_line
+from development.engine import ensure_engine
 from vantage6.client import Client
 from vantage6.common.encryption import RSACryptor
 
@@ -334,7 +336,7 @@ def living_processes(folder: Path) -> list[psutil.Process]:
 
 
 def remove(folder: Path) -> None:
-    """Stop what a federation in this folder left running, and delete the folder."""
+    """End what a federation in this folder left running, however it ended, and delete it."""
     processes = living_processes(folder)
     # Nodes come after the server in the list and need it to the end.
     for process in reversed(processes):
@@ -343,7 +345,18 @@ def remove(folder: Path) -> None:
     for process in stubborn:
         _signal(process.kill)
     psutil.wait_procs(stubborn)
+    for container in containers(folder):
+        container.remove(force=True)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def containers(folder: Path) -> list[Container]:
+    """The containers of the nodes of the federation in a folder."""
+    names = [path.stem for path in folder.glob("*/*.yaml") if path.parent.name != "server"]
+    if not names:
+        return []
+    found = ensure_engine().containers.list(all=True)
+    return [container for container in found if container.labels.get("node") in names]
 
 
 def run_command(*command: str) -> str:
