@@ -355,7 +355,7 @@ def containers(folder: Path) -> list[Container]:
     names = [path.stem for path in folder.glob("*/*.yaml") if path.parent.name != "server"]
     if not names:
         return []
-    found = ensure_engine().containers.list(all=True)
+    found = ensure_engine().containers.list(all=True, ignore_removed=True)
     return [container for container in found if container.labels.get("node") in names]
 
 

@@ -1,6 +1,7 @@
 """Sockets: who may connect, where they are put, what they hear and may say."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -31,7 +32,7 @@ from vantage6.server.service.event import (
     record,
     result_status,
 )
-from vantage6.server.websocket import IDLE_SECONDS, Sockets
+from vantage6.server.websocket import IDLE_SECONDS, RIGHTS_SECONDS, Sockets
 
 Connect = Callable[..., Listener]
 VIEW_TASKS = rule("task", Scope.ORGANIZATION, Operation.VIEW)
@@ -366,6 +367,36 @@ class TestRooms:
     @pytest.mark.parametrize("room", [None, 1, {}, ["all_users"], "all_users "])
     def test_nonsense_is_no_room(self, connect: Connect, researcher: User, room: Any) -> None:
         assert connect(researcher).call("join_room", room) == {"msg": "You may not be in that room"}
+
+    def test_rights_are_followed_while_connected(
+        self,
+        app: Flask,
+        connect: Connect,
+        hub: EventHub,
+        sockets: Sockets,
+        make: Factory,
+        researcher: User,
+        collaboration: Collaboration,
+    ) -> None:
+        listener = connect(researcher)
+        later = make.collaboration(researcher.organization)
+        with app.extensions["database"].transaction() as writing:
+            writing.get(Collaboration, collaboration.id).organizations.clear()
+        sockets.check(now=time.time() + RIGHTS_SECONDS)
+        hub.publish(Event("left", None, (collaboration_room(collaboration.id),)))
+        hub.publish(Event("joined", None, (collaboration_room(later.id),)))
+        assert "left" not in [name for name, _ in listener.hear_until("joined")]
+
+    def test_who_is_gone_is_closed(
+        self, app: Flask, connect: Connect, sockets: Sockets, researcher: User
+    ) -> None:
+        listener = connect(researcher, "/admin")
+        with app.extensions["database"].transaction() as writing:
+            writing.delete(writing.get(User, researcher.id))
+        soon = time.time() + RIGHTS_SECONDS
+        sockets.check(now=soon)
+        sockets.check(now=soon)
+        assert listener.wait_until_gone()
 
     def test_a_room_that_became_visible_can_be_joined(
         self, connect: Connect, hub: EventHub, make: Factory, researcher: User

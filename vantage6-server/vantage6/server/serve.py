@@ -149,6 +149,7 @@ class _Server(BaseApplication):
             "logger_class": _Log,
             "proc_name": "vserver-local",
             "post_worker_init": self._announce,
+            "worker_exit": self._close_database,
             "on_exit": self._withdraw,
         }
         # Later versions of gunicorn open a control socket unless told otherwise.
@@ -178,6 +179,11 @@ class _Server(BaseApplication):
             unfinished.write_text(f"{self._url}\n", encoding="utf-8")
             unfinished.replace(self._ready_file)
         print(f"listening on {self._url}", flush=True)
+
+    def _close_database(self, _arbiter: Arbiter, _worker: ThreadWorker) -> None:
+        # With the last connection SQLite folds its log back into the one file.
+        if self._flask:
+            self._flask.extensions["database"].dispose()
 
     def _withdraw(self, _arbiter: Arbiter) -> None:
         if self._ready_file:

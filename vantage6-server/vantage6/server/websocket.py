@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import socketio
@@ -40,6 +40,8 @@ PING_TIMEOUT = 60
 MESSAGE_LIMIT = 100_000
 # How often connections are looked through for those that must be closed.
 CHECK_SECONDS = 1.0
+# How often it is looked up what somebody who is connected may do by now.
+RIGHTS_SECONDS = 60.0
 # How long a transport may stay open on which nobody has shown a token.
 IDLE_SECONDS = 10.0
 
@@ -65,10 +67,14 @@ class Connection:
     sid: str
     engine_sid: str
     namespace: str
+    # The moment from which on it must not stay open.
     expires: float
     # None for one whose token was over when it connected: it is told so and then closed.
     identity: Identity | None = None
     name: str | None = None
+    claims: dict[str, Any] = field(default_factory=dict)
+    # When its rights were looked up last.
+    looked_up: float = field(default_factory=time.time)
 
 
 class Sockets:
@@ -133,7 +139,7 @@ class Sockets:
             raise SocketRefused(str(error)) from error
         if identity.kind is Kind.CONTAINER:
             raise SocketRefused("This is not for a container")
-        return self._connection(namespace, claims["exp"], identity, name)
+        return self._connection(namespace, claims["exp"], identity, name, claims)
 
     def find(self) -> Connection | None:
         """The connection of the current request, if it has an identity."""
@@ -199,7 +205,10 @@ class Sockets:
         log.warning("A container of node %s failed, of result %s", identity.id, result_id)
 
     def check(self, now: float) -> None:
-        """Close what must not stay open: expired or revoked, gone half way, never logged in."""
+        """Close what must not stay open, and follow the rights of those who may.
+
+        Closed is who expired, was revoked, went half way or never logged in.
+        """
         with self._lock:
             connections = list(self._connections.values())
         # Looked at after the connections, so that each of these had its transport before.
@@ -209,6 +218,8 @@ class Sockets:
                 self.remove(connection.sid)
             elif connection.expires <= now:
                 self._expire(connection)
+            elif connection.identity and now - connection.looked_up >= RIGHTS_SECONDS:
+                self._look_up(connection, now)
         used = {connection.engine_sid for connection in connections}
         self._close_idle({sid: transports[sid] for sid in transports.keys() - used}, now)
 
@@ -228,6 +239,22 @@ class Sockets:
         if connection.identity:
             server.emit(EXPIRED, "", to=connection.sid, namespace=connection.namespace)
         server.disconnect(connection.sid, namespace=connection.namespace)
+
+    def _look_up(self, connection: Connection, now: float) -> None:
+        """Let somebody hear what may be heard by now: roles and memberships change."""
+        connection.looked_up = now
+        try:
+            with self._database.reading() as session:
+                connection.identity = authentication.identify(session, connection.claims)
+        except Unauthorized:
+            connection.expires = now
+            return
+        if connection.namespace == TASKS:
+            server, sid = self.io.server, connection.sid
+            current, allowed = set(server.rooms(sid, TASKS)), self.rooms(connection.identity)
+            for room in current - allowed - {sid}:
+                server.leave_room(sid, room, namespace=TASKS)
+            self.enter(connection, allowed - current)
 
     def _close_idle(self, idle: dict[str, Any], now: float) -> None:
         self._idle_since = {sid: self._idle_since.get(sid, now) for sid in idle}
