@@ -381,7 +381,8 @@ class TestRooms:
         listener = connect(researcher)
         later = make.collaboration(researcher.organization)
         with app.extensions["database"].transaction() as writing:
-            writing.get(Collaboration, collaboration.id).organizations.clear()
+            known = writing.get_one(Collaboration, collaboration.id)
+            known.organizations.clear()
         sockets.check(now=time.time() + RIGHTS_SECONDS)
         hub.publish(Event("left", None, (collaboration_room(collaboration.id),)))
         hub.publish(Event("joined", None, (collaboration_room(later.id),)))
