@@ -10,7 +10,7 @@ import pytest
 from vantage6.node.runner import docker as engine_runner
 from vantage6.node.runner import engine as engine_module
 from vantage6.node.runner.interface import ContainerEnded, EngineUnreachable, ImageMissing
-from vantage6.node.runner.settings import INSTANCE_LABEL, Identity
+from vantage6.node.runner.settings import INSTANCE_LABEL, SANDBOX_LABEL, Identity
 from vantage6.node.state import Trace
 
 pytestmark = pytest.mark.docker
@@ -66,9 +66,9 @@ def test_a_sandbox_is_used_again(runner, probe, notices):
 
 def test_a_relay_that_dies_is_replaced(runner, probe, notices, engine, identity):
     _, settings = probe("")
-    runner.create(settings)
-    for relay in ours(engine, identity, "relay"):
-        relay.kill()
+    sandbox = runner.create(settings).name
+    (relay,) = [r for r in ours(engine, identity, "relay") if r.labels[SANDBOX_LABEL] == sandbox]
+    relay.kill()
     with pytest.raises(EngineUnreachable):
         runner.start(settings.result_id)
     runner.create(settings)

@@ -246,6 +246,18 @@ def wait_until_ready(house, run):
     raise AssertionError("the other run did not get ready")
 
 
+def test_nothing_can_be_left_for_the_next_run_in_the_same_sandbox(house):
+    """The engine shares these files among all containers of one network."""
+    found = house.report("""
+files = ["/etc/hosts", "/etc/resolv.conf", "/etc/hostname"]
+report([[f for f in files if can(open, f, "a")], [open(f).read() for f in files]])
+""")
+    assert found == [
+        [],
+        ["127.0.0.1 localhost proxyserver\n", "nameserver 127.0.0.1\n", "algorithm\n"],
+    ]
+
+
 def test_the_container_of_another_run_is_out_of_reach(house):
     other = house.start(LISTENS, run_id=7777)
     wait_until_ready(house, other)

@@ -351,7 +351,7 @@ class DockerRunner:
                     "bind",
                     read_only=mount.read_only,
                 )
-                for mount in settings.mounts
+                for mount in (*settings.mounts, *self._pool.network_mounts)
             ],
             **hardening(settings.limits),
         )

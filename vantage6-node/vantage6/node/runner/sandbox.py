@@ -15,9 +15,9 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import docker
@@ -26,9 +26,24 @@ from docker.errors import APIError, ImageNotFound, NotFound
 from vantage6.node.globals import PROXY_HOST
 from vantage6.node.runner.engine import talking_to_engine
 from vantage6.node.runner.interface import ImageMissing
-from vantage6.node.runner.settings import RELAY, SANDBOX_LABEL, Identity, Limits, hardening
+from vantage6.node.runner.settings import (
+    RELAY,
+    SANDBOX_LABEL,
+    Identity,
+    Limits,
+    Mount,
+    hardening,
+)
 
 _MOUNT_POINT = "/run/vantage6"
+_HOST_NAME = "algorithm"
+# All containers of one network share these files of the engine's, and may write to them. A run
+# could leave something there for the next one in its sandbox, so each sees ours instead.
+_NETWORK_FILES = {
+    "/etc/hosts": f"127.0.0.1 localhost {PROXY_HOST}\n",
+    "/etc/resolv.conf": "nameserver 127.0.0.1\n",
+    "/etc/hostname": f"{_HOST_NAME}\n",
+}
 _RELAY_LIMITS = Limits(memory=64 * 2**20, cpus=1.0, pids=64)
 _NOBODY = 65534
 
@@ -62,6 +77,11 @@ class SandboxPool:
         Where the engine finds one of our paths.
     spare : int
         How many are kept ready besides those in use.
+
+    Attributes
+    ----------
+    network_mounts : tuple of Mount
+        What every container in a sandbox has to get besides its own.
     """
 
     def __init__(
@@ -81,6 +101,7 @@ class SandboxPool:
         self._closed = False
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
+        self.network_mounts = tuple(self._write_network_files())
 
     def take(self) -> Sandbox:
         """A sandbox for one run: a ready one, else one made now."""
@@ -127,7 +148,7 @@ class SandboxPool:
     def sweep(self, used: set[str]) -> None:
         """Remove folders of sandboxes that are gone, all but the named ones."""
         for folder in self._folder.iterdir():
-            if folder.name not in used:
+            if folder.is_dir() and folder.name not in used:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def check_image(self) -> None:
@@ -173,13 +194,11 @@ class SandboxPool:
         relay: dict[str, str] = self._api.create_container(
             self._image,
             name=self._identity.relay_name(name),
-            hostname="algorithm",
+            hostname=_HOST_NAME,
             user=f"{uid}:{gid}",
             labels={**self._identity.labels(RELAY), SANDBOX_LABEL: name},
             host_config=self._api.create_host_config(
                 network_mode="none",
-                extra_hosts={PROXY_HOST: "127.0.0.1"},
-                dns=["127.0.0.1"],
                 read_only=True,
                 sysctls={"net.ipv4.ip_unprivileged_port_start": "0"},
                 mounts=[mount],
@@ -187,6 +206,15 @@ class SandboxPool:
             ),
         )
         return relay["Id"]
+
+    def _write_network_files(self) -> Iterator[Mount]:
+        for target, content in _NETWORK_FILES.items():
+            path = self._folder / PurePosixPath(target).name
+            # not into the old one, which nobody may write to
+            path.unlink(missing_ok=True)
+            path.write_text(content, encoding="ascii")
+            path.chmod(0o444)
+            yield Mount(path, PurePosixPath(target))
 
     def _make_folder(self, name: str) -> Path:
         folder = self._folder / name
