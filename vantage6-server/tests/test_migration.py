@@ -86,10 +86,10 @@ def test_a_file_that_is_no_database_is_said(url: URL) -> None:
         _look(url)
 
 
-def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
-    url = make_url(f"sqlite:///{tmp_path}/no/server.sqlite")
-    with pytest.raises(ConfigurationError, match="cannot be opened: unable to open"):
-        _look(url)
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match="cannot be made: File exists"):
+        _look(make_url(f"sqlite:///{tmp_path}/file/server.sqlite"))
 
 
 def _look(url: URL) -> None:

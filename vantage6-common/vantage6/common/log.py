@@ -5,6 +5,7 @@ import logging.handlers
 import sys
 
 from vantage6.common.context import InstanceContext
+from vantage6.common.exceptions import ConfigurationError
 
 # These tell of every single request or frame at INFO.
 _NOISY = (
@@ -25,6 +26,11 @@ def setup_logging(context: InstanceContext) -> None:
     """Send the root logger where the configuration of an instance says.
 
     May be called again, for instance after a fork: it replaces its own handlers.
+
+    Raises
+    ------
+    ConfigurationError
+        When the log file cannot be written.
     """
     config = context.config["logging"]
     formatter = logging.Formatter(config["format"], config["datefmt"])
@@ -41,10 +47,15 @@ def setup_logging(context: InstanceContext) -> None:
 
 def _file_handler(context: InstanceContext) -> logging.Handler:
     config = context.config["logging"]
-    context.log_file.parent.mkdir(parents=True, exist_ok=True)
-    return logging.handlers.RotatingFileHandler(
-        context.log_file,
-        maxBytes=config["max_size"] * 1024,
-        backupCount=config["backup_count"],
-        encoding="utf-8",
-    )
+    try:
+        context.log_file.parent.mkdir(parents=True, exist_ok=True)
+        return logging.handlers.RotatingFileHandler(
+            context.log_file,
+            maxBytes=config["max_size"] * 1024,
+            backupCount=config["backup_count"],
+            encoding="utf-8",
+        )
+    except OSError as error:
+        raise ConfigurationError(
+            f"The log file {context.log_file} cannot be written: {error.strerror}"
+        ) from error

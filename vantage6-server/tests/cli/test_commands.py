@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from served import run as run_process
 from served import write_config, write_import
 
 from vantage6.common import __version__
@@ -193,6 +194,27 @@ class TestBadConfigurations:
         done = run("migrate", "--config", write_config(tmp_path, uri=uri))
         assert done.exit_code == 1
         assert reason in done.stderr
+
+    @pytest.mark.parametrize(
+        ("which", "sentence"),
+        [
+            ("log", "The log file {path}/server.log cannot be written: File exists"),
+            ("data", "The secret {path}/jwt_secret cannot be read or written: File exists"),
+        ],
+    )
+    def test_folders_that_cannot_be_made(self, tmp_path: Path, which: str, sentence: str) -> None:
+        path = tmp_path / "file"
+        path.write_text("")
+        folders = {"log": str(tmp_path / "log"), "data": str(tmp_path / "data"), which: str(path)}
+        # In a process of its own, since it sets up logging.
+        done = run_process("start", "--config", write_config(tmp_path, directories=folders))
+        assert done.returncode == 1
+        assert done.stderr == f"Error: {sentence.format(path=path)}\n"
+
+    def test_a_ready_file_without_a_folder(self, config: Path, tmp_path: Path) -> None:
+        done = run_process("start", "--config", config, "--ready-file", tmp_path / "no" / "url")
+        assert done.returncode == 1
+        assert done.stderr == f"Error: There is no folder {tmp_path / 'no'}\n"
 
     def test_none_at_all(self) -> None:
         done = run("files", "--user")

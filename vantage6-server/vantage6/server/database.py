@@ -32,7 +32,7 @@ class Database:
     """
 
     def __init__(self, uri: str, data_dir: Path | None = None) -> None:
-        self.engine = _create_engine(_complete(uri, data_dir))
+        self.engine = _create_engine(complete_uri(uri, data_dir))
         self.sessions = sessionmaker(expire_on_commit=False)
         self._readers = self.engine
         self._writers = self.engine.execution_options(**{_WRITES: True})
@@ -80,7 +80,14 @@ def database_uri(config: Mapping[str, Any]) -> str:
     return os.environ.get(URI_VARIABLE) or config["uri"]
 
 
-def _complete(uri: str, data_dir: Path | None) -> URL:
+def complete_uri(uri: str, data_dir: Path | None = None) -> URL:
+    """Where a database is in full: with the driver, and with the whole path of a file.
+
+    Raises
+    ------
+    ConfigurationError
+        When it cannot be read, or is not one for a server.
+    """
     try:
         url = make_url(uri)
     except ArgumentError as error:
@@ -91,30 +98,49 @@ def _complete(uri: str, data_dir: Path | None) -> URL:
         return url
     if not url.database or url.database == ":memory:":
         raise ConfigurationError("The uri of an SQLite database must name a file")
-    path = (data_dir or Path()) / url.database
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return url.set(database=str(path))
+    return url.set(database=str((data_dir or Path()) / url.database))
+
+
+def create_plain_engine(url: URL, **options: Any) -> Engine:
+    """An engine as the library makes it; the folder of an SQLite file is made if need be.
+
+    Raises
+    ------
+    ConfigurationError
+        When there is no driver, or no such folder can be made.
+    """
+    try:
+        if url.get_backend_name() == "sqlite" and url.database:
+            _make_private_file(Path(url.database))
+        # Else values, such as inputs and hashes of passwords, would stand in errors and logs.
+        return create_engine(url, hide_parameters=True, **options)
+    except (ModuleNotFoundError, NoSuchModuleError) as error:
+        raise ConfigurationError(
+            f"There is no driver for {url.get_backend_name()} databases here; that for "
+            "PostgreSQL comes with `pip install vantage6-server[postgresql]`"
+        ) from error
+    except OSError as error:
+        raise ConfigurationError(
+            f"The folder of the database {url.database} cannot be made: {error.strerror}"
+        ) from error
+
+
+def _make_private_file(path: Path) -> None:
+    """Make the file of a database for its owner alone; one that is there stays as it is."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        path.touch(mode=0o600)
 
 
 def _create_engine(url: URL) -> Engine:
     # Far fewer than there are threads: a request holds one for moments only.
     pool = {"pool_size": 10, "max_overflow": 54, "pool_timeout": 30}
     if url.get_backend_name() != "sqlite":
-        return _create_server_engine(url, pool)
-    engine = create_engine(url, connect_args={"timeout": SQLITE_TIMEOUT}, **pool)
+        return create_plain_engine(url, pool_pre_ping=True, **pool)
+    engine = create_plain_engine(url, connect_args={"timeout": SQLITE_TIMEOUT}, **pool)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
-
-
-def _create_server_engine(url: URL, pool: dict[str, int]) -> Engine:
-    try:
-        return create_engine(url, pool_pre_ping=True, **pool)
-    except (ModuleNotFoundError, NoSuchModuleError) as error:
-        raise ConfigurationError(
-            f"There is no driver for {url.get_backend_name()} databases here; that for "
-            "PostgreSQL comes with `pip install vantage6-server[postgresql]`"
-        ) from error
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

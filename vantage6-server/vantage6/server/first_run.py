@@ -163,7 +163,7 @@ def load_secret(config: dict[str, Any], data_dir: Path) -> str:
         return _check_secret(config["jwt_secret_key"], "jwt_secret_key in the configuration")
     path = data_dir / SECRET_FILE
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
             _write_once(path, secrets.token_urlsafe(48))
         path.chmod(0o600)

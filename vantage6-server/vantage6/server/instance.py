@@ -14,7 +14,7 @@ from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.log import setup_logging
 from vantage6.server import first_run, migration
 from vantage6.server.configuration import has_predictable_secret
-from vantage6.server.database import Database, database_uri
+from vantage6.server.database import complete_uri, database_uri
 from vantage6.server.service.fixture import drop_all, insert_fixture, read_fixture
 
 if TYPE_CHECKING:
@@ -25,13 +25,7 @@ log = logging.getLogger(__name__)
 
 def database_url(context: InstanceContext) -> URL:
     """Where the database of a server is, with a relative SQLite path resolved."""
-    # Hashes of passwords and the secret for tokens are kept there.
-    context.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = Database(database_uri(context.config), context.data_dir)
-    try:
-        return database.engine.url
-    finally:
-        database.dispose()
+    return complete_uri(database_uri(context.config), context.data_dir)
 
 
 def start(
@@ -55,6 +49,8 @@ def start(
 
     setup_logging(context)
     if ready_file:
+        if not ready_file.parent.is_dir():
+            raise ConfigurationError(f"There is no folder {ready_file.parent}")
         # One that an earlier run left would be taken for ours.
         ready_file.unlink(missing_ok=True)
     listener = bind(ip or context.config["ip"], context.config["port"] if port is None else port)

@@ -15,12 +15,13 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, event, inspect, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import NullPool
 
 from vantage6.common.exceptions import ConfigurationError
+from vantage6.server.database import create_plain_engine
 
 # It tells of every look at the database; the revisions that were applied are told by the server.
 logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -115,9 +116,9 @@ def _refuse_foreign_tables(connection: Connection) -> None:
 def _exclusive_engine(url: URL) -> Engine:
     """An engine of its own: while tables are rebuilt, foreign keys must not be enforced."""
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, poolclass=NullPool)
+        return create_plain_engine(url, poolclass=NullPool)
     timeout = {"timeout": _SQLITE_TIMEOUT_SECONDS}
-    engine = create_engine(url, poolclass=NullPool, connect_args=timeout)
+    engine = create_plain_engine(url, poolclass=NullPool, connect_args=timeout)
     event.listen(engine, "connect", _leave_transactions_to_us)
     event.listen(engine, "begin", _begin_writing)
     return engine
