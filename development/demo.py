@@ -22,8 +22,8 @@ from development.federation import Federation, Hospital
 from development.images import ensure_average_image, ensure_relay_image
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDER = ROOT / ".demo"
-LOCK = ROOT / ".cache" / "demo.lock"
+FOLDER = Path(os.environ.get("DEMO_FOLDER", ROOT / ".demo")).absolute()
+LOCK = FOLDER.with_name(f"{FOLDER.name}.lock")
 KEPT = FOLDER / "kept"
 TOLERANCE = 1e-12
 
@@ -154,7 +154,6 @@ The logs of the server and the nodes are in {members.folder}.
 @contextmanager
 def only_demo(also_kept: bool = False) -> Iterator[None]:
     """Be the only demo of this folder, and clean up after one that was killed."""
-    LOCK.parent.mkdir(parents=True, exist_ok=True)
     with LOCK.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

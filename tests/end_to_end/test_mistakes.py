@@ -149,23 +149,6 @@ def test_a_server_that_is_not_there_yet(image, hospitals, tmp_path):
         members.stop()
 
 
-def test_a_second_demo_beside_a_running_one(image):
-    from development import demo
-
-    with demo.only_demo():
-        result = subprocess.run(
-            [COMMANDS / "python", "-m", "development.demo"],
-            cwd=demo.ROOT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    assert result.returncode == 1
-    assert "another `make demo`" in result.stderr
-    assert "Traceback" not in result.stderr
-
-
 def test_an_interrupted_start_leaves_nothing(federation):
     """Ctrl-C on a node that still waits for its server ends it at once and without a trace."""
     config = federation.write_node_config(federation.hospitals[0])
