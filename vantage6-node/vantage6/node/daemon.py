@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from vantage6.common.exceptions import IllegalTransition, ServerError, ServerUnreachable
 from vantage6.common.retry import Backoff
+from vantage6.common.task_status import is_failure
 from vantage6.node import state
 from vantage6.node.runner.interface import ContainerEnded, EngineBack, Runner, RunnerError
 from vantage6.node.server import ApiKeyRefused, Identity, Server
@@ -391,7 +392,7 @@ class Daemon:
         if type(event) in _PHASES:
             entry.timeline.mark(_PHASES[type(event)])
         if isinstance(event, state.Delivered):
-            log.info("%s: %s (ms: %s)", entry.run.assignment, entry.run.status, entry.timeline)
+            _log_end(entry)
         self._carry_out(entry, actions)
         if entry.run.phase is Phase.DONE:
             self._finished[result_id] = self._clock()
@@ -434,6 +435,14 @@ class Daemon:
 
     def _on_fatal(self, message: Fatal) -> None:
         raise message.error
+
+
+def _log_end(entry: Entry) -> None:
+    """One line per run: how it ended, the reason if it failed, and what took how long."""
+    report = entry.run.report
+    reason = report.log.partition("\n")[0] if report and is_failure(report.status) else ""
+    ending = f"{entry.run.status}: {reason}" if reason else entry.run.status
+    log.info("%s: %s (ms: %s)", entry.run.assignment, ending, entry.timeline)
 
 
 _HANDLERS: dict[type, Callable[[Daemon, Any], None]] = {

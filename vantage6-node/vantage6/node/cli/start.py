@@ -9,6 +9,7 @@ import click
 from vantage6.common import __version__
 from vantage6.common.cli import instance_options, select_context
 from vantage6.common.context import InstanceContext
+from vantage6.common.exceptions import Vantage6Error
 from vantage6.common.log import setup_logging
 from vantage6.node import assembly
 from vantage6.node.configuration import NodeSchema
@@ -60,14 +61,19 @@ def start(
     # That a connection was lost is for us to say.
     logging.getLogger("engineio.client").setLevel(logging.ERROR)
     log.info("vantage6 node %s: %s, environment %s", __version__, context.name, environment)
-    daemon = assembly.build(
-        context,
-        dockerized=dockerized,
-        kill_on_exit=kill_on_exit,
-        replace_public_key=replace_public_key,
-    )
-    _stop_on_signals(daemon)
-    daemon.run()
+    try:
+        daemon = assembly.build(
+            context,
+            dockerized=dockerized,
+            kill_on_exit=kill_on_exit,
+            replace_public_key=replace_public_key,
+        )
+        _stop_on_signals(daemon)
+        daemon.run()
+    except Vantage6Error as error:
+        # The log file shall say it too; the command ends with it as its last line.
+        log.critical("The node cannot go on: %s", error)
+        raise
     log.info("The node has stopped")
 
 
