@@ -57,5 +57,6 @@ def container_token(result: Result, **subject: Any) -> str:
             "image": result.task.image,
             "database": result.task.database,
             **subject,
-        }
+        },
+        result.node.credential_version,
     )

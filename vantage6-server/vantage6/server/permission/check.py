@@ -7,7 +7,7 @@ same refusal (403) for what does not exist and for what is not theirs.
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, literal, or_, select, true
+from sqlalchemy import ColumnElement, Select, false, literal, or_, select, true
 from sqlalchemy.orm import Session
 
 from vantage6.server.exceptions import Forbidden, NotFound
@@ -101,6 +101,19 @@ def reach(
     if not reaches:
         raise _forbidden(operation, model)
     return or_(*(condition(identity) for condition in reaches))
+
+
+def may_be_named(identity: Identity, model: type[Model]) -> ColumnElement[bool]:
+    """The condition that an object must fulfil for the caller to learn of it by a link."""
+    try:
+        condition = reach(identity, Operation.VIEW, model)
+    except Forbidden:
+        condition = false()
+    if model is Node:
+        # Who sees a collaboration sees the nodes in it.
+        collaborations = select(Collaboration.id).where(may_be_named(identity, Collaboration))
+        condition = condition | Node.collaboration_id.in_(collaborations)
+    return condition
 
 
 def _collaborations(identity: Identity) -> Select[int]:

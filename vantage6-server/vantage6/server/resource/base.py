@@ -24,8 +24,8 @@ M = TypeVar("M", bound=Model)
 
 Answer = tuple[Any, int] | tuple[Any, int, dict[str, str]]
 
-# Bytes that a caller may send who has not logged in.
-ANONYMOUS_BODY_LIMIT = 64 * 1024
+# Bytes of a body that is not one of data for or from an algorithm.
+SMALL_BODY_LIMIT = 64 * 1024
 
 
 class Resource(flask_restful.Resource):
@@ -38,6 +38,8 @@ class Resource(flask_restful.Resource):
     route: ClassVar[str]
     # Whether the token to show is one for refreshing.
     takes_refresh_token: ClassVar[bool] = False
+    # Whether bodies hold the data of algorithms, which may be as large as the server allows.
+    takes_data: ClassVar[bool] = False
     # Whether all methods leave the database as it is, whatever they are called.
     only_reads: ClassVar[bool] = False
 
@@ -50,8 +52,8 @@ class Resource(flask_restful.Resource):
         admitted = ADMISSION[self.route][method]
         if admitted:
             self._admit(admitted)
-        elif (request.content_length or 0) > ANONYMOUS_BODY_LIMIT:
-            raise BadRequest("The request is too large")
+        if not self.takes_data:
+            _refuse_large_body()
         writes = method != "GET" and not self.only_reads
         with self.database.session(writes=writes) as self.session:
             answer: Response | Answer = super().dispatch_request(*args, **kwargs)
@@ -111,6 +113,11 @@ class Resource(flask_restful.Resource):
         """Narrow a query by the arguments of the request."""
         return filters.apply(query, conditions, request.args)
 
+    def check_filter(self, name: str, model: type[Model]) -> None:
+        """Refuse to filter by what the caller may not see: what is found would tell of it."""
+        for id_ in request.args.getlist(name, int):
+            self.load(Operation.VIEW, model, id_)
+
     def page(self, query: Select[M], schema: Output, *, newest_first: bool = False) -> Answer:
         """The page of a query that the request asks for."""
         model: type[M] = query.column_descriptions[0]["entity"]
@@ -129,3 +136,11 @@ class Resource(flask_restful.Resource):
         if authentication.is_seen_long_ago(self.identity):
             with self.database.transaction() as session:
                 authentication.note_last_seen(session, self.identity)
+
+
+def _refuse_large_body() -> None:
+    """Refuse a body that is too large, or does not say how large it is, before it is read."""
+    if request.content_length is None and "Transfer-Encoding" in request.headers:
+        raise BadRequest("The request must say how long it is")
+    if (request.content_length or 0) > SMALL_BODY_LIMIT:
+        raise BadRequest("The request is too large")

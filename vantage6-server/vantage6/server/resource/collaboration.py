@@ -41,7 +41,7 @@ class Collaborations(Resource):
         query = self.filtered(self.visible(select(Collaboration)), FILTERS)
         for organization_id in request.args.getlist("organization_id", int):
             self.require(Operation.VIEW, Collaboration, organization_id)
-        return self.page(query, CollaborationOutput(self.session))
+        return self.page(query, CollaborationOutput(self.session, self.identity))
 
     def post(self) -> Answer:
         """Create a collaboration."""
@@ -55,7 +55,7 @@ class Collaborations(Resource):
         )
         self.session.add(collaboration)
         self.session.flush()
-        return CollaborationOutput(self.session).dump(collaboration), 200
+        return CollaborationOutput(self.session, self.identity).dump(collaboration), 200
 
 
 class OneCollaboration(Resource):
@@ -66,7 +66,7 @@ class OneCollaboration(Resource):
     def get(self, id: int) -> Answer:
         """Show a collaboration."""
         collaboration = self.load(Operation.VIEW, Collaboration, id)
-        return CollaborationOutput(self.session).dump(collaboration), 200
+        return CollaborationOutput(self.session, self.identity).dump(collaboration), 200
 
     def patch(self, id: int) -> Answer:
         """Change a collaboration."""
@@ -79,7 +79,7 @@ class OneCollaboration(Resource):
             service.set_members(self.session, collaboration, members)
         collaboration.update(values)
         self.session.flush()
-        return CollaborationOutput(self.session).dump(collaboration), 200
+        return CollaborationOutput(self.session, self.identity).dump(collaboration), 200
 
     def delete(self, id: int) -> Answer:
         """Delete a collaboration with its nodes and tasks."""
@@ -95,7 +95,7 @@ class CollaborationOrganizations(Resource):
     def get(self, id: int) -> Answer:
         """List the organizations of a collaboration."""
         self.load(Operation.VIEW, Collaboration, id)
-        return self.page(_members(id), OrganizationOutput(self.session))
+        return self.page(_members(id), OrganizationOutput(self.session, self.identity))
 
     def post(self, id: int) -> Answer:
         """Add an organization to a collaboration."""
@@ -124,7 +124,7 @@ class CollaborationOrganizations(Resource):
     def _all(self, id: int) -> Answer:
         self.session.flush()
         members = self.session.scalars(_members(id).order_by(Organization.id))
-        return OrganizationOutput(self.session).dump(members, many=True), 200
+        return OrganizationOutput(self.session, self.identity).dump(members, many=True), 200
 
 
 class CollaborationNodes(Resource):
@@ -136,7 +136,7 @@ class CollaborationNodes(Resource):
         """List the nodes of a collaboration."""
         self.load(Operation.VIEW, Collaboration, id)
         query = select(Node).where(Node.collaboration_id == id)
-        return self.page(query, NodeInCollaborationOutput(self.session))
+        return self.page(query, NodeInCollaborationOutput(self.session, self.identity))
 
     def post(self, id: int) -> Answer:
         """Move a node to a collaboration."""
@@ -148,7 +148,7 @@ class CollaborationNodes(Resource):
         self.session.flush()
         query = select(Node).where(Node.collaboration_id == id).order_by(Node.id)
         nodes = self.session.scalars(query)
-        return NodeInCollaborationOutput(self.session).dump(nodes, many=True), 201
+        return NodeInCollaborationOutput(self.session, self.identity).dump(nodes, many=True), 201
 
     def delete(self, id: int) -> Answer:
         """Take a node out of a collaboration."""
@@ -169,7 +169,7 @@ class CollaborationTasks(Resource):
         """List the tasks of a collaboration."""
         self.load(Operation.VIEW, Collaboration, id, by=Task)
         query = self.visible(select(Task).where(Task.collaboration_id == id))
-        return self.page(query, TaskOutput(self.session))
+        return self.page(query, TaskOutput(self.session, self.identity))
 
 
 def _members(collaboration_id: int) -> Select[Organization]:

@@ -82,7 +82,7 @@ def boolean(text: str) -> bool:
 def moment(text: str) -> datetime:
     """A date or a moment in ISO form; one without an offset is UTC."""
     value = datetime.fromisoformat(text)
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
+    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def member_of(kind: type[Enum]) -> Callable[[str], Enum]:
@@ -98,5 +98,5 @@ def includes(arguments: MultiDict[str, str], names: Iterable[str]) -> bool:
 def _condition(condition: Condition, name: str, values: list[str]) -> ColumnElement[bool]:
     try:
         return condition(values)
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, OverflowError) as error:
         raise BadRequest(f"The value of `{name}` cannot be used", {name: ["Not valid."]}) from error

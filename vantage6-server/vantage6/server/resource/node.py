@@ -1,10 +1,12 @@
 """Nodes, and new API keys for them."""
 
+from typing import Any
+
 from sqlalchemy import select
 
 from vantage6.server.exceptions import Forbidden, NotFound
 from vantage6.server.model import Collaboration, Member, Node, Organization
-from vantage6.server.permission.catalogue import Operation, Scope
+from vantage6.server.permission.catalogue import Kind, Operation, Scope
 from vantage6.server.resource.base import Answer, Resource
 from vantage6.server.resource.filter import equal, like, since, until
 from vantage6.server.schema.node import NodeChange, NodeInput, NodeOutput, NodeReference
@@ -37,7 +39,7 @@ class Nodes(NodeResource):
     def get(self) -> Answer:
         """List the nodes that the caller may see."""
         query = self.filtered(self.visible(select(Node)), FILTERS)
-        return self.page(query, NodeOutput(self.session))
+        return self.page(query, NodeOutput(self.session, self.identity))
 
     def post(self) -> Answer:
         """Create a node; only this answer holds its API key."""
@@ -55,7 +57,7 @@ class Nodes(NodeResource):
         node, api_key = service.create(
             self.session, organization, collaboration, values.get("name")
         )
-        return {**NodeOutput(self.session).dump(node), "api_key": api_key}, 201
+        return {**NodeOutput(self.session, self.identity).dump(node), "api_key": api_key}, 201
 
 
 class OneNode(NodeResource):
@@ -66,12 +68,14 @@ class OneNode(NodeResource):
     def get(self, id: int) -> Answer:
         """Show a node."""
         node = self.load(Operation.VIEW, Node, id)
-        return NodeOutput(self.session).dump(node), 200
+        return NodeOutput(self.session, self.identity).dump(node), 200
 
     def patch(self, id: int) -> Answer:
         """Change a node, or move it to another organization or collaboration."""
         node = self.load(Operation.EDIT, Node, id)
         values = self.read(NodeChange(), partial=True)
+        if self.identity.kind is Kind.NODE:
+            self._check_is_own(node, values)
         organization_id = values.pop("organization_id", 0) or node.organization_id
         collaboration_id = values.pop("collaboration_id", 0) or node.collaboration_id
         if organization_id != node.organization_id:
@@ -81,12 +85,20 @@ class OneNode(NodeResource):
         service.move(self.session, node, organization_id, collaboration_id)
         node.update({name: value for name, value in values.items() if name != "ip" or value})
         self.session.flush()
-        return NodeOutput(self.session).dump(node), 200
+        return NodeOutput(self.session, self.identity).dump(node), 200
 
     def delete(self, id: int) -> Answer:
         """Delete a node."""
         service.delete(self.session, self.load(Operation.DELETE, Node, id))
         return {"msg": f"Node {id} is deleted"}, 200
+
+    def _check_is_own(self, node: Node, values: dict[str, Any]) -> None:
+        """A node tells of itself only; its place is for people to decide."""
+        place = (values.get("organization_id"), values.get("collaboration_id"))
+        stays = place[0] in (None, 0, node.organization_id)
+        stays = stays and place[1] in (None, 0, node.collaboration_id)
+        if node.id != self.identity.id or not stays:
+            raise Forbidden("A node may change only itself, and not its place")
 
     def _check_organization(self, organization_id: int) -> None:
         """Only who may edit any node may give one to another organization."""

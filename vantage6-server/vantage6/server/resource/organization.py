@@ -29,7 +29,8 @@ class Organizations(Resource):
     def get(self) -> Answer:
         """List the organizations that the caller may see."""
         query = self.filtered(self.visible(select(Organization)), FILTERS)
-        return self.page(query, OrganizationOutput(self.session))
+        self.check_filter("collaboration_id", Collaboration)
+        return self.page(query, OrganizationOutput(self.session, self.identity))
 
     def post(self) -> Answer:
         """Create an organization."""
@@ -37,7 +38,7 @@ class Organizations(Resource):
         organization = Organization(**self.read(OrganizationInput()))
         self.session.add(organization)
         self.session.flush()
-        return OrganizationOutput(self.session).dump(organization), 201
+        return OrganizationOutput(self.session, self.identity).dump(organization), 201
 
 
 class OneOrganization(Resource):
@@ -48,13 +49,13 @@ class OneOrganization(Resource):
     def get(self, id: int) -> Answer:
         """Show an organization."""
         organization = self.load(Operation.VIEW, Organization, id)
-        return OrganizationOutput(self.session).dump(organization), 200
+        return OrganizationOutput(self.session, self.identity).dump(organization), 200
 
     def patch(self, id: int) -> Answer:
         """Change an organization."""
         organization = self.load(Operation.EDIT, Organization, id)
         organization.update(self.read(OrganizationInput(), partial=True))
-        return OrganizationOutput(self.session).dump(organization), 200
+        return OrganizationOutput(self.session, self.identity).dump(organization), 200
 
 
 class OrganizationCollaborations(Resource):
@@ -67,7 +68,7 @@ class OrganizationCollaborations(Resource):
         self.require(Operation.VIEW, Collaboration, organization_id=id)
         organization = self.load_any(Organization, id)
         query = select(Collaboration).where(Collaboration.organizations.contains(organization))
-        return self.page(query, CollaborationOutput(self.session))
+        return self.page(query, CollaborationOutput(self.session, self.identity))
 
 
 class OrganizationNodes(Resource):
@@ -79,4 +80,6 @@ class OrganizationNodes(Resource):
         """List the nodes of an organization."""
         self.require(Operation.VIEW, Node, organization_id=id)
         self.load_any(Organization, id)
-        return self.page(select(Node).where(Node.organization_id == id), NodeOutput(self.session))
+        return self.page(
+            select(Node).where(Node.organization_id == id), NodeOutput(self.session, self.identity)
+        )

@@ -58,14 +58,14 @@ class ResultResource(Resource):
         embed: dict[str, Embedding] = {}
         if includes(request.args, ["task"]):
             embed["task"] = self._tasks_of
-        return ResultOutput(self.session, embed=embed)
+        return ResultOutput(self.session, self.identity, embed=embed)
 
     def _tasks_of(self, results: Sequence[Model]) -> Mapping[int, dict[str, Any]]:
         """The tasks of some results, as far as the caller may see tasks."""
         task_ids = {result.id: result.task_id for result in results if isinstance(result, Result)}
         query = self.visible(select(Task).where(Task.id.in_(set(task_ids.values()))))
         tasks = self.session.scalars(query).all()
-        shown = TaskOutput(self.session, exclude=("results",)).dump(tasks, many=True)
+        shown = TaskOutput(self.session, self.identity, exclude=("results",)).dump(tasks, many=True)
         by_id = {task["id"]: task for task in shown}
         return {id_: by_id[task_id] for id_, task_id in task_ids.items() if task_id in by_id}
 
@@ -85,6 +85,7 @@ class OneResult(ResultResource):
     """One result."""
 
     route = "/result/<id>"
+    takes_data = True
 
     def get(self, id: int) -> Answer:
         """Show a result."""
@@ -95,7 +96,7 @@ class OneResult(ResultResource):
         """Report how a run is doing, or what came out of it."""
         result = self._load_own(id)
         service.report(self.session, result, self.read(ResultReport(), partial=True))
-        return ResultOutput(self.session).dump(result), 200
+        return ResultOutput(self.session, self.identity).dump(result), 200
 
     def _load_own(self, id: int) -> Result:
         """The result, locked, if it is the calling node's to run."""

@@ -4,7 +4,7 @@ from flask import request
 from sqlalchemy import ColumnElement, or_, select
 
 from vantage6.server.exceptions import Forbidden, NotFound
-from vantage6.server.model import Organization, Permission, Role, Rule, role_rule_association
+from vantage6.server.model import Organization, Permission, Role, Rule, User, role_rule_association
 from vantage6.server.permission import role as default
 from vantage6.server.permission.catalogue import Operation
 from vantage6.server.resource.base import Answer, Resource
@@ -64,7 +64,8 @@ class Roles(Resource):
     def get(self) -> Answer:
         """List the roles that the caller may see."""
         query = self.filtered(self.visible(select(Role)), FILTERS)
-        return self.page(query, RoleOutput(self.session))
+        self.check_filter("user_id", User)
+        return self.page(query, RoleOutput(self.session, self.identity))
 
     def post(self) -> Answer:
         """Create a role."""
@@ -78,7 +79,7 @@ class Roles(Resource):
         role = Role(**values)
         self.session.add(role)
         self.session.flush()
-        return RoleOutput(self.session).dump(role), 201
+        return RoleOutput(self.session, self.identity).dump(role), 201
 
 
 class OneRole(RoleResource):
@@ -88,7 +89,9 @@ class OneRole(RoleResource):
 
     def get(self, id: int) -> Answer:
         """Show a role."""
-        return RoleOutput(self.session).dump(self.load(Operation.VIEW, Role, id)), 200
+        return RoleOutput(self.session, self.identity).dump(
+            self.load(Operation.VIEW, Role, id)
+        ), 200
 
     def patch(self, id: int) -> Answer:
         """Change a role."""
@@ -99,7 +102,7 @@ class OneRole(RoleResource):
             granting.check_holds(self.identity, values["rules"])
         role.update(values)
         self.session.flush()
-        return RoleOutput(self.session).dump(role), 200
+        return RoleOutput(self.session, self.identity).dump(role), 200
 
     def delete(self, id: int) -> Answer:
         """Delete a role; whoever has it loses it."""
@@ -117,7 +120,7 @@ class RoleRules(Resource):
         self.require(Operation.VIEW, Role)
         self.load(Operation.VIEW, Role, id)
         query = select(Rule).where(Rule.roles.any(Role.id == id))
-        return self.page(query, RuleOutput(self.session))
+        return self.page(query, RuleOutput(self.session, self.identity))
 
 
 class OneRoleRule(RoleResource):

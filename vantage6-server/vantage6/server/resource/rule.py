@@ -2,7 +2,7 @@
 
 from sqlalchemy import select
 
-from vantage6.server.model import Rule, role_rule_association
+from vantage6.server.model import Role, Rule, role_rule_association
 from vantage6.server.permission.catalogue import Operation, Scope
 from vantage6.server.resource.base import Answer, Resource
 from vantage6.server.resource.filter import equal, member_of, where
@@ -27,7 +27,9 @@ class Rules(Resource):
 
     def get(self) -> Answer:
         """List the rules."""
-        return self.page(self.filtered(select(Rule), FILTERS), RuleOutput(self.session))
+        query = self.filtered(select(Rule), FILTERS)
+        self.check_filter("role_id", Role)
+        return self.page(query, RuleOutput(self.session, self.identity))
 
 
 class OneRule(Resource):
@@ -37,4 +39,4 @@ class OneRule(Resource):
 
     def get(self, id: int) -> Answer:
         """Show a rule."""
-        return RuleOutput(self.session).dump(self.load_any(Rule, id)), 200
+        return RuleOutput(self.session, self.identity).dump(self.load_any(Rule, id)), 200

@@ -46,7 +46,7 @@ class TaskResource(Resource):
         embed: dict[str, Embedding] = {}
         if includes(request.args, INCLUDE_RESULTS):
             embed["results"] = self._results_of
-        return TaskOutput(self.session, embed=embed)
+        return TaskOutput(self.session, self.identity, embed=embed)
 
     def _results_of(self, tasks: Sequence[Model]) -> Mapping[int, list[dict[str, Any]]]:
         """The results of some tasks, as far as the caller may see results."""
@@ -54,7 +54,7 @@ class TaskResource(Resource):
         query = self.visible(select(Result).where(Result.task_id.in_(ids)))
         results = self.session.scalars(query.order_by(Result.id)).all()
         by_task: dict[int, list[dict[str, Any]]] = {id_: [] for id_ in ids}
-        for shown in ResultOfTaskOutput(self.session).dump(results, many=True):
+        for shown in ResultOfTaskOutput(self.session, self.identity).dump(results, many=True):
             by_task[shown.pop("task")].append(shown)
         return by_task
 
@@ -63,6 +63,7 @@ class Tasks(TaskResource):
     """All tasks."""
 
     route = "/task"
+    takes_data = True
 
     def get(self) -> Answer:
         """List the tasks that the caller may see, the newest first."""
@@ -74,7 +75,7 @@ class Tasks(TaskResource):
         if self.identity.run is None:
             self.require(Operation.CREATE, Task)
         task = service.create(self.session, self.identity, self.read(TaskInput()))
-        return TaskOutput(self.session).dump(task), 201
+        return TaskOutput(self.session, self.identity).dump(task), 201
 
 
 class OneTask(TaskResource):
@@ -116,7 +117,7 @@ class TaskResults(Resource):
         """List the results of a task."""
         self.load(Operation.VIEW, Task, id, by=Result)
         query = self.visible(select(Result).where(Result.task_id == id))
-        return self.page(query, ResultOfTaskOutput(self.session))
+        return self.page(query, ResultOfTaskOutput(self.session, self.identity))
 
 
 def _seconds_to_wait() -> float:

@@ -38,7 +38,7 @@ class Users(Resource):
         """List the users that the caller may see."""
         self.require(Operation.VIEW, User)
         query = self.filtered(self.visible(select(User)), FILTERS)
-        return self.page(query, UserOutput(self.session))
+        return self.page(query, UserOutput(self.session, self.identity))
 
     def post(self) -> Answer:
         """Create a user."""
@@ -51,7 +51,7 @@ class Users(Resource):
         values["password_hash"] = password.hash_password(values.pop("password"))
         self.load_any(Organization, values["organization_id"])
         user = service.create(self.session, self.identity, values)
-        return UserOutput(self.session).dump(user), 201
+        return UserOutput(self.session, self.identity).dump(user), 201
 
 
 class OneUser(Resource):
@@ -61,16 +61,18 @@ class OneUser(Resource):
 
     def get(self, id: int) -> Answer:
         """Show a user."""
-        return UserOutput(self.session).dump(self.load(Operation.VIEW, User, id)), 200
+        return UserOutput(self.session, self.identity).dump(
+            self.load(Operation.VIEW, User, id)
+        ), 200
 
     def patch(self, id: int) -> Answer:
         """Change a user."""
         user = self.load(Operation.EDIT, User, id)
         values = self.read(UserChange(), partial=True)
         service.change(self.session, self.identity, user, values)
-        return UserOutput(self.session).dump(user), 200
+        return UserOutput(self.session, self.identity).dump(user), 200
 
     def delete(self, id: int) -> Answer:
         """Delete a user."""
-        service.delete(self.session, self.load(Operation.DELETE, User, id))
+        service.delete(self.session, self.identity, self.load(Operation.DELETE, User, id))
         return {"msg": f"User {id} is deleted"}, 200

@@ -14,7 +14,9 @@ from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from vantage6.server.model import Model
+from vantage6.server.permission import check
 from vantage6.server.permission.catalogue import methods_of
+from vantage6.server.permission.identity import Identity
 
 # What fits the integer columns of every database.
 MAXIMUM_INTEGER = 2**31 - 1
@@ -68,10 +70,16 @@ class Output(Schema):
     """What goes out. Made anew for each answer, because it holds what was fetched for it."""
 
     def __init__(
-        self, session: Session, *, embed: Mapping[str, "Embedding"] | None = None, **kwargs: Any
+        self,
+        session: Session,
+        identity: Identity,
+        *,
+        embed: Mapping[str, "Embedding"] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.session = session
+        self.identity = identity
         self.embed = embed or {}
 
     def dump(self, obj: Any, *, many: bool | None = None) -> Any:
@@ -90,7 +98,7 @@ class Output(Schema):
         ids = [item.id for item in objects]
         for field in self.fields.values():
             if isinstance(field, Related):
-                field.fetch(self.session, ids)
+                field.fetch(self.session, self.identity, ids)
 
 
 def link(resource: str, id_: int) -> dict[str, Any]:
@@ -123,18 +131,24 @@ class Related(fields.Field):
         The ids of those that belong.
     owner : column
         The ids of those they belong to, beside `target` in one table.
+    kind : type of Model, optional
+        What `target` stands for, where not everybody who sees the one may see all the others.
     """
 
-    def __init__(self, target: Column, owner: Column) -> None:
+    def __init__(self, target: Column, owner: Column, kind: type[Model] | None = None) -> None:
         super().__init__(dump_only=True)
         self.query: Select[Any] = select(owner, target).order_by(target)
-        self.owner = owner
+        self.target, self.owner, self.kind = target, owner, kind
         self.found: Mapping[int, list[int]] = {}
 
-    def fetch(self, session: Session, owners: Iterable[int]) -> None:
-        """Find what belongs to all the owners."""
+    def fetch(self, session: Session, identity: Identity, owners: Iterable[int]) -> None:
+        """Find what belongs to all the owners, as far as the caller may know."""
+        query = self.query.where(self.owner.in_(owners))
+        if self.kind:
+            known = select(self.kind.id).where(check.may_be_named(identity, self.kind))
+            query = query.where(self.target.in_(known))
         found = defaultdict(list)
-        for owner, target in session.execute(self.query.where(self.owner.in_(owners))):
+        for owner, target in session.execute(query):
             found[owner].append(target)
         self.found = found
 
@@ -150,8 +164,10 @@ class Related(fields.Field):
 class Links(Related):
     """The references to many objects that belong to one; null when there are none."""
 
-    def __init__(self, resource: str, target: Column, owner: Column) -> None:
-        super().__init__(target, owner)
+    def __init__(
+        self, resource: str, target: Column, owner: Column, kind: type[Model] | None = None
+    ) -> None:
+        super().__init__(target, owner, kind)
         self.resource = resource
 
     def show(self, ids: list[int]) -> Any:

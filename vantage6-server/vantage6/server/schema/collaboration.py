@@ -34,4 +34,4 @@ class CollaborationOutput(Output):
     encrypted = fields.Boolean()
     organizations = Links("organization", Member.c.organization_id, Member.c.collaboration_id)
     nodes = Links("node", Node.id, Node.collaboration_id)
-    tasks = Links("task", Task.id, Task.collaboration_id)
+    tasks = Links("task", Task.id, Task.collaboration_id, Task)

@@ -1,7 +1,7 @@
 from marshmallow import ValidationError, fields
 
 from vantage6.common import base64s_to_bytes
-from vantage6.server.model import Member, Node, Result, Role, User
+from vantage6.server.model import Collaboration, Member, Node, Result, Role, User
 from vantage6.server.schema.base import Input, Links, Name, Output, Related
 
 
@@ -35,8 +35,10 @@ class OrganizationOutput(Output):
     zipcode = fields.String()
     country = fields.String()
     public_key = fields.String()
-    collaborations = Links("collaboration", Member.c.collaboration_id, Member.c.organization_id)
-    nodes = Links("node", Node.id, Node.organization_id)
-    users = Links("user", User.id, User.organization_id)
-    results = Links("result", Result.id, Result.organization_id)
-    roles = Related(Role.id, Role.organization_id)
+    collaborations = Links(
+        "collaboration", Member.c.collaboration_id, Member.c.organization_id, Collaboration
+    )
+    nodes = Links("node", Node.id, Node.organization_id, Node)
+    users = Links("user", User.id, User.organization_id, User)
+    results = Links("result", Result.id, Result.organization_id, Result)
+    roles = Related(Role.id, Role.organization_id, Role)

@@ -17,9 +17,9 @@ class LenientMoment(fields.Field):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> datetime:
         try:
             moment = datetime.fromisoformat(value)
-        except (TypeError, ValueError) as error:
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValidationError("Not a moment in ISO form.") from error
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class ResultReport(Input):

@@ -1,6 +1,6 @@
 from marshmallow import fields
 
-from vantage6.server.model import Permission, role_rule_association
+from vantage6.server.model import Permission, User, role_rule_association
 from vantage6.server.schema.base import Id, Input, Link, Links, Name, Output
 
 
@@ -29,4 +29,4 @@ class RoleOutput(Output):
     description = fields.String()
     organization = Link("organization", "organization_id")
     rules = Links("rule", role_rule_association.c.rule_id, role_rule_association.c.role_id)
-    users = Links("user", Permission.c.user_id, Permission.c.role_id)
+    users = Links("user", Permission.c.user_id, Permission.c.role_id, User)

@@ -1,6 +1,6 @@
 from marshmallow import fields
 
-from vantage6.server.model import UserPermission
+from vantage6.server.model import User, UserPermission
 from vantage6.server.permission.catalogue import Operation, Scope
 from vantage6.server.schema.base import Links, Output
 
@@ -13,4 +13,4 @@ class RuleOutput(Output):
     operation = fields.Enum(Operation)
     scope = fields.Enum(Scope)
     description = fields.String()
-    users = Links("user", UserPermission.c.user_id, UserPermission.c.rule_id)
+    users = Links("user", UserPermission.c.user_id, UserPermission.c.rule_id, User)

@@ -65,4 +65,4 @@ class UserOutput(Output):
     organization = Link("organization", "organization_id")
     roles = Links("role", Permission.c.role_id, Permission.c.user_id)
     rules = Links("rule", UserPermission.c.rule_id, UserPermission.c.user_id)
-    created_tasks = Related(Task.id, Task.init_user_id)
+    created_tasks = Related(Task.id, Task.init_user_id, Task)

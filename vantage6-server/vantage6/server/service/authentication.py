@@ -60,13 +60,16 @@ def log_in_user(
 def log_in_node(
     database: Database, limit: LoginLimit, address: str, api_key: str
 ) -> dict[str, Any]:
-    """Tokens for an API key, with the node's id."""
+    """Tokens for an API key, with the node's id.
+
+    Keys are random, so wrong ones are limited for the sake of load only: the right one is let
+    through whatever others tried from the same address.
+    """
     with database.reading() as session:
-        limit.check(session, f"node {address}")
         node = session.scalar(select(Node).where(Node.api_key_digest == digest_api_key(api_key)))
     if node is None:
         with database.transaction() as session:
-            limit.count(session, f"node {address}")
+            limit.reserve(session, f"node {address}")
         raise Unauthorized("The API key is not known")
     return {"id": node.id, **token.pair(Kind.NODE, node.id, node.credential_version, [])}
 
@@ -142,7 +145,8 @@ def container_token(session: Session, identity: Identity, task_id: int, image: s
             "result_id": row.id,
             "image": row.image,
             "database": row.database,
-        }
+        },
+        identity.credential_version,
     )
 
 
@@ -217,7 +221,7 @@ def _find_node(session: Session, subject: object, claims: dict[str, Any]) -> Ide
     )
 
 
-def _find_container(session: Session, subject: object, _: dict[str, Any]) -> Identity | None:
+def _find_container(session: Session, subject: object, claims: dict[str, Any]) -> Identity | None:
     if not isinstance(subject, dict):
         return None
     row = session.execute(
@@ -238,7 +242,11 @@ def _find_container(session: Session, subject: object, _: dict[str, Any]) -> Ide
                 Node.collaboration_id == Task.collaboration_id,
             ),
         )
-        .where(Result.id == subject.get("result_id"), Node.id == subject.get("node_id"))
+        .where(
+            Result.id == subject.get("result_id"),
+            Node.id == subject.get("node_id"),
+            Node.credential_version == claims.get("credential_version"),
+        )
     ).first()
     if row is None or row.finished_at or is_final(row.status):
         return None

@@ -27,7 +27,12 @@ class LoginLimit:
     minutes: float = 15
 
     def reserve(
-        self, session: Session, address: str, account: str, *, at: datetime | None = None
+        self,
+        session: Session,
+        address: str,
+        account: str | None = None,
+        *,
+        at: datetime | None = None,
     ) -> None:
         """Count an attempt before its secret is compared.
 

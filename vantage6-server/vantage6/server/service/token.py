@@ -56,9 +56,9 @@ def pair(kind: Kind, id_: int, version: int, roles: list[str]) -> dict[str, str]
     }
 
 
-def for_container(subject: Mapping[str, Any]) -> str:
-    """The token of a container: without an end of its own, it dies with its run."""
-    claims = {"client_type": Kind.CONTAINER.value, "roles": []}
+def for_container(subject: Mapping[str, Any], version: int) -> str:
+    """The token of a container: it dies with its run, or with the credentials of its node."""
+    claims = {"client_type": Kind.CONTAINER.value, "roles": [], "credential_version": version}
     token: str = create_access_token(
         {"client_type": Kind.CONTAINER.value, **subject},
         additional_claims=claims,

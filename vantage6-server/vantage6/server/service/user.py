@@ -45,8 +45,10 @@ def set_password(session: Session, user: User, password_hash: str) -> None:
     event.record(session, event.credentials_changed(user.id))
 
 
-def delete(session: Session, user: User) -> None:
+def delete(session: Session, identity: Identity, user: User) -> None:
     """Delete a user; the tasks of that user stay."""
+    if user.id != identity.id and identity.lacks(granting.power_of(user)):
+        raise Forbidden("You cannot delete a user who may do more than you")
     event.record(session, event.credentials_changed(user.id))
     session.delete(user)
 
