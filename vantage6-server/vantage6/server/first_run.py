@@ -78,17 +78,17 @@ def prepare(
 def add_rules(session: Session) -> None:
     """Add the rules of the catalogue that are missing, in its order."""
     known = _rules(session)
-    for record in RULES:
-        if record.key not in known:
-            session.add(
-                Rule(
-                    name=record.name,
-                    scope=record.scope,
-                    operation=record.operation,
-                    description=record.description,
-                )
-            )
-            session.flush()
+    session.add_all(
+        Rule(
+            name=record.name,
+            scope=record.scope,
+            operation=record.operation,
+            description=record.description,
+        )
+        for record in RULES
+        if record.key not in known
+    )
+    session.flush()
 
 
 def add_roles(session: Session) -> None:
@@ -102,7 +102,7 @@ def add_roles(session: Session) -> None:
             role = Role(name=default.name, description=default.description)
             role.rules = [rules[record.key] for record in default.rules]
             session.add(role)
-            session.flush()
+    session.flush()
 
 
 def _rules(session: Session) -> dict[RuleKey, Rule]:
