@@ -209,11 +209,13 @@ class DockerRunner:
                 text = self._api.logs(container.id, stdout=True, stderr=True, tail=tail)
         except NotFound as error:
             raise ContainerMissing("The container vanished") from error
+        finished_at = _plain_time(state["FinishedAt"])
         return Ending(
             exit_code=state["ExitCode"],
             out_of_memory=state["OOMKilled"],
-            started_at=_plain_time(state["StartedAt"]),
-            finished_at=_plain_time(state["FinishedAt"]),
+            # The engine may note the start of a very short container after its end.
+            started_at=min(_plain_time(state["StartedAt"]), finished_at),
+            finished_at=finished_at,
             log=text.decode("utf-8", errors="replace"),
         )
 
