@@ -18,6 +18,7 @@ from vantage6.node.state import Trace
 SUCCEEDS = "import os; open(os.environ['OUTPUT_FILE'], 'w').write('json.1'); print('done')"
 FAILS = "print('one'); print('two'); print('three'); raise SystemExit(3)"
 RUNS = "import time; time.sleep(600)"
+PROBE_IMAGE = "vantage6/test-probe:latest"
 SECONDS = 60
 
 
@@ -90,23 +91,25 @@ def fake_harness(tmp_path, assignment, database):
 
 
 @pytest.fixture
-def docker_harness(make_runner, probe, engine):
+def docker_harness(make_runner, probe, unstartable):
+    programs = {"succeeds": SUCCEEDS, "fails": FAILS, "runs": RUNS}
+
     def settings(behaviour):
         if behaviour == "unstartable":
-            return probe("", image=_unstartable(engine))[1]
-        programs = {"succeeds": SUCCEEDS, "fails": FAILS, "runs": RUNS}
+            return probe("", image=unstartable)[1]
         return probe(programs[behaviour])[1]
 
     return Harness(make_runner, settings)
 
 
-def _unstartable(engine):
+@pytest.fixture(scope="module")
+def unstartable(engine):
     """An image whose command is not in it."""
-    tag = "vantage6/test-unstartable"
-    container = engine.containers.create("vantage6/test-probe:latest")
-    container.commit(tag, conf={"Cmd": ["/no/such/command"]})
+    container = engine.containers.create(PROBE_IMAGE)
+    image = container.commit("vantage6/test-unstartable", conf={"Cmd": ["/no/such/command"]})
     container.remove()
-    return tag
+    yield "vantage6/test-unstartable"
+    engine.images.remove(image.id, force=True)
 
 
 @pytest.fixture(params=["fake", pytest.param("docker", marks=pytest.mark.docker)])
