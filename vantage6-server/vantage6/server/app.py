@@ -17,6 +17,7 @@ from vantage6.server.resource.pagination import DEFAULT_CEILING
 from vantage6.server.service import token
 from vantage6.server.service.event import EventHub
 from vantage6.server.service.login_limit import LoginLimit
+from vantage6.server.service.turns import Turns
 from vantage6.server.websocket import create_socket
 
 # Bytes of one request; configuration key `max_body_size`.
@@ -46,7 +47,8 @@ def create_app(config: Mapping[str, Any], *, data_dir: Path | None = None) -> Fl
     Returns
     -------
     Flask
-        Its parts are in `extensions`: "database", "events", "login_limit" and "socketio".
+        Its parts are in `extensions`: "database", "events", "login_limit", "turns" and
+        "socketio".
     """
     check_admissions()
     app = Flask("vantage6.server", static_folder=None)
@@ -60,6 +62,7 @@ def create_app(config: Mapping[str, Any], *, data_dir: Path | None = None) -> Fl
     _trust_proxies(app, config.get("trusted_proxies", 0))
     _connect_database(app, config, data_dir)
     token.set_up(app, _secret(config, data_dir), in_tests=config.get("type") == "test")
+    app.extensions["turns"] = Turns()
     app.extensions["login_limit"] = _login_limit(config.get("password_policy") or {})
     _register_routes(app)
     app.after_request(_add_security_headers)

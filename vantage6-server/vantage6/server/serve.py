@@ -25,11 +25,14 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
 from vantage6.common.exceptions import ConfigurationError
+from vantage6.server.patience import SMALL_BODY, Body, Patience, say_goodbye
 
 log = logging.getLogger(__name__)
 
 THREADS = 2000
 CONNECTIONS = 4000
+# From here on those are closed that keep a connection without using it.
+CROWD = 3500
 KEEP_ALIVE_SECONDS = 75
 # How long a stopping worker lets others finish, and how long it may take itself.
 STOP_SECONDS = 1
@@ -113,7 +116,41 @@ class _Worker(ThreadWorker):
         _end_with_parent()
         # The setting is also how long the main process waits for this one.
         self.cfg.set("graceful_timeout", STOP_SECONDS)
+        self._patience = Patience()
+        self._patience.start()
         super().init_process()
+
+    def handle(self, conn: Any) -> Any:
+        """Answer a request, if it comes within a reasonable time."""
+        self._patience.begin(conn.sock)
+        try:
+            goes_on = super().handle(conn)
+        finally:
+            self._patience.end(conn.sock)
+        if not goes_on:
+            # Here, since the thread that closes it accepts all others and must not wait.
+            say_goodbye(conn.sock)
+        return goes_on
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Answer a request of which the head is there."""
+        length = _length(req)
+        if 0 < length <= SMALL_BODY:
+            req.body = Body(req.body, length, self._patience, conn.sock)
+        else:
+            self._patience.end(conn.sock)
+        return super().handle_request(req, conn)
+
+    def murder_pending(self) -> None:
+        """Close connections on which nobody ever said anything; all of them in a crowd."""
+        if self.nr_conns >= CROWD:
+            for conn in self.pending_conns:
+                conn.timeout = 0.0
+        super().murder_pending()
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """Close connections that are not used any more; all of them in a crowd."""
+        super().murder_keepalived(force or self.nr_conns >= CROWD)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.alive:
@@ -123,6 +160,12 @@ class _Worker(ThreadWorker):
 
     # Ctrl-C reaches this process too; it is to stop as cleanly as with SIGTERM.
     handle_quit = handle_exit
+
+
+def _length(req: Any) -> int:
+    """How long the body of a request says to be; 0 when it does not say."""
+    # What is no number has been refused before.
+    return next((int(value) for name, value in req.headers if name == "CONTENT-LENGTH"), 0)
 
 
 class _Server(BaseApplication):

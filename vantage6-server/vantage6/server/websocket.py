@@ -27,6 +27,13 @@ from vantage6.server.permission.catalogue import Kind, Operation, Scope
 from vantage6.server.permission.identity import Identity
 from vantage6.server.service import authentication, token
 from vantage6.server.service.event import Event, EventHub, collaboration_room, node_room, record
+from vantage6.server.transport import (
+    IDLE_SECONDS,
+    MESSAGE_LIMIT,
+    PING_INTERVAL,
+    PING_TIMEOUT,
+    guard,
+)
 
 log = logging.getLogger(__name__)
 
@@ -34,16 +41,12 @@ TASKS = "/tasks"
 ADMIN = "/admin"
 EXPIRED = "expired_token"
 
-PING_INTERVAL = 25
-PING_TIMEOUT = 60
-# What clients send are a few words.
-MESSAGE_LIMIT = 100_000
 # How often connections are looked through for those that must be closed.
 CHECK_SECONDS = 1.0
 # How often it is looked up what somebody who is connected may do by now.
 RIGHTS_SECONDS = 60.0
-# How long a transport may stay open on which nobody has shown a token.
-IDLE_SECONDS = 10.0
+# How many sockets one user or node may have; each keeps a thread.
+SOCKETS_EACH = 100
 
 _LOGGED_CHARACTERS = 200
 _DATABASE_INTEGERS = range(-(2**31), 2**31)
@@ -102,6 +105,7 @@ class Sockets:
             logger=logging.getLogger("socketio.server"),
             engineio_logger=logging.getLogger("engineio.server"),
         )
+        guard(app, self.io, self._transports)
         self.io.on_namespace(TaskNamespace(TASKS, self))
         self.io.on_namespace(AdminNamespace(ADMIN, self))
         events: EventHub = app.extensions["events"]
@@ -139,6 +143,8 @@ class Sockets:
             raise SocketRefused(str(error)) from error
         if identity.kind is Kind.CONTAINER:
             raise SocketRefused("This is not for a container")
+        if len(self._of(identity)) >= SOCKETS_EACH:
+            raise SocketRefused("There are too many connections already")
         return self._connection(namespace, claims["exp"], identity, name, claims)
 
     def find(self) -> Connection | None:
@@ -279,6 +285,19 @@ class Sockets:
         sid = _sid()
         engine_sid = self.io.server.manager.eio_sid_from_sid(sid, namespace)
         return Connection(sid, engine_sid, namespace, expires, *who)
+
+    def _of(self, identity: Identity) -> list[Connection]:
+        with self._lock:
+            return [
+                connection
+                for connection in self._connections.values()
+                if connection.identity and connection.identity.id == identity.id
+            ]
+
+    def _transports(self) -> set[str]:
+        """The transports on which somebody has logged in."""
+        with self._lock:
+            return {connection.engine_sid for connection in self._connections.values()}
 
     def _add(self, connection: Connection) -> None:
         with self._lock:

@@ -48,13 +48,18 @@ class Resource(flask_restful.Resource):
 
     def dispatch_request(self, *args: Any, **kwargs: Any) -> Response | Answer:
         """Answer a request."""
-        method = "GET" if request.method == "HEAD" else request.method
-        admitted = ADMISSION[self.route][method]
+        admitted = ADMISSION[self.route][_method()]
         if admitted:
             self._admit(admitted)
         if not self.takes_data:
             _refuse_large_body()
-        writes = method != "GET" and not self.only_reads
+        if not admitted:
+            return self._answer(*args, **kwargs)
+        with current_app.extensions["turns"].take(self.identity):
+            return self._answer(*args, **kwargs)
+
+    def _answer(self, *args: Any, **kwargs: Any) -> Response | Answer:
+        writes = _method() != "GET" and not self.only_reads
         with self.database.session(writes=writes) as self.session:
             answer: Response | Answer = super().dispatch_request(*args, **kwargs)
             self.session.commit()
@@ -136,6 +141,10 @@ class Resource(flask_restful.Resource):
         if authentication.is_seen_long_ago(self.identity):
             with self.database.transaction() as session:
                 authentication.note_last_seen(session, self.identity)
+
+
+def _method() -> str:
+    return "GET" if request.method == "HEAD" else request.method
 
 
 def _refuse_large_body() -> None:

@@ -1,0 +1,113 @@
+"""What the transports below the sockets may cost us, as long as nobody on them has logged in.
+
+The library gives every request that reads a thread, and takes messages of any length. So what a
+stranger can hold here is counted, and cut off.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+from urllib.parse import parse_qs
+
+from engineio.async_drivers._websocket_wsgi import SimpleWebSocketWSGI
+from flask import Flask
+from flask_socketio import SocketIO
+from simple_websocket import ConnectionClosed
+
+# What clients send are a few words.
+MESSAGE_LIMIT = 100_000
+# How long a transport may stay open on which nobody has shown a token, and how many may.
+IDLE_SECONDS = 10.0
+IDLE_TRANSPORTS = 300
+# One request that reads and one that writes, or one that becomes a websocket.
+REQUESTS_AT_ONCE = 3
+# A client answers every ping; one that says nothing for longer is gone.
+PING_INTERVAL = 25
+PING_TIMEOUT = 60
+
+WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def guard(app: Flask, io: SocketIO, in_use: Callable[[], Collection[str]]) -> None:
+    """Limit what strangers can hold of an application's sockets.
+
+    Parameters
+    ----------
+    app : Flask
+    io : SocketIO
+        Already part of the application.
+    in_use : callable
+        The transports on which somebody has logged in.
+    """
+    engine = io.server.eio
+    engine._async = {**engine._async, "websocket": _WebSocket}
+
+    def is_crowded() -> bool:
+        used = in_use()
+        # Those that are closed are taken off the list later.
+        idle = (sid not in used and not one.closed for sid, one in engine.sockets.copy().items())
+        return sum(idle) >= IDLE_TRANSPORTS
+
+    app.wsgi_app = _Gate(app.wsgi_app, is_crowded)  # type: ignore[method-assign]
+
+
+class _WebSocket(SimpleWebSocketWSGI):
+    """A websocket that takes no long message, and ends when nothing comes any more."""
+
+    def __init__(self, handler: Any, server: Any) -> None:
+        super().__init__(handler, server, max_message_size=MESSAGE_LIMIT)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        # Who comes from polling says two things before it is a transport.
+        self._greetings = 2 if _sid(environ) else 1
+        return super().__call__(environ, start_response)
+
+    def wait(self) -> Any:
+        """The next message; None at the end."""
+        patience = IDLE_SECONDS if self._greetings > 0 else PING_INTERVAL + PING_TIMEOUT
+        self._greetings -= 1
+        try:
+            return self.ws.receive(timeout=patience)
+        except ConnectionClosed:
+            return None
+
+
+class _Gate:
+    """Lets few transports in that have no owner yet, and few requests of each at the same time."""
+
+    def __init__(self, wsgi: WSGI, is_crowded: Callable[[], bool]) -> None:
+        self._wsgi = wsgi
+        self._is_crowded = is_crowded
+        self._lock = threading.Lock()
+        self._requests: Counter[str] = Counter()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if not environ.get("PATH_INFO", "").startswith("/socket.io"):
+            return self._wsgi(environ, start_response)
+        sid = _sid(environ)
+        if not (self._begin(sid) if sid else not self._is_crowded()):
+            start_response("503 SERVICE UNAVAILABLE", [("Content-Type", "text/plain")])
+            return [b"Too many at once"]
+        try:
+            return self._wsgi(environ, start_response)
+        finally:
+            self._end(sid)
+
+    def _begin(self, sid: str) -> bool:
+        with self._lock:
+            if self._requests[sid] >= REQUESTS_AT_ONCE:
+                return False
+            self._requests[sid] += 1
+            return True
+
+    def _end(self, sid: str) -> None:
+        with self._lock:
+            self._requests[sid] -= 1
+            if self._requests[sid] <= 0:
+                del self._requests[sid]
+
+
+def _sid(environ: dict[str, Any]) -> str:
+    """The transport that a request is one of; empty for the first one of each."""
+    return parse_qs(environ.get("QUERY_STRING", "")).get("sid", [""])[0]
