@@ -20,6 +20,7 @@ setup(
         "gunicorn>=22",
         "marshmallow>=3.20,<5",
         "PyJWT>=2.8,<3",
+        "python-engineio>=4.8,<5",
         "python-socketio>=5.10,<6",
         "PyYAML>=6,<7",
         "questionary>=2,<3",
