@@ -3,9 +3,12 @@
 import pytest
 from clients import LoggedIn, Login
 from factories import Factory
+from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
+from vantage6.common.exceptions import ConfigurationError
 from vantage6.server.model import Collaboration, Node, Organization
+from vantage6.server.service.fixture import insert_fixture
 
 
 @pytest.fixture
@@ -68,3 +71,29 @@ def test_a_new_api_key_ends_the_tokens_of_containers_too(
     root = login_as(make.user(role="Root"))
     assert root.post("/api/recover/node", json={"id": node.id}).status_code == 200
     assert container.get(f"/api/task/{task.id}").status_code == 401
+
+
+def test_the_addresses_of_one_network_guess_together(client: FlaskClient) -> None:
+    def guess(address: str) -> int:
+        body = {"username": "ada", "password": "wrong"}
+        return client.post(
+            "/api/token/user", json=body, environ_overrides={"REMOTE_ADDR": address}
+        ).status_code
+
+    assert [guess(f"2001:db8::{number}") for number in range(6)] == [401] * 5 + [429]
+    assert guess("2001:db8:0:1::1") == 401
+    # These are neighbours in notation only.
+    assert [guess(f"::ffff:192.0.2.{number}") for number in range(6)] == [401] * 6
+
+
+def test_an_import_does_not_take_one_organization_for_another(
+    make: Factory, session: Session
+) -> None:
+    for _ in range(2):
+        make.organization(name="Alpha")
+    participant = {"name": "Alpha", "api_key": "123e4567-e89b-42d3-a456-426614174000"}
+    collaboration = {"name": "study", "participants": [participant], "tasks": []}
+    fixture = {"organizations": [], "collaborations": [{**collaboration, "encrypted": True}]}
+    with pytest.raises(ConfigurationError, match="several organizations of that name"):
+        insert_fixture(session, fixture)
+    session.rollback()

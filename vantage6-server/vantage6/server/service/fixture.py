@@ -253,9 +253,13 @@ def _add_collaboration(session: Session, entry: Mapping[str, Any]) -> Counter[st
 def _add_participant(
     session: Session, entry: Mapping[str, Any], collaboration: Collaboration
 ) -> None:
-    organization = session.scalar(select(Organization).where(Organization.name == entry["name"]))
-    if organization is None:
+    named = session.scalars(select(Organization).where(Organization.name == entry["name"])).all()
+    if len(named) > 1:
+        # Organizations can call themselves what they like.
+        raise ConfigurationError("there are several organizations of that name")
+    if not named:
         raise ConfigurationError("there is no organization of that name")
+    organization = named[0]
     if organization in collaboration.organizations:
         raise ConfigurationError("it takes part twice")
     digest = digest_api_key(entry["api_key"])

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import IPv6Network, ip_address
 
 from sqlalchemy import delete, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -94,6 +95,7 @@ class LoginLimit:
         )
 
     def _keys(self, address: str, account: str | None) -> Sequence[tuple[str, int]]:
+        address = _origin(address)
         by_address = (_digest("address", address), self.per_address)
         if account is None:
             return (by_address,)
@@ -107,6 +109,18 @@ class LoginLimit:
             f"Too many wrong attempts; try again in {minutes} minute(s)",
             headers={"Retry-After": str(seconds)},
         )
+
+
+def _origin(address: str) -> str:
+    """An address; of those of version 6 the network, since everybody has all of one to himself."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        # What a proxy tells need not be an address.
+        return address
+    if parsed.version == 4 or parsed.ipv4_mapped:
+        return address
+    return str(IPv6Network((parsed, 64), strict=False))
 
 
 def _digest(*parts: str) -> str:

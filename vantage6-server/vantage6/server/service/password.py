@@ -29,7 +29,9 @@ def hash_password(password: str) -> str:
 
 def matches(password: str, password_hash: str | None) -> bool:
     """Whether a password fits a hash; takes as long when there is no hash to compare with."""
-    fits = bcrypt.checkpw(_fit(password), (password_hash or _nobody()).encode())
+    # Made in any case: the first time it takes as long again.
+    nobody = _nobody()
+    fits = bcrypt.checkpw(_fit(password), (password_hash or nobody).encode())
     return fits and password_hash is not None
 
 
