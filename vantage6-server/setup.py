@@ -17,10 +17,11 @@ setup(
         "Flask-JWT-Extended>=4.6,<5",
         "Flask-RESTful>=0.3.10,<0.4",
         "Flask-SocketIO>=5.3,<6",
-        "gunicorn>=22",
+        # serve.py and transport.py reach below the public interface of these two
+        "gunicorn>=27,<28",
         "marshmallow>=3.20,<5",
         "PyJWT>=2.8,<3",
-        "python-engineio>=4.8,<5",
+        "python-engineio>=4.15,<4.16",
         "python-socketio>=5.10,<6",
         "PyYAML>=6,<7",
         "questionary>=2,<3",
