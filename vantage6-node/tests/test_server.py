@@ -2,8 +2,11 @@
 
 import base64
 import json
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 
@@ -168,6 +171,24 @@ def test_a_run_that_makes_no_sense_does_not_hide_the_others(server, session, cap
     assert "Result 1" in caplog.text
 
 
+@pytest.mark.parametrize("id_", ["../../../etc", "/etc", "7", -1, True, 1.0, None, [1], {}])
+@pytest.mark.parametrize("key", ["id", "run_id", "task_id"])
+def test_what_is_no_id_never_becomes_the_name_of_a_folder(server, session, key, id_):
+    result = wire_result(1)
+    (result if key == "id" else result["task"])[key.removeprefix("task_")] = id_
+    session.answers["result"] = (200, [result, wire_result(3)])
+    assert [run.result_id for run in server.open_runs(1)] == [3]
+
+
+@pytest.mark.parametrize("value", [1.5, ["x"], {"a": 1}, True])
+@pytest.mark.parametrize("key", ["image", "database", "input", "initiator"])
+def test_values_of_a_wrong_kind_are_not_taken(server, session, key, value):
+    result = wire_result(1)
+    (result if key == "input" else result["task"])[key] = value
+    session.answers["result"] = (200, [result, "no result at all", wire_result(3)])
+    assert [run.result_id for run in server.open_runs(1)] == [3]
+
+
 def test_the_query_for_one_task_does_not_stick(server, session):
     session.answers["result"] = (200, [wire_result(1)])
     server.open_runs(1, task_id=101)
@@ -246,6 +267,36 @@ def test_forwarding_passes_the_token_of_the_container(server, session):
     )
     (call,) = session.calls
     assert (call.token, call.params, call.timeout[1]) == ("", [("a", "1"), ("a", "2")], 5)
+
+
+class Redirecting(BaseHTTPRequestHandler):
+    """Sends everybody on, and notes who comes back from there."""
+
+    seen: ClassVar[list[str]] = []
+
+    def do_GET(self):  # noqa: N802
+        self.seen.append(self.path)
+        self.send_response(302)
+        self.send_header("Location", "/private")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format, *args):
+        pass
+
+
+def test_a_redirect_leads_nowhere():
+    """A server could have an algorithm read what else answers in the node's network."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Redirecting) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        server = Server(f"http://127.0.0.1:{http.server_port}", "/api", "key")
+        answer = server.forward("GET", "task/1", query=[], headers={}, body=b"", read_timeout=5)
+        with pytest.raises(ServerError, match="302"):
+            server.wants(1)
+        server.close()
+        http.shutdown()
+    assert answer.status_code == 302
+    assert Redirecting.seen == ["/api/task/1", "/api/result/1"]
 
 
 def test_no_server_at_all():

@@ -269,13 +269,21 @@ def _assignment(result: dict[str, Any]) -> Assignment | None:
     try:
         return Assignment.from_wire(result)
     except (KeyError, TypeError) as error:
-        log.error("Result %s of the server makes no sense: %r", result.get("id"), error)
+        name = result.get("id") if isinstance(result, dict) else result
+        log.error("Result %.100r of the server makes no sense: %r", name, error)
         return None
+
+
+class _Session(requests.Session):
+    """Stays with the server: what an algorithm asks must not lead to other hosts near us."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Follow nothing; the answer is passed on as one that is no success."""
 
 
 def _session() -> Any:
     """Connections that are kept open, as many as we have threads that talk at once."""
-    session = requests.Session()
+    session = _Session()
     adapter = HTTPAdapter(pool_connections=4, pool_maxsize=64)
     session.mount("http://", adapter)
     session.mount("https://", adapter)

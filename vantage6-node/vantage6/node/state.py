@@ -49,20 +49,39 @@ class Assignment:
 
     @classmethod
     def from_wire(cls, result: dict[str, Any]) -> "Assignment":
-        """The assignment in a result as the server lists it, with its task included."""
+        """The assignment in a result as the server lists it, with its task included.
+
+        Raises
+        ------
+        KeyError, TypeError
+            When something is missing, or is not what it should be.
+        """
         task = result["task"]
         return cls(
-            result_id=result["id"],
-            task_id=task["id"],
-            run_id=task["run_id"],
-            image=task["image"] or "",
-            database=task.get("database") or "default",
-            input=result["input"] or "",
-            initiator=task["initiator"],
+            result_id=_id(result["id"]),
+            task_id=_id(task["id"]),
+            run_id=_id(task["run_id"]),
+            image=_text(task["image"]),
+            database=_text(task.get("database")) or "default",
+            input=_text(result["input"]),
+            initiator=None if task["initiator"] is None else _id(task["initiator"]),
         )
 
     def __str__(self) -> str:
         return f"run {self.result_id} (task {self.task_id})"
+
+
+def _id(value: Any) -> int:
+    """An id: names of folders are made of them, so a server must not get anything else in."""
+    if type(value) is not int or value < 0:
+        raise TypeError(f"{value!r:.100} is not an id")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str | None):
+        raise TypeError(f"{value!r:.100} is not a text")
+    return value or ""
 
 
 @dataclass(frozen=True)
