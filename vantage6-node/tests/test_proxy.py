@@ -1,6 +1,7 @@
 """What an algorithm gets through its proxy, asked over the socket as its relay does."""
 
 import contextlib
+import errno
 import http.client
 import json
 import socket
@@ -13,6 +14,7 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError
 from vantage6.common.encryption import DummyCryptor, RSACryptor, is_envelope
 from vantage6.common.exceptions import NotFound
 from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
+from vantage6.node import door as door_module
 from vantage6.node import proxy as proxy_module
 from vantage6.node.globals import SOCKET_NAME
 from vantage6.node.proxy import Proxy
@@ -178,6 +180,14 @@ def test_a_long_poll_is_given_its_time(get, upstream):
     assert odd == short
 
 
+@pytest.mark.parametrize("wait", ["inf", "1e300", "nan", "-inf", "86400"])
+def test_nobody_is_held_for_longer_than_a_server_waits(get, upstream, wait):
+    get("/task/1")
+    assert get(f"/task/1?wait={wait}").status == 200
+    plain, odd = (call.read_timeout for call in upstream.calls)
+    assert plain <= odd <= plain + 60
+
+
 @pytest.mark.parametrize("status", [201, 400, 401, 403, 404, 500])
 def test_status_and_body_pass_through(get, upstream, status):
     upstream.answers["GET", "task/1"] = (status, {"msg": "words of the server"}, {})
@@ -208,6 +218,70 @@ def test_a_body_of_unknown_length_is_refused(get, tmp_path):
     connection.request("POST", "/task", iter([b"{}"]), {"Transfer-Encoding": "chunked"})
     assert connection.getresponse().status == 411
     connection.close()
+
+
+def say(folder, words):
+    """What the door answers to bytes that no library would send."""
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as stranger:
+        stranger.connect(str(folder / SOCKET_NAME))
+        stranger.sendall(words)
+        stranger.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: stranger.recv(65536), b""))
+
+
+@pytest.mark.parametrize(
+    ("line", "header", "status"),
+    [
+        ("GET http://[evil/task HTTP/1.1", "X: 1", b"400"),
+        ("POST /task HTTP/1.1", f"Content-Length: {'9' * 5000}", b"411"),
+        ("POST /task HTTP/1.1", "Content-Length: -1", b"411"),
+        ("POST /task HTTP/1.1", "Content-Length: +2", b"411"),
+        ("POST /task HTTP/1.1", f"Content-Length: {2**30 + 1}", b"413"),
+        ("POST /task HTTP/1.1", "Transfer-Encoding: identity", b"411"),
+        ("GET /task HTTP/1.1", f"X: {'x' * 70_000}", b"431"),
+        ("GET http://evil.example/user HTTP/1.1", f"Authorization: Bearer {TOKEN}", b"403"),
+        ("GET //evil.example/user HTTP/1.1", f"Authorization: Bearer {TOKEN}", b"403"),
+    ],
+)
+def test_odd_requests_are_refused_and_the_door_stays(get, upstream, tmp_path, line, header, status):
+    answer = say(tmp_path, f"{line}\r\n{header}\r\n\r\n".encode())
+    assert answer.split(b" ")[1] == status
+    assert upstream.calls == []
+    assert get("/task/1").status == 200
+
+
+def test_of_two_lengths_one_counts_and_nothing_slips_in_between(get, upstream, tmp_path):
+    inner = "GET /user HTTP/1.1\r\n\r\n"
+    lengths = f"Content-Length: {len(inner)}\r\nContent-Length: 0"
+    say(tmp_path, f"GET /task/1 HTTP/1.1\r\n{lengths}\r\n\r\n{inner}".encode())
+    assert upstream.calls == []
+
+
+def test_a_node_out_of_files_for_a_moment_keeps_its_doors(get, monkeypatch):
+    real, faults = socket.socket.accept, [OSError(errno.EMFILE, "Too many open files")]
+
+    def accept(listener):
+        if faults and listener.family == socket.AF_UNIX:
+            raise faults.pop()
+        return real(listener)
+
+    get("/task/1")
+    monkeypatch.setattr(socket.socket, "accept", accept)
+    # The door was waiting already in what is replaced here: the next turn meets the fault.
+    assert [get("/task/1").status for _ in range(3)] == [200, 200, 200]
+    assert faults == []
+
+
+def test_one_large_body_of_a_container_at_a_time(get, upstream, tmp_path, monkeypatch):
+    monkeypatch.setattr(door_module, "_LARGE_BODY", 10)
+    start = f"POST /task HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 11\r\n\r\n"
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as slow:
+        slow.connect(str(tmp_path / SOCKET_NAME))
+        slow.sendall(start.encode())
+        # Small ones pass beside one that does not come to its end.
+        assert get("/task/1").status == 200
+    body = new_task({"id": 1, "input": INPUT})
+    assert get("/task", "POST", body).status == 200
 
 
 # New tasks
@@ -248,6 +322,7 @@ def test_without_encryption_a_task_passes_as_it_is(get, upstream):
         (new_task({"id": 1}), "input"),
         (new_task({"input": INPUT}), "id"),
         (new_task(1), "id"),
+        (new_task({"id": float("inf"), "input": INPUT}), "id"),
         (new_task({"id": 1, "input": {"not": "text"}}), "input"),
         (new_task({"id": 1, "input": "not base64!"}), "base64"),
         (new_task({"id": 2, "input": INPUT}), "no public key"),
@@ -266,9 +341,10 @@ def test_an_organization_that_is_not_there(open_proxy, key):
     assert answer.status == 404
 
 
-def test_a_body_that_is_not_json(get, tmp_path):
+@pytest.mark.parametrize("nonsense", [b"nonsense", b"[" * 100_000, b"9" * 10_000, b"\xff"])
+def test_a_body_that_is_not_json(get, tmp_path, nonsense):
     connection = UnixConnection(tmp_path / SOCKET_NAME)
-    connection.request("POST", "/task", b"nonsense", {"Authorization": f"Bearer {TOKEN}"})
+    connection.request("POST", "/task", nonsense, {"Authorization": f"Bearer {TOKEN}"})
     response = connection.getresponse()
     assert (response.status, json.loads(response.read())["msg"]) == (400, "The body is not JSON")
     connection.close()

@@ -274,7 +274,7 @@ class Redirecting(BaseHTTPRequestHandler):
 
     seen: ClassVar[list[str]] = []
 
-    def do_GET(self):  # noqa: N802
+    def do_GET(self):
         self.seen.append(self.path)
         self.send_response(302)
         self.send_header("Location", "/private")

@@ -2,9 +2,12 @@
 
 import logging
 import os
+import re
 import socket
 import threading
+import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -16,7 +19,11 @@ from vantage6.node.globals import SOCKET_NAME
 
 # One container with more connections than this is up to no good.
 _MOST_CONNECTIONS = 32
-_LARGEST_BODY = 2 * 2**30
+# No server takes more. Of the large ones a container has but one in our memory at a time.
+_LARGEST_BODY = 2**30
+_LARGE_BODY = 8 * 2**20
+_LENGTH = re.compile("[0-9]{1,12}")
+_PAUSE = 0.1
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +57,16 @@ class Door:
         Whoever owns it may connect.
     answer : callable
         From calls to answers; called on one thread per connection.
+
+    Attributes
+    ----------
+    answer : callable
+    large_body : Lock
+        Held by the one call that may have a large body now.
     """
 
     def __init__(self, folder: Path, answer: Callable[[Call], Answer]) -> None:
-        self._answer = answer
+        self.answer, self.large_body = answer, threading.Lock()
         self._listener = _listen(folder)
         self._places = threading.BoundedSemaphore(_MOST_CONNECTIONS)
         self._connections: set[socket.socket] = set()
@@ -74,8 +87,13 @@ class Door:
         while True:
             try:
                 connection, _ = self._listener.accept()
-            except OSError:
-                return  # closed
+            except OSError as error:
+                if self._closed:
+                    return
+                # Out of files, for instance; that of another run must not end this one's door.
+                log.warning("A call of a container could not be taken: %s", error)
+                time.sleep(_PAUSE)
+                continue
             if not self._places.acquire(blocking=False):
                 connection.close()
                 continue
@@ -87,7 +105,7 @@ class Door:
             late = self._closed
         try:
             if not late:
-                _Conversation(connection, "", self._answer)  # type: ignore[arg-type]
+                _Conversation(connection, "", self)  # type: ignore[arg-type]
         except OSError as error:
             log.debug("A container hung up: %s", error)
         finally:
@@ -103,24 +121,29 @@ class _Conversation(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     # Answers leave in one piece
     wbufsize = -1
-    # What the library calls the server is to us whoever gives the answers.
+    # What the library calls the server is the door to us.
     server: Any
 
     def _serve(self) -> None:
         length = self.headers.get("Content-Length") or "0"
-        if "Transfer-Encoding" in self.headers or not length.isdecimal():
+        if "Transfer-Encoding" in self.headers or not _LENGTH.fullmatch(length):
             return self._refuse(HTTPStatus.LENGTH_REQUIRED, "Send the length of the body")
         if int(length) > _LARGEST_BODY:
             return self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large")
-        url = urlsplit(self.path)
-        call = Call(
-            method=self.command,
-            path=url.path,
-            query=parse_qsl(url.query, keep_blank_values=True),
-            headers={name.lower(): value for name, value in self.headers.items()},
-            body=self.rfile.read(int(length)),
-        )
-        return self._reply(self.server(call))
+        try:
+            url = urlsplit(self.path)
+        except ValueError:
+            return self._refuse(HTTPStatus.BAD_REQUEST, "This is no address")
+        one_at_a_time = self.server.large_body if int(length) > _LARGE_BODY else nullcontext()
+        with one_at_a_time:
+            call = Call(
+                method=self.command,
+                path=url.path,
+                query=parse_qsl(url.query, keep_blank_values=True),
+                headers={name.lower(): value for name, value in self.headers.items()},
+                body=self.rfile.read(int(length)),
+            )
+            return self._reply(self.server.answer(call))
 
     def _refuse(self, status: HTTPStatus, message: str) -> None:
         # The body was not read, so the connection cannot be used any further.

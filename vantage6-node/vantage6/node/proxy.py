@@ -51,6 +51,8 @@ _WITH_RESULTS = re.compile(rf"task|result|task/{_ID}|result/{_ID}|task/{_ID}/res
 _WITHOUT_TOKEN = "version"
 _PASSED_HEADERS = ("Content-Type", "Link", "total-count")
 
+# Seconds for which a server may be asked to hold its answer back.
+_LONGEST_WAIT = 60.0
 # How long an algorithm is kept waiting for a server that does not answer.
 _PATIENCE = 30.0
 
@@ -159,7 +161,7 @@ class Proxy:
         """The body of a new task with each input encrypted for its organization."""
         try:
             task = json.loads(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Refusal(HTTPStatus.BAD_REQUEST, "The body is not JSON") from error
         organizations = task.get("organizations") if isinstance(task, dict) else None
         if not isinstance(organizations, list) or not organizations:
@@ -172,7 +174,7 @@ class Proxy:
     def _encrypted_entry(self, entry: Any) -> dict[str, Any]:
         try:
             organization_id, input_ = int(entry["id"]), base64s_to_bytes(entry["input"] or "")
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise Refusal(
                 HTTPStatus.BAD_REQUEST,
                 "Each of the organizations needs an `id` and an `input` in base64",
@@ -199,7 +201,7 @@ class Proxy:
             return answer
         try:
             content = json.loads(answer.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return answer
         self._decrypt_results(content)
         return Answer(answer.status, json.dumps(content).encode(), answer.headers)
@@ -240,7 +242,7 @@ def _check_allowed(call: Call, path: str, token: str) -> None:
 def _wait(call: Call) -> float:
     """The seconds for which the server is asked to hold its answer back."""
     try:
-        return max(0.0, float(dict(call.query).get("wait", 0)))
+        return min(max(0.0, float(dict(call.query).get("wait", 0))), _LONGEST_WAIT)
     except ValueError:
         return 0.0
 
