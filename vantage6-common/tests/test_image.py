@@ -15,6 +15,9 @@ DIGEST = "sha256:" + "0" * 64
         ("index.docker.io/library/average:1", "docker.io/library/average:1", "average:1"),
         ("user/average:1.0", "docker.io/user/average:1.0", "user/average:1.0"),
         ("house.example/a/b", "house.example/a/b:latest", "house.example/a/b:latest"),
+        # the short spelling would be an image of another house
+        ("docker.io/a.example/b:1", "docker.io/a.example/b:1", "docker.io/a.example/b:1"),
+        ("docker.io/localhost/b:1", "docker.io/localhost/b:1", "docker.io/localhost/b:1"),
         ("localhost/a:x", "localhost/a:x", "localhost/a:x"),
         ("house:5000/a/b:x", "house:5000/a/b:x", "house:5000/a/b:x"),
         (f"a@{DIGEST}", f"docker.io/library/a@{DIGEST}", f"a@{DIGEST}"),

@@ -127,6 +127,27 @@ def test_preparing_again_starts_from_nothing(workspace, run, files, task, databa
     assert workspace.load_report(1) is None
 
 
+def test_folders_in_folders_without_end_are_removed(workspace, files, task):
+    home = os.open(".", os.O_RDONLY)
+    try:
+        os.chdir(task)
+        for _ in range(3000):
+            os.mkdir("d")
+            os.chdir("d")
+        os.chdir(home)
+        workspace.remove(1)
+    finally:
+        os.chdir(home)
+        os.close(home)
+    assert workspace.results() == set()
+
+
+def test_a_link_in_a_run_is_removed_and_not_what_it_leads_to(workspace, files, task, database):
+    (task / "link").symlink_to(database.parent)
+    workspace.remove(1)
+    assert database.exists()
+
+
 def test_what_runs_share_stays_while_something_is_in_it(workspace, run, files):
     (files.temporary / "round-1").touch()
     workspace.remove_temporary(run.run_id)

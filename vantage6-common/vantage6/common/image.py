@@ -38,7 +38,9 @@ class ImageReference:
         """The short spelling that people use for images of the default domain."""
         if self.domain != DEFAULT_DOMAIN:
             return str(self)
-        return self._local(self.path.removeprefix(_OFFICIAL))
+        short = self._local(self.path.removeprefix(_OFFICIAL))
+        # Without the domain, the first part of some paths would be read as another one.
+        return short if parse(short) == self else str(self)
 
     def _local(self, path: str) -> str:
         tag = f":{self.tag}" if self.tag else ""

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.docker
 
 RUNS = "import time; time.sleep(600)"
 SECONDS = 60
+PROBE_IMAGE = "vantage6/test-probe:latest"
 
 
 @pytest.fixture
@@ -103,6 +104,25 @@ def test_folders_of_other_users_can_be_emptied(runner, probe, notices):
     runner.remove(run.result_id)
     runner.empty(folder)
     assert list(folder.iterdir()) == []
+
+
+def test_folders_of_other_users_without_end_can_be_emptied(runner, probe, notices):
+    program = "import os\nos.chdir('/mnt/data')\nfor _ in range(3000): os.mkdir('d'); os.chdir('d')"
+    run, settings = probe(program)
+    runner.create(settings)
+    runner.start(settings.result_id)
+    wait_for_end(notices, settings.result_id)
+    runner.remove(run.result_id)
+    folder = probe.workspace.folder(run.result_id)
+    runner.empty(folder)
+    assert list(folder.iterdir()) == []
+
+
+def test_an_image_goes_by_its_name_and_never_by_its_id(runner, engine):
+    found = engine.images.get(PROBE_IMAGE).id
+    assert runner.image_user(PROBE_IMAGE) is not None
+    for id_ in (found, found.removeprefix("sha256:")[:12]):
+        assert runner.image_user(id_) is None
 
 
 def test_a_missing_relay_image_is_one_sentence_that_helps(make_runner):

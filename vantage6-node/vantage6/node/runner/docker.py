@@ -48,12 +48,7 @@ _CONNECTIONS = 32
 _KEEPER_SECONDS = 10
 _TRACES = {"created": Trace.CREATED, "exited": Trace.EXITED, "dead": Trace.EXITED}
 _CLEANER_LIMITS = Limits(memory=128 * 2**20, cpus=1.0, pids=16)
-_EMPTY = (
-    "import pathlib, shutil\n"
-    "for path in pathlib.Path('/folder').iterdir():\n"
-    "    is_folder = path.is_dir() and not path.is_symlink()\n"
-    "    shutil.rmtree(path) if is_folder else path.unlink()\n"
-)
+_EMPTY = ["find", "/folder", "-mindepth", "1", "-delete"]
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +129,8 @@ class DockerRunner:
         """The user that an image asks to run as, "" for none; None when it is not here."""
         try:
             with talking_to_engine():
-                return self._api.inspect_image(image)["Config"].get("User") or ""
+                found = self._api.inspect_image(images.canonical(image))
+                return found["Config"].get("User") or ""
         except ImageNotFound:
             return None
 
@@ -234,7 +230,7 @@ class DockerRunner:
         with talking_to_engine():
             cleaner = self._api.create_container(
                 self._relay_image,
-                ["python3", "-c", _EMPTY],
+                _EMPTY,
                 user="0:0",
                 labels=self._identity.labels("cleaner"),
                 host_config=self._api.create_host_config(
@@ -358,7 +354,8 @@ class DockerRunner:
             **hardening(settings.limits),
         )
         container: dict[str, str] = self._api.create_container(
-            settings.image,
+            # Written out: the engine would take a short name for the id of another image too.
+            images.canonical(settings.image),
             name=self._identity.container_name(settings.result_id),
             environment=dict(settings.environment),
             labels=dict(settings.labels),
