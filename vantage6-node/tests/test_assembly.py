@@ -146,6 +146,16 @@ def test_a_data_folder_has_one_id_and_one_process(tmp_path):
     assert Instance(tmp_path / "other").id != first.id
 
 
+def test_nobody_else_gets_at_the_data_folder_or_its_lock(tmp_path):
+    instance = Instance(tmp_path / "data")
+    instance.hold()
+    modes = [
+        path.stat().st_mode & 0o777 for path in (tmp_path / "data", *tmp_path.glob("*/*.lock"))
+    ]
+    instance.release()
+    assert modes == [0o700, 0o600]
+
+
 def test_a_data_folder_that_cannot_be_used(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match="data folder"):

@@ -22,7 +22,7 @@ class Instance:
         self._folder = folder
         self._lock: TextIO | None = None
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.id = _load_id(folder / "instance")
         except OSError as error:
             raise ConfigurationError(
@@ -40,6 +40,9 @@ class Instance:
         if self._lock is not None:
             return
         path = self._folder / "node.lock"
+        # Whoever can open it can hold it, and keep us from starting.
+        path.touch(mode=0o600)
+        path.chmod(0o600)
         file = path.open("w", encoding="ascii")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
