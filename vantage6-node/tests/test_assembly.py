@@ -160,3 +160,12 @@ def test_a_data_folder_that_cannot_be_used(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match="data folder"):
         Instance(tmp_path / "file" / "data")
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o644, True), (0o600, False), (0o640, False)])
+def test_a_secret_that_everybody_can_read_is_told(context, tmp_path, caplog, mode, warned):
+    key = tmp_path / "data" / "key.pem"
+    RSACryptor.create_new_rsa_key(key)
+    key.chmod(mode)
+    assembly.load_key(context())
+    assert (str(key) in caplog.text) is warned

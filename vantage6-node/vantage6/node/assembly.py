@@ -2,6 +2,7 @@
 
 import logging
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ def build(
     config = context.config
     databases = find_databases(config["databases"], dockerized)
     _warn(config, databases)
+    _warn_of_readers(context.config_file)
     cryptor = load_key(context)
     instance = Instance(context.data_dir)
     identity = container.Identity(context.name, context.scope, instance.id)
@@ -167,11 +169,13 @@ def load_key(context: InstanceContext) -> RSACryptor | DummyCryptor:
     name = os.environ.get("PRIVATE_KEY") or encryption["private_key"] or DEFAULT_KEY
     path = context.data_dir / Path(name).expanduser()
     try:
-        return load_cryptor(path)
+        cryptor = load_cryptor(path)
     except OSError as error:
         raise ConfigurationError(
             f"The private key {path} cannot be read: {error.strerror}"
         ) from error
+    _warn_of_readers(path)
+    return cryptor
 
 
 def agree_on_encryption(who: Identity, enabled: bool) -> None:
@@ -207,6 +211,12 @@ def agree_on_key(who: Identity, cryptor: RSACryptor, server: Server, replace: bo
 def _server_url(config: Mapping[str, Any]) -> str:
     url = config["server_url"].rstrip("/")
     return f"{url}:{config['port']}" if config["port"] else url
+
+
+def _warn_of_readers(path: Path) -> None:
+    """Say so when every user of this machine can read a secret."""
+    if path.exists() and path.stat().st_mode & stat.S_IROTH:
+        log.warning("%s holds a secret and everybody here can read it: chmod 600 it", path)
 
 
 def _warn(config: Mapping[str, Any], databases: Databases) -> None:
