@@ -58,6 +58,10 @@ def test_a_key_that_is_missing_is_named(tmp_path: Path, key: str) -> None:
         ("allow_drop_all", "maybe"),
         ("jwt_secret_key", "short"),
         ("two_factor_auth", True),
+        ("max_list_size", 0),
+        ("max_body_size", "large"),
+        ("trusted_proxies", -1),
+        ("password_policy", 5),
         ("logging", {"level": "LOUD"}),
     ],
 )
@@ -74,3 +78,10 @@ def test_secrets_of_the_classic_wizard_are_recognised(
     secret: str | None, predictable: bool
 ) -> None:
     assert has_predictable_secret({"jwt_secret_key": secret}) is predictable
+
+
+def test_a_password_policy_that_lets_nobody_in_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"password_policy\.max_failed_attempts"):
+        load(tmp_path, password_policy={"max_failed_attempts": 0})
+    policy = load(tmp_path, password_policy={"max_failed_attempts": 3})["password_policy"]
+    assert policy == {"max_failed_attempts": 3}

@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import INCLUDE, Schema, ValidationError, fields, validate
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -21,8 +21,22 @@ def _check_uri(value: str) -> None:
         raise ValidationError("Not a database URI, such as sqlite:///default.sqlite") from error
 
 
+class PasswordPolicySchema(Schema):
+    """The `password_policy` block: how many wrong passwords before one has to wait."""
+
+    class Meta:
+        unknown = INCLUDE
+
+    max_failed_attempts = fields.Integer(validate=validate.Range(min=1))
+    max_failed_attempts_per_address = fields.Integer(validate=validate.Range(min=1))
+    inactivation_minutes = fields.Integer(validate=validate.Range(min=1))
+
+
 class ServerSchema(InstanceSchema):
-    """The keys of a server configuration; unknown keys are kept."""
+    """The keys of a server configuration; unknown keys are kept.
+
+    What has no default here is left to the application, which has one.
+    """
 
     description = fields.String(required=True)
     type = fields.String(load_default=None, allow_none=True, validate=validate.OneOf(TYPES))
@@ -49,6 +63,10 @@ class ServerSchema(InstanceSchema):
         load_default=False,
         validate=validate.Equal(False, error="Two-factor log-in is not available"),
     )
+    max_list_size = fields.Integer(validate=validate.Range(min=1))
+    max_body_size = fields.Integer(validate=validate.Range(min=1))
+    trusted_proxies = fields.Integer(validate=validate.Range(min=0))
+    password_policy = fields.Nested(PasswordPolicySchema)
     logging = fields.Nested(LoggingSchema, required=True)
 
 
