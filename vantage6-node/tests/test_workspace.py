@@ -2,6 +2,7 @@
 
 import os
 import stat
+from dataclasses import replace
 
 import pytest
 
@@ -148,14 +149,20 @@ def test_a_link_in_a_run_is_removed_and_not_what_it_leads_to(workspace, files, t
     assert database.exists()
 
 
+def test_two_images_share_nothing_whatever_the_server_says(workspace, run):
+    other = replace(run, image="another:1")
+    assert other.run_id == run.run_id
+    assert workspace.files(other).temporary != workspace.files(run).temporary
+
+
 def test_what_runs_share_stays_while_something_is_in_it(workspace, run, files):
     (files.temporary / "round-1").touch()
-    workspace.remove_temporary(run.run_id)
+    workspace.remove_temporary(run)
     assert files.temporary.exists()
     (files.temporary / "round-1").unlink()
-    workspace.remove_temporary(run.run_id)
+    workspace.remove_temporary(run)
     assert not files.temporary.exists()
-    workspace.remove_temporary(run.run_id)
+    workspace.remove_temporary(run)
 
 
 def test_a_database_that_is_a_folder(workspace, run, tmp_path):

@@ -371,7 +371,7 @@ class RunWork:
 
     def _clean(self, assignment: Assignment) -> Event:
         self._remove(assignment.result_id)
-        self._workspace.remove_temporary(assignment.run_id)
+        self._workspace.remove_temporary(assignment)
         return Cleaned()
 
     # What earlier processes left

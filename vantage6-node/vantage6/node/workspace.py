@@ -8,12 +8,13 @@
             data/              /mnt/data of the container
                 task-XXXXXXXXX/output
             report.json        how the run ended; there until the server has acknowledged it
-        tmp/<run id>/          /mnt/tmp of all containers with this run id
+        tmp/<run id>-<image>/  /mnt/tmp of all containers of this image with this run id
 
 The containers' users are not known beforehand and have no capabilities, so what is meant for
 them is open to everybody by its mode, below a folder that only the node may enter.
 """
 
+import hashlib
 import json
 import logging
 import os
@@ -57,8 +58,12 @@ class Workspace:
     def files(self, assignment: Assignment) -> RunFiles:
         """Where the files of a run are."""
         folder = self.folder(assignment.result_id)
-        temporary = self._temporary / str(assignment.run_id)
-        return RunFiles(folder / "input", folder / "token", folder / "data", temporary)
+        return RunFiles(
+            folder / "input",
+            folder / "token",
+            folder / "data",
+            self._temporary / _shared_name(assignment),
+        )
 
     def folder(self, result_id: int) -> Path:
         """The folder of a run."""
@@ -149,10 +154,10 @@ class Workspace:
         """
         self._remove_tree(self.folder(result_id))
 
-    def remove_temporary(self, run_id: int) -> None:
-        """Delete the shared folder of a run id if nothing was left in it."""
+    def remove_temporary(self, assignment: Assignment) -> None:
+        """Delete the folder that a run shares with others if nothing was left in it."""
         try:
-            (self._temporary / str(run_id)).rmdir()
+            self.files(assignment).temporary.rmdir()
         except OSError:
             return  # in use, or gone with another run of the same id
 
@@ -170,6 +175,16 @@ class Workspace:
         if done.returncode:
             reason = done.stderr.decode(errors="replace").partition("\n")[0][-200:]
             raise PermissionError(f"{folder} cannot be deleted: {reason}")
+
+
+def _shared_name(assignment: Assignment) -> str:
+    """The name of the folder that the rounds of one algorithm share.
+
+    The run id is the server's word; with the image in it, no server can put two algorithms
+    into one folder.
+    """
+    image = hashlib.sha256(assignment.image.encode()).hexdigest()
+    return f"{assignment.run_id}-{image[:16]}"
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
