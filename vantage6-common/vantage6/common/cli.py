@@ -1,5 +1,6 @@
 """What the commands of server and node have in common."""
 
+import json
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -109,7 +110,35 @@ def _ask(kind: Kind, system_folders: bool) -> tuple[str, str]:
     return answer
 
 
-def describe(found: Available) -> dict[str, Any]:
+def list_command(kind: Kind, *, system_first: bool) -> click.Command:
+    """The command `list` of a kind of instance, with the scope it mostly runs in first."""
+
+    @click.command("list", help=f"List the configurations of {kind}s on this machine.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+    def list_instances(as_json: bool) -> None:
+        scopes = (system_first, not system_first)
+        found = [entry for system in scopes for entry in available(kind, system)]
+        if as_json:
+            click.echo(json.dumps([_describe(entry) for entry in found]))
+        else:
+            _print_table(found)
+
+    return list_instances
+
+
+def _print_table(found: list[Available]) -> None:
+    usable = [entry for entry in found if entry.environments]
+    click.echo(f"{'Name':25}{'Environments':35}System/User")
+    for entry in usable:
+        environments = ", ".join(entry.environments)
+        click.echo(f"{entry.name:25}{environments:35}{_describe(entry)['scope']}")
+    click.echo(f"Number of failed imports: {len(found) - len(usable)}")
+    for entry in found:
+        if entry.fault:
+            click.echo(f"  {entry.fault}")
+
+
+def _describe(found: Available) -> dict[str, Any]:
     """A configuration as the command `list` shows it with --json."""
     return {
         "name": found.name,

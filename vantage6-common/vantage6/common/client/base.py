@@ -292,17 +292,19 @@ class ClientBase:
         EncryptionError
             When encryption has not been set up, or an organization has no key.
         """
-        return self.request(
-            "task",
-            method="post",
-            json=self._task_body(
-                name=name,
-                image=image,
-                collaboration_id=collaboration_id,
-                description=description,
-                database=database,
-                organizations=self._inputs(organization_ids or [], serialize(input_, data_format)),
-            ),
+        payload = serialize(input_, data_format)
+        inputs = [
+            {"id": id_, "input": self.encrypt_for(id_, payload)} for id_ in organization_ids or []
+        ]
+        return self._create_task(
+            {
+                "name": name,
+                "image": image,
+                "collaboration_id": collaboration_id,
+                "description": description,
+                "database": database,
+                "organizations": inputs,
+            }
         )
 
     def get_results(
@@ -366,12 +368,9 @@ class ClientBase:
             )
         return self.cryptor.encrypt_bytes_to_str(data, organization["public_key"])
 
-    def _inputs(self, organization_ids: list[int], data: bytes) -> list[dict[str, Any]]:
-        return [{"id": id_, "input": self.encrypt_for(id_, data)} for id_ in organization_ids]
-
-    @staticmethod
-    def _task_body(**fields: Any) -> dict[str, Any]:
-        return fields
+    def _create_task(self, body: dict[str, Any]) -> dict[str, Any]:
+        reply: dict[str, Any] = self.request("task", method="post", json=body)
+        return reply
 
     def _decrypted(self, text: str, field: str) -> bytes | str:
         """The bytes of a field, or its text where it was not made for us."""

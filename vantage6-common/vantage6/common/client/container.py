@@ -4,12 +4,12 @@ import time
 from typing import Any, NoReturn
 
 from vantage6.common import jwt
-from vantage6.common.client.base import ClientBase, WhoAmI, asking_for
+from vantage6.common.client.base import ClientBase, WhoAmI
 from vantage6.common.client.failure import reasons
 from vantage6.common.client.plain_session import PlainSession
 from vantage6.common.client.transport import Session
 from vantage6.common.exceptions import AuthenticationException, Forbidden, TaskFailed
-from vantage6.common.serialization import JSON, deserialize, serialize
+from vantage6.common.serialization import JSON, deserialize
 from vantage6.common.task_status import is_failure, status_of
 from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
 
@@ -117,28 +117,13 @@ class ContainerClient(ClientBase):
             data_format=data_format or JSON,
         )
 
-    def post_task(
-        self,
-        name: str,
-        image: str,
-        collaboration_id: int,
-        input_: Any = "",
-        description: str = "",
-        organization_ids: list[int] | None = None,
-        data_format: str = JSON,
-        database: str = "default",
-    ) -> dict[str, Any]:
-        """Create a subtask; the node's proxy encrypts the input for each organization."""
-        payload = bytes_to_base64s(serialize(asking_for(input_, data_format), data_format))
-        body = self._task_body(
-            name=name,
-            image=image,
-            collaboration_id=collaboration_id,
-            description=description,
-            database=database,
-            organizations=[{"id": id_, "input": payload} for id_ in organization_ids or []],
-        )
-        return self.send("post", "task", json=body)
+    def encrypt_for(self, organization_id: int, data: bytes) -> str:
+        """`data` as base64: the proxy of the node encrypts it for the organization."""
+        return bytes_to_base64s(data)
+
+    def _create_task(self, body: dict[str, Any]) -> dict[str, Any]:
+        task: dict[str, Any] = self.send("post", "task", json=body)
+        return task
 
     def get_task(self, task_id: int) -> dict[str, Any]:
         """A task; `complete` tells whether all its runs have ended."""

@@ -2,9 +2,8 @@
 
 import click
 
-from vantage6.common.cli import FriendlyGroup
+from vantage6.common.cli import FriendlyGroup, list_command
 from vantage6.node.cli.files import files
-from vantage6.node.cli.list import list_
 from vantage6.node.cli.new import new
 from vantage6.node.cli.start import start
 from vantage6.node.cli.version import version
@@ -15,5 +14,7 @@ def main() -> None:
     """Run a node of vantage6 here, without a container around it."""
 
 
-for _command in (new, start, list_, files, version):
+list_instances = list_command("node", system_first=False)
+
+for _command in (new, start, list_instances, files, version):
     main.add_command(_command)

@@ -2,10 +2,9 @@
 
 import click
 
-from vantage6.common.cli import FriendlyGroup
+from vantage6.common.cli import FriendlyGroup, list_command
 from vantage6.server.cli.files import files
 from vantage6.server.cli.import_file import import_file
-from vantage6.server.cli.list_instances import list_instances
 from vantage6.server.cli.migrate import migrate
 from vantage6.server.cli.new import new
 from vantage6.server.cli.start import start
@@ -16,6 +15,8 @@ from vantage6.server.cli.version import version
 def main() -> None:
     """Run a vantage6 server in this process, without Docker."""
 
+
+list_instances = list_command("server", system_first=True)
 
 for command in (files, import_file, list_instances, migrate, new, start, version):
     main.add_command(command)
