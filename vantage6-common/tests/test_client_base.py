@@ -198,7 +198,7 @@ def test_a_task_is_encrypted_for_each_organization(key_file, public_key):
     body = server.calls[-1][3]
     inputs = [made.cryptor.decrypt_str_to_bytes(item["input"]) for item in body["organizations"]]
     assert [item["id"] for item in body["organizations"]] == [7, 8]
-    assert inputs == [b'json.{"method": "m"}'] * 2
+    assert inputs == [b'json.{"output_format": "json", "method": "m"}'] * 2
     assert body["database"] == "default"
 
 

@@ -292,7 +292,7 @@ class ClientBase:
         EncryptionError
             When encryption has not been set up, or an organization has no key.
         """
-        payload = serialize(input_, data_format)
+        payload = serialize(asking_for(input_, data_format), data_format)
         inputs = [
             {"id": id_, "input": self.encrypt_for(id_, payload)} for id_ in organization_ids or []
         ]
