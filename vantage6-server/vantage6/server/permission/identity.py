@@ -34,6 +34,8 @@ class Identity:
         The collaboration of a node or container.
     run : ContainerRun, optional
         What a container works on.
+    name : str, optional
+        What the user or node is called; of a container, its node.
     """
 
     kind: Kind
@@ -44,6 +46,7 @@ class Identity:
     run: ContainerRun | None = None
     last_seen: datetime | None = None
     credential_version: int = 0
+    name: str | None = None
 
     def scopes(self, name: str, operation: Operation) -> set[Scope]:
         """The scopes in which the identity may do something to a kind of resource."""

@@ -17,7 +17,7 @@ from vantage6.server.permission.identity import Identity
 from vantage6.server.resource import filter as filters
 from vantage6.server.resource.pagination import paginate
 from vantage6.server.schema.base import Output
-from vantage6.server.service import authentication, token
+from vantage6.server.service import audit, authentication, token
 from vantage6.server.service.login_limit import LoginLimit
 
 M = TypeVar("M", bound=Model)
@@ -136,6 +136,7 @@ class Resource(flask_restful.Resource):
         claims = token.read(refresh=self.takes_refresh_token)
         with self.database.reading() as session:
             self.identity = authentication.identify(session, claims)
+        audit.set_caller(self.identity)
         if self.identity.kind not in admitted:
             raise Forbidden(f"This is not for a {self.identity.kind.value}")
         if authentication.is_seen_long_ago(self.identity):

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from vantage6.common.exceptions import IllegalTransition
 from vantage6.server.exceptions import Refusal
+from vantage6.server.service import audit
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,8 @@ def answer(error: Exception) -> Response:
     status, message, errors, headers = _describe(error)
     if status >= 500:
         log.error("A request failed", exc_info=error)
+    if status in audit.REFUSALS:
+        audit.refused(status, message)
     body: dict[str, Any] = {"msg": message}
     if errors:
         body["errors"] = errors

@@ -27,7 +27,7 @@ from vantage6.server.model.node import digest_api_key
 from vantage6.server.permission import role
 from vantage6.server.permission.catalogue import Kind, RuleKey
 from vantage6.server.permission.identity import ContainerRun, Identity
-from vantage6.server.service import password, token
+from vantage6.server.service import audit, password, token
 from vantage6.server.service import user as user_service
 from vantage6.server.service.login_limit import LoginLimit
 
@@ -45,15 +45,17 @@ def log_in_user(
     An unknown name takes the same steps, and as long, as a wrong password. No transaction is
     open while the password is hashed, which takes a moment.
     """
-    with database.transaction() as session:
-        limit.reserve(session, address, username)
     with database.reading() as session:
         user = session.scalar(select(User).where(User.username == username))
+    audit.attempt("login", kind=Kind.USER.value, **audit.about(user))
+    with database.transaction() as session:
+        limit.reserve(session, address, username)
     if not password.matches(secret, user.password_hash if user else None) or user is None:
         raise Unauthorized("The username or the password is wrong")
     with database.transaction() as session:
         limit.forgive(session, address, username)
         roles = _role_names(session, user.id)
+    audit.succeeded()
     return {"id": user.id, **token.pair(Kind.USER, user.id, user.credential_version, roles)}
 
 
@@ -67,10 +69,12 @@ def log_in_node(
     """
     with database.reading() as session:
         node = session.scalar(select(Node).where(Node.api_key_digest == digest_api_key(api_key)))
+    audit.attempt("login", kind=Kind.NODE.value, **audit.about(node))
     if node is None:
         with database.transaction() as session:
             limit.reserve(session, f"node {address}")
         raise Unauthorized("The API key is not known")
+    audit.succeeded()
     return {"id": node.id, **token.pair(Kind.NODE, node.id, node.credential_version, [])}
 
 
@@ -100,6 +104,7 @@ def change_password(
     if new == current:
         raise BadRequest("The new password is the same as the current one")
     password.check_policy(new)
+    audit.attempt("password.change")
     with database.reading() as session:
         user = session.get_one(User, identity.id)
     with database.transaction() as session:
@@ -111,6 +116,7 @@ def change_password(
         limit.forgive(session, address, user.username)
         user = session.get_one(User, identity.id, with_for_update=True)
         user_service.set_password(session, user, password_hash)
+    audit.succeeded()
 
 
 def container_token(session: Session, identity: Identity, task_id: int, image: str) -> str:
@@ -184,7 +190,7 @@ def _find_user(session: Session, subject: object, claims: dict[str, Any]) -> Ide
     if not isinstance(subject, int):
         return None
     user = session.execute(
-        select(User.organization_id, User.last_seen).where(
+        select(User.organization_id, User.last_seen, User.username).where(
             User.id == subject, User.credential_version == claims.get("credential_version")
         )
     ).first()
@@ -197,6 +203,7 @@ def _find_user(session: Session, subject: object, claims: dict[str, Any]) -> Ide
         rules=_rules_of_user(session, subject),
         last_seen=user.last_seen,
         credential_version=claims["credential_version"],
+        name=user.username,
     )
 
 
@@ -204,7 +211,7 @@ def _find_node(session: Session, subject: object, claims: dict[str, Any]) -> Ide
     if not isinstance(subject, int):
         return None
     node = session.execute(
-        select(Node.organization_id, Node.collaboration_id, Node.last_seen).where(
+        select(Node.organization_id, Node.collaboration_id, Node.last_seen, Node.name).where(
             Node.id == subject, Node.credential_version == claims.get("credential_version")
         )
     ).first()
@@ -218,6 +225,7 @@ def _find_node(session: Session, subject: object, claims: dict[str, Any]) -> Ide
         rules=_NODE_RULES,
         last_seen=node.last_seen,
         credential_version=claims["credential_version"],
+        name=node.name,
     )
 
 
@@ -233,6 +241,7 @@ def _find_container(session: Session, subject: object, claims: dict[str, Any]) -
             Task.run_id,
             Task.collaboration_id,
             Task.image,
+            Node.name,
         )
         .join(Task, Result.task_id == Task.id)
         .join(
@@ -257,6 +266,7 @@ def _find_container(session: Session, subject: object, claims: dict[str, Any]) -
         collaboration_id=row.collaboration_id,
         rules=_CONTAINER_RULES,
         run=ContainerRun(subject["result_id"], row.id, row.run_id, row.image or ""),
+        name=row.name,
     )
 
 

@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy.orm import Session, SessionTransaction, scoped_session, sessionmaker
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
+
+from vantage6.server.service import commit
 
 if TYPE_CHECKING:
     from vantage6.server.model.result import Result
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_RECORDED = "vantage6_events"
+_HUB = "vantage6_event_hub"
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,9 @@ def node_room(node_id: int) -> str:
 
 def record(session: Session, event: Event) -> None:
     """Let an event leave when the transaction of this session is committed."""
-    events = session.info.setdefault(_RECORDED, [])
-    events.append((session.get_nested_transaction(), event))
+    hub: EventHub | None = session.info.get(_HUB)
+    if hub:
+        commit.after(session, lambda: hub.publish(event))
 
 
 class EventHub:
@@ -120,8 +122,8 @@ class EventHub:
 
     def attach(self, sessions: "sessionmaker[Session] | scoped_session[Session]") -> None:
         """Send what is recorded on the sessions of this factory."""
-        sqlalchemy_event.listen(sessions, "after_commit", self._after_commit)
-        sqlalchemy_event.listen(sessions, "after_soft_rollback", _after_rollback)
+        sessions.configure(info={_HUB: self})
+        commit.attach(sessions)
 
     def publish(self, event: Event) -> None:
         """Send an event now."""
@@ -140,32 +142,6 @@ class EventHub:
     def close(self) -> None:
         """Send all waiters home: the server stops."""
         self._waiters.close()
-
-    def _after_commit(self, session: Session) -> None:
-        if session.in_nested_transaction():
-            return
-        for _, event in session.info.pop(_RECORDED, []):
-            self.publish(event)
-
-
-def _after_rollback(session: Session, transaction: SessionTransaction) -> None:
-    """Forget the events of what was rolled back: a savepoint, or everything."""
-    # A failed flush is rolled back as a transaction of its own, and what encloses it with it.
-    while not transaction.nested and transaction.parent is not None:
-        transaction = transaction.parent
-    recorded = session.info.pop(_RECORDED, [])
-    if transaction.nested:
-        session.info[_RECORDED] = [
-            (savepoint, event)
-            for savepoint, event in recorded
-            if not _is_within(savepoint, transaction)
-        ]
-
-
-def _is_within(inner: SessionTransaction | None, outer: SessionTransaction) -> bool:
-    while inner is not None and inner is not outer:
-        inner = inner.parent
-    return inner is outer
 
 
 class TaskWaiters:

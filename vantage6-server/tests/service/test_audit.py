@@ -1,0 +1,145 @@
+"""The audit trail: what stands in it, and what does not."""
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from clients import Login
+from factories import Factory
+from flask import Flask
+from flask.testing import FlaskClient
+
+from vantage6.server.model import User
+from vantage6.server.service import audit
+
+Lines = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> Lines:
+    """The lines that were written since the last look."""
+
+    def read() -> list[dict[str, Any]]:
+        found = [
+            record.getMessage() for record in caplog.records if record.name == audit.trail.name
+        ]
+        caplog.clear()
+        return [json.loads(text) for text in found]
+
+    # The rest may be as silent as it likes.
+    caplog.set_level(logging.CRITICAL)
+    caplog.handler.setLevel(logging.NOTSET)
+    return read
+
+
+def log_in(client: FlaskClient, username: str, password: str) -> int:
+    body = {"username": username, "password": password}
+    return client.post("/api/token/user", json=body).status_code
+
+
+def test_every_log_in_of_a_user_is_written(client: FlaskClient, root: User, lines: Lines) -> None:
+    lines()
+    assert log_in(client, root.username, "Passw0rd!") == 200
+    assert log_in(client, root.username, "wrong") == 401
+    right, wrong = lines()
+    about = {"id": root.id, "name": root.username, "organization_id": root.organization_id}
+    assert right.items() >= {"action": "login", "outcome": "success", "kind": "user"}.items()
+    assert wrong.items() >= {"action": "login", "outcome": "failure", "status": 401}.items()
+    assert right.items() >= about.items() <= wrong.items()
+    assert right["address"] == "127.0.0.1"
+    assert right["time"].endswith("+00:00")
+
+
+def test_past_the_limit_log_ins_are_written_as_such(
+    client: FlaskClient, root: User, lines: Lines
+) -> None:
+    statuses = [log_in(client, root.username, "wrong") for _ in range(6)]
+    assert statuses[-1] == 429
+    outcomes = [line["outcome"] for line in lines() if line["action"] == "login"]
+    assert outcomes == ["failure"] * 5 + ["limited"]
+
+
+def test_a_name_that_does_not_exist_is_not_written(client: FlaskClient, lines: Lines) -> None:
+    """Who types the password into the field for the name finds it in no log."""
+    assert log_in(client, "S3cret!typed-here", "x") == 401
+    (line,) = lines()
+    assert line["id"] is None
+    assert "S3cret" not in json.dumps(line)
+
+
+def test_every_log_in_of_a_node_is_written(
+    client: FlaskClient, make: Factory, lines: Lines
+) -> None:
+    hospital = make.organization()
+    node = make.node(hospital, make.collaboration(hospital), api_key="the key")
+    lines()
+    for key in ("the key", "another"):
+        client.post("/api/token/node", json={"api_key": key})
+    right, wrong = lines()
+    assert (right["outcome"], right["kind"], right["id"]) == ("success", "node", node.id)
+    assert (wrong["outcome"], wrong["kind"], wrong["id"]) == ("failure", "node", None)
+
+
+def test_refusals_are_written_with_who_asked_for_what(
+    client: FlaskClient, make: Factory, login_as: Login, lines: Lines
+) -> None:
+    user = make.user()
+    lines()
+    client.get("/api/user")
+    login_as(user).get("/api/user")
+    stranger, known = lines()
+    assert stranger["actor"] is None
+    assert stranger.items() >= {"path": "/api/user", "method": "GET", "status": 401}.items()
+    assert known["actor"] == {
+        "kind": "user",
+        "id": user.id,
+        "name": user.username,
+        "organization_id": user.organization_id,
+    }
+    assert known.items() >= {"action": "request", "outcome": "refused", "status": 403}.items()
+
+
+def test_a_changed_password_is_written_and_a_wrong_one_too(
+    make: Factory, login_as: Login, lines: Lines
+) -> None:
+    user = make.user()
+    lines()
+    for current in ("wrong", "Passw0rd!"):
+        body = {"current_password": current, "new_password": "Passw0rd!2"}
+        login_as(user).patch("/api/password/change", json=body)
+    found = [line for line in lines() if line["action"] == "password.change"]
+    assert [line["outcome"] for line in found] == ["failure", "success"]
+    assert {line["actor"]["id"] for line in found} == {user.id}
+    assert "Passw0rd" not in json.dumps(found)
+
+
+def test_one_line_stays_one(app: Flask, lines: Lines, caplog: pytest.LogCaptureFixture) -> None:
+    name = 'a\nb\r\u2028\x1b[31m"}'
+    audit.record("login", "failure", name=name)
+    assert caplog.records[-1].getMessage().isprintable()
+    (line,) = lines()
+    assert line["name"] == name
+
+
+def test_nobody_makes_a_line_long(lines: Lines) -> None:
+    audit.record("request", "refused", path="x" * 10_000, ids=["y" * 10_000])
+    assert len(json.dumps(lines())) < 1000
+
+
+def test_a_change_is_written_once_it_is_committed(app: Flask, lines: Lines) -> None:
+    database = app.extensions["database"]
+    with database.session(writes=True) as session, session.begin():
+        audit.record("role.change", "success", session=session, role_id=1)
+        assert lines() == []
+    assert [line["role_id"] for line in lines()] == [1]
+
+
+def test_a_change_that_is_rolled_back_is_not_written(app: Flask, lines: Lines) -> None:
+    database = app.extensions["database"]
+    with database.session(writes=True) as session:
+        session.begin()
+        audit.record("role.change", "success", session=session)
+        session.rollback()
+    assert lines() == []
