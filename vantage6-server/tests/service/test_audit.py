@@ -143,3 +143,132 @@ def test_a_change_that_is_rolled_back_is_not_written(app: Flask, lines: Lines) -
         audit.record("role.change", "success", session=session)
         session.rollback()
     assert lines() == []
+
+
+def test_giving_and_taking_a_role_is_written(
+    make: Factory, root: User, login_as: Login, lines: Lines
+) -> None:
+    user = make.user(role="Viewer")
+    viewer, researcher = user.roles[0].id, make.default_role("Researcher").id
+    lines()
+    login_as(root).patch(f"/api/user/{user.id}", json={"roles": [researcher]})
+    (line,) = lines()
+    assert line.items() >= {"action": "user.change", "user_id": user.id}.items()
+    assert line["changed"] == {"roles": {"added": [researcher], "removed": [viewer]}}
+    assert line["actor"]["id"] == root.id
+
+
+def test_a_refused_change_of_rights_is_written_as_refused_only(
+    make: Factory, login_as: Login, lines: Lines
+) -> None:
+    administrator, user = make.user(role="Organization Admin"), make.user()
+    role = make.default_role("Root").id
+    lines()
+    login_as(administrator).patch(f"/api/user/{user.id}", json={"roles": [role]})
+    assert [line["outcome"] for line in lines()] == ["refused"]
+
+
+def test_roles_and_their_rules_are_written(
+    make: Factory, root: User, login_as: Login, lines: Lines
+) -> None:
+    client = login_as(root)
+    lines()
+    body = {"name": "reader", "description": "", "rules": [1, 2]}
+    role = client.post("/api/role", json=body).json["id"]
+    client.post(f"/api/role/{role}/rule/3")
+    client.delete(f"/api/role/{role}/rule/1")
+    client.delete(f"/api/role/{role}")
+    made, added, removed, deleted = lines()
+    assert (made["action"], made["rules"], made["name"]) == ("role.create", [1, 2], "reader")
+    assert added["changed"]["rules"] == {"added": [3], "removed": []}
+    assert removed["changed"]["rules"] == {"added": [], "removed": [1]}
+    assert (deleted["action"], deleted["role_id"]) == ("role.delete", role)
+
+
+def test_membership_of_collaborations_is_written(
+    make: Factory, root: User, login_as: Login, lines: Lines
+) -> None:
+    client, alpha, beta = login_as(root), make.organization(), make.organization()
+    lines()
+    body = {"name": "study", "organization_ids": [alpha.id], "encrypted": True}
+    id_ = client.post("/api/collaboration", json=body).json["id"]
+    client.post(f"/api/collaboration/{id_}/organization", json={"id": beta.id})
+    client.delete(f"/api/collaboration/{id_}/organization", json={"id": alpha.id})
+    client.patch(f"/api/collaboration/{id_}", json={"encrypted": False})
+    made, added, removed, opened = lines()
+    assert made.items() >= {"organizations": [alpha.id], "encrypted": True}.items()
+    assert added["changed"]["organizations"]["added"] == [beta.id]
+    assert removed["changed"]["organizations"]["removed"] == [alpha.id]
+    assert opened["changed"] == {"encrypted": {"from": True, "to": False}}
+
+
+def test_accounts_are_written_without_their_secrets(
+    make: Factory, root: User, login_as: Login, lines: Lines
+) -> None:
+    client = login_as(root)
+    lines()
+    body = {
+        "username": "ada",
+        "firstname": "Ada",
+        "lastname": "L",
+        "email": "ada@hospital.example",
+        "password": "Passw0rd!",
+        "roles": [make.default_role("Viewer").id],
+    }
+    lines()
+    id_ = client.post("/api/user", json=body).json["id"]
+    client.patch(f"/api/user/{id_}", json={"email": "countess@hospital.example"})
+    client.delete(f"/api/user/{id_}")
+    made, given, changed, deleted = lines()
+    assert given["changed"]["roles"]["added"] == body["roles"]
+    assert (made["action"], made["name"], made["user_id"]) == ("user.create", "ada", id_)
+    assert changed["changed"]["email"]["to"] == "countess@hospital.example"
+    assert (deleted["action"], deleted["name"]) == ("user.delete", "ada")
+    assert "$2b$" not in json.dumps([made, given, changed, deleted])
+
+
+def test_a_new_key_of_a_node_is_written_without_the_key(
+    make: Factory, root: User, login_as: Login, lines: Lines
+) -> None:
+    hospital = make.organization()
+    node = make.node(hospital, make.collaboration(hospital))
+    lines()
+    key = login_as(root).post("/api/recover/node", json={"id": node.id}).json["api_key"]
+    (line,) = lines()
+    assert line["changed"] == {"api_key": None}
+    assert key not in json.dumps(line)
+
+
+def test_a_public_key_is_written_by_name(
+    make: Factory, root: User, login_as: Login, lines: Lines
+) -> None:
+    hospital = make.organization()
+    lines()
+    login_as(root).patch(f"/api/organization/{hospital.id}", json={"public_key": "QUJD"})
+    (line,) = lines()
+    assert line["changed"] == {"public_key": None}
+
+
+def test_tasks_are_written_when_they_come_and_go(
+    make: Factory, login_as: Login, lines: Lines
+) -> None:
+    hospital = make.organization()
+    study = make.collaboration(hospital)
+    node = make.node(hospital, study)
+    client = login_as(make.user(hospital, role="Researcher"))
+    body = {
+        "image": "registry.example/algorithm:1",
+        "collaboration_id": study.id,
+        "organizations": [{"id": hospital.id, "input": "the input"}],
+    }
+    lines()
+    task = client.post("/api/task", json=body).json
+    made = lines()
+    login_as(node).patch(f"/api/result/{task['id']}", json={"started_at": "2026-01-01T10:00:00"})
+    assert lines() == [], "what a run goes through is no change of rights"
+    client.delete(f"/api/task/{task['id']}")
+    (deleted,) = lines()
+    assert [line["action"] for line in made] == ["task.create"]
+    assert made[0].items() >= {"task_id": task["id"], "organizations": [hospital.id]}.items()
+    assert (deleted["action"], deleted["task_id"]) == ("task.delete", task["id"])
+    assert "the input" not in json.dumps(made)

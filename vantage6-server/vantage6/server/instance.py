@@ -15,6 +15,7 @@ from vantage6.common.log import setup_logging
 from vantage6.server import first_run, migration
 from vantage6.server.configuration import has_predictable_secret
 from vantage6.server.database import complete_uri, database_uri
+from vantage6.server.service import audit
 from vantage6.server.service.fixture import drop_all, insert_fixture, read_fixture
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ log = logging.getLogger(__name__)
 def database_url(context: InstanceContext) -> URL:
     """Where the database of a server is, with a relative SQLite path resolved."""
     return complete_uri(database_uri(context.config), context.data_dir)
+
+
+def audit_file(context: InstanceContext) -> Path:
+    """The audit trail of a server, beside its log and under the same name."""
+    return context.log_file.with_suffix(".audit.log")
 
 
 def start(
@@ -109,6 +115,8 @@ def import_file(context: InstanceContext, path: Path, *, drop: bool = False) -> 
     except ConfigurationError as error:
         raise ConfigurationError(f"{path}: nothing was imported: {error}") from error
     show_root_password(prepared)
+    audit.keep_in(audit_file(context))
+    audit.record("import", "success", file=str(path), dropped_all=drop, imported=imported)
     return imported
 
 
@@ -145,13 +153,14 @@ def _build(context: InstanceContext, config: dict[str, Any]) -> "Flask":
     from vantage6.server.app import create_app
 
     setup_logging(context)
+    audit.keep_in(audit_file(context))
     return create_app(config)
 
 
 def _log_start(context: InstanceContext, prepared: first_run.Prepared) -> None:
     log.info("vantage6 server %s on Python %s", __version__, sys.version.split()[0])
     log.info("Configuration %s, environment %s", context.config_file, context.environment)
-    log.info("Log file %s", context.log_file)
+    log.info("Log file %s, audit file %s", context.log_file, audit_file(context))
     for revision in prepared.revisions:
         log.info("The database was migrated to revision %s", revision)
     if has_predictable_secret(context.config):

@@ -6,12 +6,17 @@ them: how long they are kept is for the operator to say.
 
 import json
 import logging
+import logging.handlers
+import os
 from datetime import UTC, datetime
+from io import TextIOWrapper
+from pathlib import Path
 from typing import Any
 
 from flask import g, has_request_context, request
 from sqlalchemy.orm import Session
 
+from vantage6.common.exceptions import ConfigurationError
 from vantage6.server.model import Authenticatable, Node, User
 from vantage6.server.permission.identity import Identity
 from vantage6.server.service import commit
@@ -23,6 +28,37 @@ trail.setLevel(logging.INFO)
 REFUSALS = (401, 403, TOO_MANY := 429)
 # Nobody makes a line long by what he sends.
 _LONGEST_TEXT = 300
+
+
+def keep_in(path: Path) -> None:
+    """Append the lines to a file, and nowhere else; may be called again.
+
+    Raises
+    ------
+    ConfigurationError
+        When the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = _File(path, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"The audit file {path} cannot be written: {error.strerror}"
+        ) from error
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    for old in trail.handlers[:]:
+        trail.removeHandler(old)
+        old.close()
+    trail.addHandler(handler)
+    trail.propagate = False
+
+
+class _File(logging.handlers.WatchedFileHandler):
+    """A file of its owner alone, which others may move away to keep it elsewhere."""
+
+    def _open(self) -> TextIOWrapper:
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        return os.fdopen(descriptor, "a", encoding=self.encoding)
 
 
 def record(
