@@ -1,12 +1,13 @@
-"""What all tests share: containers only where an engine answers, and no skip that hides a hole."""
+"""What all tests share: an engine and a database where there can be one, and no hidden hole."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from functools import cache
 
 import pytest
 from docker.errors import DockerException
 
 from development import debian
+from development import postgres as postgresql
 from development.engine import connect
 
 
@@ -24,6 +25,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip tests that need an engine where there is none."""
     if item.get_closest_marker("docker") and engine_obstacle():
         pytest.skip(engine_obstacle())
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[postgresql.Postgres]:
+    """A PostgreSQL server of this run alone; who makes a database in it removes it."""
+    if postgresql.obstacle():
+        pytest.skip(postgresql.obstacle())
+    with postgresql.serve() as server:
+        yield server
 
 
 @pytest.hookimpl(wrapper=True)

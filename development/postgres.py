@@ -1,0 +1,330 @@
+"""A PostgreSQL server of our own, for tests and measurements: private, on loopback, soon gone.
+
+It is the one of Debian's packages, run as an ordinary user in a folder that nobody else reads,
+on a port that was free, with a password that nobody else knows. As many as need be run side by
+side. A server that PostgreSQL's packages start by themselves is neither used nor disturbed.
+"""
+
+import fcntl
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from development import debian
+from development.console import SetupError, last_line, main
+from development.locks import exclusive
+
+PACKAGE = "postgresql"
+LOOPBACK = "127.0.0.1"
+#: The account of the system that the packages make; PostgreSQL refuses to run as root.
+ACCOUNT = "postgres"
+SUPERUSER = "postgres"
+ADMINISTRATION = "postgres"
+#: The first that can copy a template as files, which is twice as fast as by its log.
+OLDEST_VERSION = 15
+#: A port that was free may be taken until the server listens on it.
+ATTEMPTS = 5
+#: Between two looks whether a server that starts answers already.
+POLL_SECONDS = 0.05
+
+#: What a database can do without that is thrown away in the end, whatever happens to the machine.
+FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_BASE = {
+    "listen_addresses": LOOPBACK,
+    # the folder of its socket would have to be short, and one way to reach it is enough
+    "unix_socket_directories": "",
+    "max_connections": "300",
+    "timezone": "UTC",
+    "log_min_messages": "fatal",
+}
+
+
+class Postgres:
+    """A running server.
+
+    Attributes
+    ----------
+    port : int
+        Where it listens on loopback.
+    pid : int
+        Its main process.
+    """
+
+    def __init__(self, port: int, password: str, process: subprocess.Popen[bytes]) -> None:
+        self.port = port
+        self._password = password
+        self._process = process
+        self._numbers = count(1)
+        self._administration: Any = None
+
+    @property
+    def pid(self) -> int:
+        """The number of its main process."""
+        return self._process.pid
+
+    def uri(self, name: str) -> str:
+        """Where a database is, as SQLAlchemy wants it."""
+        return f"postgresql+psycopg://{SUPERUSER}:{self._password}@{LOOPBACK}:{self.port}/{name}"
+
+    def create(self, template: str | None = None) -> str:
+        """Make a database; its URI.
+
+        Parameters
+        ----------
+        template : str, optional
+            The URI of a database to copy, to which nobody may be connected meanwhile.
+        """
+        name = f"test_{next(self._numbers)}"
+        source = name_of(template) if template else "template0"
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {source} STRATEGY file_copy")
+        return self.uri(name)
+
+    def drop(self, uri: str) -> None:
+        """Remove a database, and disconnect whoever still uses it."""
+        self._execute(f"DROP DATABASE {name_of(uri)} WITH (FORCE)")
+
+    def disconnect(self, uri: str) -> None:
+        """End every connection to a database, as a restart of the server would."""
+        self._execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            f" WHERE datname = '{name_of(uri)}'"
+        )
+
+    def _execute(self, statement: str) -> None:
+        """Have the superuser do something outside any transaction."""
+        if self._administration is None:
+            # imported here: this file is also read where nothing is installed yet
+            import psycopg
+
+            self._administration = psycopg.connect(
+                host=LOOPBACK,
+                port=self.port,
+                user=SUPERUSER,
+                password=self._password,
+                dbname=ADMINISTRATION,
+                autocommit=True,
+            )
+        self._administration.execute(statement)
+
+    def close(self) -> None:
+        """Close the connection of the superuser."""
+        if self._administration is not None:
+            self._administration.close()
+
+
+def name_of(uri: str) -> str:
+    """Return the name of the database that a URI leads to."""
+    return uri.rpartition("/")[2]
+
+
+def obstacle() -> str:
+    """Say why there can be no server here, or nothing when there can."""
+    if _programs() is None and not debian.is_ours():
+        return "PostgreSQL is not installed, and only root on Debian can have that done"
+    return ""
+
+
+def install() -> Path:
+    """Install PostgreSQL where it is missing and we may; return the folder of its programs."""
+    programs = _programs()
+    if programs is None and debian.is_ours():
+        debian.install(PACKAGE)
+        programs = _programs()
+    if programs is None:
+        raise SetupError(obstacle() or "Debian's PostgreSQL is not where it should be")
+    return programs
+
+
+@contextmanager
+def serve(**settings: str) -> Iterator[Postgres]:
+    """Run a server as long as the block does; the folder with all its databases goes with it.
+
+    Parameters
+    ----------
+    settings : str
+        Settings of PostgreSQL. By default it does not wait for the disk: name ``fsync``,
+        ``synchronous_commit`` and ``full_page_writes`` to have it as in production.
+    """
+    programs = install()
+    with _folder() as folder:
+        password = secrets.token_urlsafe(24)
+        _make_cluster(programs, folder, password)
+        process, port = _start(programs, folder, {**_BASE, **FORGETFUL, **settings})
+        server = Postgres(port, password, process)
+        try:
+            yield server
+        finally:
+            server.close()
+            _stop(process)
+
+
+def _programs() -> Path | None:
+    """Return where the newest PostgreSQL of this machine has its programs."""
+    found = {path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")}
+    on_path = shutil.which("initdb")
+    if on_path:
+        found.add(Path(on_path).resolve().parent)
+    by_version = {_version(folder): folder for folder in found}
+    newest = max(by_version, default=0)
+    return by_version[newest] if newest >= OLDEST_VERSION else None
+
+
+def _version(programs: Path) -> int:
+    told = subprocess.run(
+        [programs / "postgres", "--version"], capture_output=True, text=True, check=False
+    )
+    number = re.search(r"\) (\d+)", told.stdout)
+    return int(number[1]) if number else 0
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """Make a folder for the account that the server runs as; remove what killed ones left."""
+    # of each user apart: nobody can lock or remove what others made
+    prefix = f"vantage6-postgresql-{os.geteuid()}-"
+    temporary = Path(tempfile.gettempdir())
+    with exclusive(temporary / f"{prefix}lock", "another process that makes a database"):
+        for left in temporary.glob(f"{prefix}*/"):
+            _remove_if_left(left)
+        folder = Path(tempfile.mkdtemp(prefix=prefix))
+        held = os.open(folder, os.O_RDONLY)
+        fcntl.flock(held, fcntl.LOCK_EX)
+    try:
+        _give_away(folder)
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+        os.close(held)
+
+
+def _remove_if_left(folder: Path) -> None:
+    """Remove a folder that nobody holds any more."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # its server may be at its last writes; then it goes the next time
+        shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def _make_cluster(programs: Path, folder: Path, password: str) -> None:
+    secret = folder / "password"
+    secret.touch(mode=0o600)
+    secret.write_text(password)
+    _give_away(secret)
+    made = subprocess.run(
+        [
+            *_as_account(),
+            programs / "initdb",
+            f"--pgdata={folder / 'data'}",
+            f"--username={SUPERUSER}",
+            f"--pwfile={secret}",
+            # a key derivation per connection would be the dearest part of most tests
+            "--auth=password",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--no-sync",
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    secret.unlink()
+    if made.returncode != 0:
+        raise SetupError(f"PostgreSQL could not make a database: {last_line(made.stderr)}")
+
+
+def _give_away(path: Path) -> None:
+    if os.geteuid() == 0:
+        shutil.chown(path, ACCOUNT, ACCOUNT)
+
+
+def _start(
+    programs: Path, folder: Path, settings: dict[str, str]
+) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a server on a free port; return its process when it answers."""
+    log = folder / "log"
+    for _ in range(ATTEMPTS):
+        port = _free_port()
+        options = [f"-c{name}={value}" for name, value in {**settings, "port": port}.items()]
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*_as_account(), programs / "postgres", "-D", folder / "data", *options],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C is for us, who stop it when nobody needs it any more
+                start_new_session=True,
+            )
+        try:
+            if _answers(programs, process, port):
+                return process, port
+        except BaseException:
+            _stop(process)
+            raise
+        if "could not create any TCP/IP sockets" not in log.read_text(errors="replace"):
+            break
+    raise SetupError(f"PostgreSQL does not start: {last_line(log.read_text(errors='replace'))}")
+
+
+def _answers(programs: Path, process: subprocess.Popen[bytes], port: int) -> bool:
+    """Wait until a server answers; False when it ended instead."""
+    ask: list[str | Path] = [
+        programs / "pg_isready",
+        "--quiet",
+        f"--host={LOOPBACK}",
+        f"--port={port}",
+    ]
+    while subprocess.run(ask, check=False).returncode != 0:
+        try:
+            process.wait(POLL_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+        return False
+    return process.poll() is None
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Disconnect everybody and end the server: what PostgreSQL calls a fast shutdown."""
+    process.send_signal(signal.SIGINT)
+    process.wait()
+
+
+def _as_account() -> list[str]:
+    """Return what runs a program as an ordinary user, and stops it when we are killed."""
+    become = [f"--reuid={ACCOUNT}", f"--regid={ACCOUNT}", "--init-groups"]
+    return ["setpriv", "--pdeathsig=INT", *(become if os.geteuid() == 0 else []), "--"]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def run_until_stopped() -> None:
+    """Run a server for whoever needs one by hand, and print where its database is."""
+    with serve() as server:
+        print(server.create(), flush=True)
+        ending = {signal.SIGINT, signal.SIGTERM}
+        signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+        signal.sigwait(ending)
+
+
+if __name__ == "__main__":
+    main(run_until_stopped)
