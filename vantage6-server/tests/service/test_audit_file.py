@@ -44,8 +44,10 @@ def test_the_file_can_be_moved_away_while_the_server_runs(tmp_path: Path) -> Non
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_lines_do_not_depend_on_the_level_of_the_log(tmp_path: Path) -> None:
-    logging.getLogger().setLevel(logging.CRITICAL)
+def test_lines_do_not_depend_on_the_level_of_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
     audit.keep_in(tmp_path / "audit")
     audit.record("one", "success")
     assert actions(tmp_path / "audit") == ["one"]
