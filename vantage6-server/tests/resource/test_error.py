@@ -82,9 +82,7 @@ def test_a_body_beyond_the_limit_is_not_read(app: Flask, caller: LoggedIn) -> No
 def test_a_request_that_fails_leaves_nothing_behind(
     caller: LoggedIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vantage6.server.resource import organization
-
-    monkeypatch.setattr(organization, "OrganizationOutput", None)
+    monkeypatch.setattr(Organizations, "show", None)
     assert caller.post("/api/organization", json={"name": "half"}).status_code == 500
     monkeypatch.undo()
     assert caller.get("/api/organization?name=half").json == []

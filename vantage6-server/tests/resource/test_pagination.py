@@ -72,13 +72,19 @@ def test_a_page_has_ten_items_unless_told_otherwise(make: Factory, caller: Logge
 def test_metadata_puts_list_and_links_into_an_envelope(
     caller: LoggedIn, three: list[Organization]
 ) -> None:
-    query = "include=metadata&include=other&page=1&per_page=1"
+    query = "include=metadata&include=metadata&page=1&per_page=1"
     answer = caller.get(f"/api/organization?{query}")
     assert set(answer.json) == {"data", "links"}
     assert ids(answer.json["data"]) == [three[0].id]
     following = answer.json["links"]["next"]
     assert following.count("include=") == 2, "repeated arguments are kept"
     assert ids(caller.get(following).json["data"]) == [three[1].id]
+
+
+def test_what_cannot_be_included_is_refused_by_name(caller: LoggedIn) -> None:
+    answer = caller.get("/api/organization?include=tasks")
+    assert (answer.status_code, list(answer.json["errors"])) == (400, ["include"])
+    assert "tasks" in answer.json["msg"]
 
 
 def test_links_of_a_list_without_pages_lead_to_all_of_it(

@@ -58,6 +58,9 @@ RESOURCES: tuple[type[Resource], ...] = (
 def check_admissions() -> None:
     """Raise LookupError unless every method of every route says whom it admits, and is there."""
     there = {resource.route: resource.methods or set() for resource in RESOURCES}
+    for resource in RESOURCES:
+        if resource.contracts.keys() != resource.methods:
+            raise LookupError(f"Not every method of {resource.route} has a contract")
     declared = {route: set(methods) for route, methods in ADMISSION.items()}
     if there != declared:
         differing = {

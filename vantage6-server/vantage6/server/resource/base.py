@@ -1,10 +1,9 @@
 """What all resources share: who may come in, one transaction, and the way to the answer."""
 
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import flask_restful
 from flask import Response, current_app, request
-from marshmallow import Schema
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
@@ -15,6 +14,7 @@ from vantage6.server.permission import check
 from vantage6.server.permission.catalogue import ADMISSION, Admitted, Operation
 from vantage6.server.permission.identity import Identity
 from vantage6.server.resource import filter as filters
+from vantage6.server.resource.contract import Contract, Shape, contracts_of
 from vantage6.server.resource.pagination import paginate
 from vantage6.server.schema.base import Output
 from vantage6.server.service import audit, authentication, token
@@ -22,7 +22,7 @@ from vantage6.server.service.login_limit import LoginLimit
 
 M = TypeVar("M", bound=Model)
 
-Answer = tuple[Any, int] | tuple[Any, int, dict[str, str]]
+Answer = tuple[Any, int, dict[str, str]]
 
 # Bytes of a body that is not one of data for or from an algorithm.
 SMALL_BODY_LIMIT = 64 * 1024
@@ -36,6 +36,8 @@ class Resource(flask_restful.Resource):
     """
 
     route: ClassVar[str]
+    # What its methods take and answer, by the names of HTTP.
+    contracts: ClassVar[dict[str, Contract]]
     # Whether the token to show is one for refreshing.
     takes_refresh_token: ClassVar[bool] = False
     # Whether bodies hold the data of algorithms, which may be as large as the server allows.
@@ -46,6 +48,15 @@ class Resource(flask_restful.Resource):
     identity: Identity
     session: Session
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.contracts = contracts_of(cls)
+
+    @property
+    def contract(self) -> Contract:
+        """What the method that is called takes and answers."""
+        return self.contracts[_method()]
+
     def dispatch_request(self, *args: Any, **kwargs: Any) -> Response | Answer:
         """Answer a request."""
         admitted = ADMISSION[self.route][_method()]
@@ -53,6 +64,7 @@ class Resource(flask_restful.Resource):
             self._admit(admitted)
         if not self.takes_data:
             _refuse_large_body()
+        self._check_includes()
         if not admitted:
             return self._answer(*args, **kwargs)
         with current_app.extensions["turns"].take(self.identity):
@@ -82,13 +94,27 @@ class Resource(flask_restful.Resource):
         """Where the request comes from."""
         return request.remote_addr or ""
 
-    def read(self, schema: Schema, *, partial: bool = False) -> dict[str, Any]:
-        """The body of the request, checked; `partial` where nothing in it is required."""
+    def read(self) -> dict[str, Any]:
+        """The body of the request, checked by the contract."""
+        if self.contract.takes is None:
+            raise TypeError(f"{_method()} {self.route} declares no body")
         body = request.get_json(silent=True)
         if body is None:
             raise BadRequest("The request must have a body in JSON")
-        values: dict[str, Any] = schema.load(body, partial=partial)
+        schema = self.contract.takes()
+        values: dict[str, Any] = schema.load(body, partial=self.contract.partial)
         return values
+
+    def argument(self, name: str) -> Any:
+        """One of the arguments that the contract names besides filters; None without it."""
+        text = request.args.get(name)
+        if text is None:
+            return None
+        return filters.use(name, self.contract.arguments[name].read, text)
+
+    def includes(self, *names: str) -> bool:
+        """Whether the request asks to include something, under any of its names."""
+        return not set(names).isdisjoint(request.args.getlist("include"))
 
     def load(
         self, operation: Operation, model: type[M], id_: int, *, by: type[Model] | None = None
@@ -114,23 +140,48 @@ class Resource(flask_restful.Resource):
         """Narrow a query to what the caller may see."""
         return check.visible(self.identity, Operation.VIEW, query)
 
-    def filtered(self, query: Select[M], conditions: dict[str, filters.Condition]) -> Select[M]:
+    def filtered(self, query: Select[M]) -> Select[M]:
         """Narrow a query by the arguments of the request."""
-        return filters.apply(query, conditions, request.args)
+        return filters.apply(query, self.contract.filters, request.args)
 
     def check_filter(self, name: str, model: type[Model]) -> None:
         """Refuse to filter by what the caller may not see: what is found would tell of it."""
-        for id_ in request.args.getlist(name, int):
+        for id_ in self.filter_values(name):
             self.load(Operation.VIEW, model, id_)
 
-    def page(self, query: Select[M], schema: Output, *, newest_first: bool = False) -> Answer:
+    def filter_values(self, name: str) -> list[Any]:
+        """What the request filters by."""
+        read = self.contract.filters[name].value.read
+        return [filters.use(name, read, text) for text in request.args.getlist(name)]
+
+    def output(self, **options: Any) -> Output:
+        """The schema of what the contract promises."""
+        schema = cast(type[Output], self.contract.gives)
+        return schema(self.session, self.identity, **options)
+
+    def show(self, found: Any, schema: Output | None = None) -> Answer:
+        """The answer that shows one object, or all of them where the contract says so."""
+        many = self.contract.shape is Shape.ALL
+        return self.answer((schema or self.output()).dump(found, many=many))
+
+    def answer(self, data: Any, headers: dict[str, str] | None = None) -> Answer:
+        """The answer with this body."""
+        return data, self.contract.status, headers or {}
+
+    def say(self, message: str) -> Answer:
+        """The answer that says what was done."""
+        return self.answer({"msg": message})
+
+    def page(
+        self, query: Select[M], schema: Output | None = None, *, newest_first: bool = False
+    ) -> Answer:
         """The page of a query that the request asks for."""
         model: type[M] = query.column_descriptions[0]["entity"]
         page = paginate(self.session, query, model, newest_first=newest_first)
-        data = schema.dump(page.items, many=True)
-        if filters.includes(request.args, ["metadata"]):
+        data = (schema or self.output()).dump(page.items, many=True)
+        if self.includes("metadata"):
             data = {"data": data, "links": page.links}
-        return data, 200, page.headers
+        return self.answer(data, page.headers)
 
     def _admit(self, admitted: Admitted) -> None:
         claims = token.read(refresh=self.takes_refresh_token)
@@ -142,6 +193,16 @@ class Resource(flask_restful.Resource):
         if authentication.is_seen_long_ago(self.identity):
             with self.database.transaction() as session:
                 authentication.note_last_seen(session, self.identity)
+
+    def _check_includes(self) -> None:
+        """Refuse to include what there is not; no contract, no word about it."""
+        known = self.contract.all_includes
+        unknown = {name for name in request.args.getlist("include") if name} - known.keys()
+        if known and unknown:
+            raise BadRequest(
+                f"Cannot be included here: {', '.join(sorted(unknown))}",
+                {"include": ["Not valid."]},
+            )
 
 
 def _method() -> str:

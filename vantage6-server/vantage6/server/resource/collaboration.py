@@ -1,13 +1,14 @@
 """Collaborations, with their organizations, nodes and tasks."""
 
-from flask import request
 from sqlalchemy import Select, select
 
 from vantage6.server.exceptions import BadRequest, Forbidden
 from vantage6.server.model import Collaboration, Member, Node, Organization, Task
 from vantage6.server.permission.catalogue import Operation
 from vantage6.server.resource.base import Answer, Resource
+from vantage6.server.resource.contract import Shape, contract
 from vantage6.server.resource.filter import boolean, equal, like, where
+from vantage6.server.schema.answer import MessageOutput
 from vantage6.server.schema.collaboration import (
     CollaborationChange,
     CollaborationInput,
@@ -36,17 +37,19 @@ class Collaborations(Resource):
 
     route = "/collaboration"
 
+    @contract(gives=CollaborationOutput, shape=Shape.PAGE, filters=FILTERS)
     def get(self) -> Answer:
         """List the collaborations that the caller may see."""
-        query = self.filtered(self.visible(select(Collaboration)), FILTERS)
-        for organization_id in request.args.getlist("organization_id", int):
+        query = self.filtered(self.visible(select(Collaboration)))
+        for organization_id in self.filter_values("organization_id"):
             self.require(Operation.VIEW, Collaboration, organization_id)
-        return self.page(query, CollaborationOutput(self.session, self.identity))
+        return self.page(query)
 
+    @contract(takes=CollaborationInput, gives=CollaborationOutput)
     def post(self) -> Answer:
         """Create a collaboration."""
         self.require(Operation.CREATE, Collaboration)
-        values = self.read(CollaborationInput())
+        values = self.read()
         service.check_name(self.session, values["name"])
         collaboration = Collaboration(
             name=values["name"],
@@ -55,7 +58,7 @@ class Collaborations(Resource):
         )
         self.session.add(collaboration)
         self.session.flush()
-        return CollaborationOutput(self.session, self.identity).dump(collaboration), 200
+        return self.show(collaboration)
 
 
 class OneCollaboration(Resource):
@@ -63,15 +66,16 @@ class OneCollaboration(Resource):
 
     route = "/collaboration/<id>"
 
+    @contract(gives=CollaborationOutput)
     def get(self, id: int) -> Answer:
         """Show a collaboration."""
-        collaboration = self.load(Operation.VIEW, Collaboration, id)
-        return CollaborationOutput(self.session, self.identity).dump(collaboration), 200
+        return self.show(self.load(Operation.VIEW, Collaboration, id))
 
+    @contract(takes=CollaborationChange, partial=True, gives=CollaborationOutput)
     def patch(self, id: int) -> Answer:
         """Change a collaboration."""
         collaboration = self.load(Operation.EDIT, Collaboration, id)
-        values = self.read(CollaborationChange(), partial=True)
+        values = self.read()
         if "name" in values:
             service.check_name(self.session, values["name"], besides=id)
         if "organization_ids" in values:
@@ -79,12 +83,13 @@ class OneCollaboration(Resource):
             service.set_members(self.session, collaboration, members)
         collaboration.update(values)
         self.session.flush()
-        return CollaborationOutput(self.session, self.identity).dump(collaboration), 200
+        return self.show(collaboration)
 
+    @contract(gives=MessageOutput)
     def delete(self, id: int) -> Answer:
         """Delete a collaboration with its nodes and tasks."""
         service.delete(self.session, self.load(Operation.DELETE, Collaboration, id))
-        return {"msg": f"Collaboration {id} is deleted"}, 200
+        return self.say(f"Collaboration {id} is deleted")
 
 
 class CollaborationOrganizations(Resource):
@@ -92,23 +97,26 @@ class CollaborationOrganizations(Resource):
 
     route = "/collaboration/<id>/organization"
 
+    @contract(gives=OrganizationOutput, shape=Shape.PAGE)
     def get(self, id: int) -> Answer:
         """List the organizations of a collaboration."""
         self.load(Operation.VIEW, Collaboration, id)
-        return self.page(_members(id), OrganizationOutput(self.session, self.identity))
+        return self.page(_members(id))
 
+    @contract(takes=ReferenceInput, gives=OrganizationOutput, shape=Shape.ALL)
     def post(self, id: int) -> Answer:
         """Add an organization to a collaboration."""
         collaboration = self.load(Operation.EDIT, Collaboration, id)
-        organization = self.load_any(Organization, self.read(ReferenceInput())["id"])
+        organization = self.load_any(Organization, self.read()["id"])
         if organization not in collaboration.organizations:
             collaboration.organizations.append(organization)
         return self._all(id)
 
+    @contract(takes=ReferenceInput, gives=OrganizationOutput, shape=Shape.ALL)
     def delete(self, id: int) -> Answer:
         """Take an organization out of a collaboration."""
         collaboration = self._load_for_removal(id)
-        organization = self.load_any(Organization, self.read(ReferenceInput())["id"])
+        organization = self.load_any(Organization, self.read()["id"])
         if organization not in collaboration.organizations:
             raise BadRequest(f"Organization {organization.id} is not in collaboration {id}")
         service.remove_member(self.session, collaboration, organization)
@@ -123,8 +131,7 @@ class CollaborationOrganizations(Resource):
 
     def _all(self, id: int) -> Answer:
         self.session.flush()
-        members = self.session.scalars(_members(id).order_by(Organization.id))
-        return OrganizationOutput(self.session, self.identity).dump(members, many=True), 200
+        return self.show(self.session.scalars(_members(id).order_by(Organization.id)))
 
 
 class CollaborationNodes(Resource):
@@ -132,32 +139,33 @@ class CollaborationNodes(Resource):
 
     route = "/collaboration/<id>/node"
 
+    @contract(gives=NodeInCollaborationOutput, shape=Shape.PAGE)
     def get(self, id: int) -> Answer:
         """List the nodes of a collaboration."""
         self.load(Operation.VIEW, Collaboration, id)
-        query = select(Node).where(Node.collaboration_id == id)
-        return self.page(query, NodeInCollaborationOutput(self.session, self.identity))
+        return self.page(select(Node).where(Node.collaboration_id == id))
 
+    @contract(takes=ReferenceInput, gives=NodeInCollaborationOutput, shape=Shape.ALL, status=201)
     def post(self, id: int) -> Answer:
         """Move a node to a collaboration."""
         self.load(Operation.EDIT, Collaboration, id)
-        node = self.load_any(Node, self.read(ReferenceInput())["id"])
+        node = self.load_any(Node, self.read()["id"])
         if node.collaboration_id == id:
             raise BadRequest(f"Node {node.id} is in collaboration {id} already")
         node_service.move(self.session, node, node.organization_id, id)
         self.session.flush()
         query = select(Node).where(Node.collaboration_id == id).order_by(Node.id)
-        nodes = self.session.scalars(query)
-        return NodeInCollaborationOutput(self.session, self.identity).dump(nodes, many=True), 201
+        return self.show(self.session.scalars(query))
 
+    @contract(takes=ReferenceInput, gives=MessageOutput)
     def delete(self, id: int) -> Answer:
         """Take a node out of a collaboration."""
         self.load(Operation.EDIT, Collaboration, id)
-        node = self.load_any(Node, self.read(ReferenceInput())["id"])
+        node = self.load_any(Node, self.read()["id"])
         if node.collaboration_id != id:
             raise BadRequest(f"Node {node.id} is not in collaboration {id}")
         node_service.move(self.session, node, node.organization_id, None)
-        return {"msg": f"Node {node.id} is no longer in collaboration {id}"}, 200
+        return self.say(f"Node {node.id} is no longer in collaboration {id}")
 
 
 class CollaborationTasks(Resource):
@@ -165,11 +173,11 @@ class CollaborationTasks(Resource):
 
     route = "/collaboration/<id>/task"
 
+    @contract(gives=TaskOutput, shape=Shape.PAGE)
     def get(self, id: int) -> Answer:
         """List the tasks of a collaboration."""
         self.load(Operation.VIEW, Collaboration, id, by=Task)
-        query = self.visible(select(Task).where(Task.collaboration_id == id))
-        return self.page(query, TaskOutput(self.session, self.identity))
+        return self.page(self.visible(select(Task).where(Task.collaboration_id == id)))
 
 
 def _members(collaboration_id: int) -> Select[Organization]:

@@ -1,6 +1,7 @@
 """Filters of lists, declared as data: the name of an argument and what it compares."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, TypeVar
@@ -12,14 +13,47 @@ from werkzeug.datastructures import MultiDict
 from vantage6.server.exceptions import BadRequest
 
 Column = ColumnElement[Any] | InstrumentedAttribute[Any]
-Condition = Callable[[list[str]], ColumnElement[bool]]
 Query = TypeVar("Query", bound=Select[Any])
 
 # Arguments that every list takes beside its filters.
 COMMON = frozenset({"page", "per_page", "include"})
 
 
-def apply(query: Query, filters: Mapping[str, Condition], arguments: MultiDict[str, str]) -> Query:
+@dataclass(frozen=True)
+class Value:
+    """What one value of an argument may be.
+
+    Attributes
+    ----------
+    read : callable
+        From the text of the argument; raises ValueError or KeyError for what cannot be used.
+    schema : mapping
+        The same for readers: in the words of OpenAPI.
+    """
+
+    read: Callable[[str], Any]
+    schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What an argument that may be repeated asks of the rows of a list.
+
+    Attributes
+    ----------
+    condition : callable
+        From all values of the argument.
+    value : Value
+        What each of them may be.
+    description : str
+    """
+
+    condition: Callable[[list[str]], ColumnElement[bool]]
+    value: Value
+    description: str = field(default="Of several values, one must fit.", kw_only=True)
+
+
+def apply(query: Query, filters: Mapping[str, Filter], arguments: MultiDict[str, str]) -> Query:
     """Narrow a query by the arguments of a request.
 
     Raises
@@ -32,71 +66,105 @@ def apply(query: Query, filters: Mapping[str, Condition], arguments: MultiDict[s
         raise BadRequest(
             f"Unknown filter: {', '.join(unknown)}", {name: ["Unknown field."] for name in unknown}
         )
-    for name in filters:
+    for name, wanted in filters.items():
         if name in arguments:
-            query = query.where(_condition(filters[name], name, arguments.getlist(name)))
+            query = query.where(use(name, wanted.condition, arguments.getlist(name)))
     return query
 
 
-def like(column: Column) -> Condition:
-    """Compare with SQL patterns from the caller; of several, one must fit."""
-    return lambda values: or_(*(column.ilike(value) for value in values))
+def use(name: str, read: Callable[[Any], Any], values: Any) -> Any:
+    """What `read` makes of the values of an argument; BadRequest when it makes nothing of them."""
+    try:
+        return read(values)
+    except (ValueError, KeyError, OverflowError) as error:
+        raise BadRequest(f"The value of `{name}` cannot be used", {name: ["Not valid."]}) from error
 
 
-def equal(column: Column, convert: Callable[[str], Any] | None = None) -> Condition:
-    """Compare for equality; of several values, one must fit."""
-    return where(lambda value: column == value, convert or integer)
-
-
-def since(column: Column) -> Condition:
-    """At this moment or later."""
-    return where(lambda value: column >= value, moment)
-
-
-def until(column: Column) -> Condition:
-    """At this moment or earlier."""
-    return where(lambda value: column <= value, moment)
-
-
-def where(
-    condition: Callable[[Any], ColumnElement[bool]], convert: Callable[[str], Any] | None = None
-) -> Condition:
-    """A condition of one's own on a converted value; of several, one must hold."""
-    read = convert or integer
-    return lambda values: or_(*(condition(read(value)) for value in values))
-
-
-def integer(text: str) -> int:
+def _integer(text: str) -> int:
     """A whole number that fits a column."""
+    if not (text.isascii() and text.removeprefix("-").isdecimal()):
+        raise ValueError(text)
     number = int(text)
     if not -(2**31) <= number < 2**31:
         raise ValueError("out of range")
     return number
 
 
-def boolean(text: str) -> bool:
-    """1 or true, 0 or false."""
-    return {"1": True, "true": True, "0": False, "false": False}[text.lower()]
-
-
-def moment(text: str) -> datetime:
-    """A date or a moment in ISO form; one without an offset is UTC."""
+def _moment(text: str) -> datetime:
     value = datetime.fromisoformat(text)
     return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
-def member_of(kind: type[Enum]) -> Callable[[str], Enum]:
+_BOOLEANS = {
+    **dict.fromkeys(("1", "true", "True", "TRUE"), True),
+    **dict.fromkeys(("0", "false", "False", "FALSE"), False),
+}
+
+text = Value(str, {"type": "string"})
+integer = Value(_integer, {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1})
+boolean = Value(_BOOLEANS.__getitem__, {"type": "string", "enum": [*_BOOLEANS]})
+moment = Value(
+    _moment,
+    {"type": "string", "description": "A date or moment in ISO form; without an offset in UTC."},
+)
+
+
+def one_of(*words: str) -> Value:
+    """One of some words."""
+    return Value({word: word for word in words}.__getitem__, {"type": "string", "enum": [*words]})
+
+
+def value_of(kind: type[Enum]) -> Value:
+    """A member of an enumeration, by its value."""
+    return Value(kind, {"type": "string", "enum": [member.value for member in kind]})
+
+
+def member_of(kind: type[Enum]) -> Value:
     """A member of an enumeration, by its name."""
-    return lambda text: kind[text.upper()]
+    names = [member.name for member in kind]
+    return Value(
+        lambda text: kind[text.upper()],
+        {"type": "string", "enum": [*names, *(name.lower() for name in names)]},
+    )
 
 
-def includes(arguments: MultiDict[str, str], names: Iterable[str]) -> bool:
-    """Whether a request asks to include something, under any of its names."""
-    return not set(names).isdisjoint(arguments.getlist("include"))
+def seconds(maximum: float) -> Value:
+    """A number of seconds; none when it is empty."""
+
+    def read(text: str) -> float:
+        number = float(text or 0)
+        if "_" in text or not 0 <= number <= maximum:
+            raise ValueError(text)
+        return number
+
+    number = {"type": "number", "minimum": 0, "maximum": maximum}
+    return Value(read, {"anyOf": [number, {"type": "string", "enum": [""]}]})
 
 
-def _condition(condition: Condition, name: str, values: list[str]) -> ColumnElement[bool]:
-    try:
-        return condition(values)
-    except (ValueError, KeyError, OverflowError) as error:
-        raise BadRequest(f"The value of `{name}` cannot be used", {name: ["Not valid."]}) from error
+def like(column: Column) -> Filter:
+    """Compare with SQL patterns from the caller; of several, one must fit."""
+    return Filter(
+        lambda values: or_(*(column.ilike(value) for value in values)),
+        text,
+        description="An SQL pattern with `%` and `_`; of several, one must fit.",
+    )
+
+
+def equal(column: Column, value: Value = integer) -> Filter:
+    """Compare for equality; of several values, one must fit."""
+    return where(lambda wanted: column == wanted, value)
+
+
+def since(column: Column) -> Filter:
+    """At this moment or later."""
+    return where(lambda wanted: column >= wanted, moment)
+
+
+def until(column: Column) -> Filter:
+    """At this moment or earlier."""
+    return where(lambda wanted: column <= wanted, moment)
+
+
+def where(condition: Callable[[Any], ColumnElement[bool]], value: Value = integer) -> Filter:
+    """A condition of one's own on a converted value; of several, one must hold."""
+    return Filter(lambda values: or_(*(condition(value.read(one)) for one in values)), value)

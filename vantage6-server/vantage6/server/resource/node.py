@@ -8,16 +8,25 @@ from vantage6.server.exceptions import Forbidden, NotFound
 from vantage6.server.model import Collaboration, Member, Node, Organization
 from vantage6.server.permission.catalogue import Kind, Operation, Scope
 from vantage6.server.resource.base import Answer, Resource
-from vantage6.server.resource.filter import equal, like, since, until
-from vantage6.server.schema.node import NodeChange, NodeInput, NodeOutput, NodeReference
+from vantage6.server.resource.contract import Shape, contract
+from vantage6.server.resource.filter import equal, like, since, text, until
+from vantage6.server.schema.answer import MessageOutput
+from vantage6.server.schema.node import (
+    ApiKeyOutput,
+    NewNodeOutput,
+    NodeChange,
+    NodeInput,
+    NodeOutput,
+    NodeReference,
+)
 from vantage6.server.service import node as service
 
 FILTERS = {
     "name": like(Node.name),
     "organization_id": equal(Node.organization_id),
     "collaboration_id": equal(Node.collaboration_id),
-    "status": equal(Node.status, str),
-    "ip": equal(Node.ip, str),
+    "status": equal(Node.status, text),
+    "ip": equal(Node.ip, text),
     "last_seen_from": since(Node.last_seen),
     "last_seen_till": until(Node.last_seen),
 }
@@ -36,15 +45,16 @@ class Nodes(NodeResource):
 
     route = "/node"
 
+    @contract(gives=NodeOutput, shape=Shape.PAGE, filters=FILTERS)
     def get(self) -> Answer:
         """List the nodes that the caller may see."""
-        query = self.filtered(self.visible(select(Node)), FILTERS)
-        return self.page(query, NodeOutput(self.session, self.identity))
+        return self.page(self.filtered(self.visible(select(Node))))
 
+    @contract(takes=NodeInput, gives=NewNodeOutput, status=201, refusals=(404,))
     def post(self) -> Answer:
         """Create a node; only this answer holds its API key."""
         self.require(Operation.CREATE, Node)
-        values = self.read(NodeInput())
+        values = self.read()
         organization_id = values.get("organization_id", self.identity.organization_id)
         self.require(Operation.CREATE, Node, organization_id)
         collaboration = self.session.get(Collaboration, values["collaboration_id"])
@@ -57,7 +67,7 @@ class Nodes(NodeResource):
         node, api_key = service.create(
             self.session, organization, collaboration, values.get("name")
         )
-        return {**NodeOutput(self.session, self.identity).dump(node), "api_key": api_key}, 201
+        return self.answer({**self.output().dump(node), "api_key": api_key})
 
 
 class OneNode(NodeResource):
@@ -65,15 +75,16 @@ class OneNode(NodeResource):
 
     route = "/node/<id>"
 
+    @contract(gives=NodeOutput)
     def get(self, id: int) -> Answer:
         """Show a node."""
-        node = self.load(Operation.VIEW, Node, id)
-        return NodeOutput(self.session, self.identity).dump(node), 200
+        return self.show(self.load(Operation.VIEW, Node, id))
 
+    @contract(takes=NodeChange, partial=True, gives=NodeOutput)
     def patch(self, id: int) -> Answer:
         """Change a node, or move it to another organization or collaboration."""
         node = self.load(Operation.EDIT, Node, id)
-        values = self.read(NodeChange(), partial=True)
+        values = self.read()
         if self.identity.kind is Kind.NODE:
             self._check_is_own(node, values)
         organization_id = values.pop("organization_id", 0) or node.organization_id
@@ -85,12 +96,13 @@ class OneNode(NodeResource):
         service.move(self.session, node, organization_id, collaboration_id)
         node.update({name: value for name, value in values.items() if name != "ip" or value})
         self.session.flush()
-        return NodeOutput(self.session, self.identity).dump(node), 200
+        return self.show(node)
 
+    @contract(gives=MessageOutput)
     def delete(self, id: int) -> Answer:
         """Delete a node."""
         service.delete(self.session, self.load(Operation.DELETE, Node, id))
-        return {"msg": f"Node {id} is deleted"}, 200
+        return self.say(f"Node {id} is deleted")
 
     def _check_is_own(self, node: Node, values: dict[str, Any]) -> None:
         """A node tells of itself only; its place is for people to decide."""
@@ -124,7 +136,8 @@ class NodeRecovery(Resource):
 
     route = "/recover/node"
 
+    @contract(takes=NodeReference, gives=ApiKeyOutput, refusals=(404,))
     def post(self) -> Answer:
         """Give a node a new API key; the old one, and its tokens, are void."""
-        node = self.load(Operation.EDIT, Node, self.read(NodeReference())["id"])
-        return {"api_key": service.reset_api_key(self.session, node)}, 200
+        node = self.load(Operation.EDIT, Node, self.read()["id"])
+        return self.answer({"api_key": service.reset_api_key(self.session, node)})

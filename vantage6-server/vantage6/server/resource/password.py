@@ -1,6 +1,8 @@
 """The own password."""
 
 from vantage6.server.resource.base import Answer, Resource
+from vantage6.server.resource.contract import contract
+from vantage6.server.schema.answer import MessageOutput
 from vantage6.server.schema.user import PasswordInput
 from vantage6.server.service import authentication
 
@@ -10,9 +12,10 @@ class PasswordChange(Resource):
 
     route = "/password/change"
 
+    @contract(takes=PasswordInput, gives=MessageOutput)
     def patch(self) -> Answer:
         """Change the own password; all tokens are void, and whoever has it logs in anew."""
-        values = self.read(PasswordInput())
+        values = self.read()
         authentication.change_password(
             self.database,
             self.login_limit,
@@ -21,4 +24,4 @@ class PasswordChange(Resource):
             values["current_password"],
             values["new_password"],
         )
-        return {"msg": "The password is changed; log in with the new one"}, 200
+        return self.say("The password is changed; log in with the new one")

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask import request
 from sqlalchemy import ColumnElement, and_, exists, select
 from sqlalchemy.orm import joinedload
 
@@ -11,16 +10,15 @@ from vantage6.server.exceptions import Forbidden
 from vantage6.server.model import AlgorithmPort, Model, Node, Result, Task
 from vantage6.server.permission.catalogue import Operation
 from vantage6.server.resource.base import Answer, Resource
-from vantage6.server.resource.filter import equal, includes, since, until, where
-from vantage6.server.schema.base import Embedding
+from vantage6.server.resource.contract import Shape, contract
+from vantage6.server.resource.filter import equal, one_of, since, until, where
+from vantage6.server.schema.base import Embedding, Output
 from vantage6.server.schema.result import ResultOutput, ResultReport
 from vantage6.server.schema.task import TaskOutput
 from vantage6.server.service import result as service
 
 
-def _is_open(state: str) -> ColumnElement[bool]:
-    if state != "open":
-        raise ValueError(state)
+def _is_open(_: str) -> ColumnElement[bool]:
     return Result.finished_at.is_(None)
 
 
@@ -38,7 +36,7 @@ def _is_of_node(node_id: int) -> ColumnElement[bool]:
 FILTERS = {
     "task_id": equal(Result.task_id),
     "organization_id": equal(Result.organization_id),
-    "state": where(_is_open, str),
+    "state": where(_is_open, one_of("open")),
     "node_id": where(_is_of_node),
     "port": where(lambda port: Result.ports.any(AlgorithmPort.port == port)),
     "assigned_from": since(Result.assigned_at),
@@ -49,16 +47,18 @@ FILTERS = {
     "finished_till": until(Result.finished_at),
 }
 
+INCLUDES = {"task": "The task in the place of the link to it"}
+
 
 class ResultResource(Resource):
     """What the resources of results share: showing tasks within results."""
 
-    def output(self) -> ResultOutput:
+    def output(self, **options: Any) -> Output:
         """The schema of results, with their tasks where the request asks for them."""
         embed: dict[str, Embedding] = {}
-        if includes(request.args, ["task"]):
+        if self.includes("task"):
             embed["task"] = self._tasks_of
-        return ResultOutput(self.session, self.identity, embed=embed)
+        return super().output(embed=embed, **options)
 
     def _tasks_of(self, results: Sequence[Model]) -> Mapping[int, dict[str, Any]]:
         """The tasks of some results, as far as the caller may see tasks."""
@@ -75,10 +75,10 @@ class Results(ResultResource):
 
     route = "/result"
 
+    @contract(gives=ResultOutput, shape=Shape.PAGE, filters=FILTERS, includes=INCLUDES)
     def get(self) -> Answer:
         """List the results that the caller may see, the newest first."""
-        query = self.filtered(self.visible(select(Result)), FILTERS)
-        return self.page(query, self.output(), newest_first=True)
+        return self.page(self.filtered(self.visible(select(Result))), newest_first=True)
 
 
 class OneResult(ResultResource):
@@ -87,16 +87,17 @@ class OneResult(ResultResource):
     route = "/result/<id>"
     takes_data = True
 
+    @contract(gives=ResultOutput, includes=INCLUDES)
     def get(self, id: int) -> Answer:
         """Show a result."""
-        result = self.load(Operation.VIEW, Result, id)
-        return self.output().dump(result), 200
+        return self.show(self.load(Operation.VIEW, Result, id))
 
+    @contract(takes=ResultReport, partial=True, gives=ResultOutput)
     def patch(self, id: int) -> Answer:
         """Report how a run is doing, or what came out of it."""
         result = self._load_own(id)
-        service.report(self.session, result, self.read(ResultReport(), partial=True))
-        return ResultOutput(self.session, self.identity).dump(result), 200
+        service.report(self.session, result, self.read())
+        return self.show(result)
 
     def _load_own(self, id: int) -> Result:
         """The result, locked, if it is the calling node's to run."""

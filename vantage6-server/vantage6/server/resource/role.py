@@ -8,7 +8,9 @@ from vantage6.server.model import Organization, Permission, Role, Rule, User, ro
 from vantage6.server.permission import role as default
 from vantage6.server.permission.catalogue import Operation
 from vantage6.server.resource.base import Answer, Resource
-from vantage6.server.resource.filter import Condition, integer, like, where
+from vantage6.server.resource.contract import Shape, contract
+from vantage6.server.resource.filter import Filter, integer, like, text, where
+from vantage6.server.schema.answer import MessageOutput
 from vantage6.server.schema.role import RoleChange, RoleInput, RoleOutput
 from vantage6.server.schema.rule import RuleOutput
 from vantage6.server.service import granting
@@ -19,7 +21,7 @@ _BUILT_IN = (default.NODE.name, default.CONTAINER.name)
 
 def _is_of_organizations(values: list[str]) -> ColumnElement[bool]:
     """Roles of some organizations; with `include_root` also those without one."""
-    conditions = [Role.organization_id == integer(value) for value in values]
+    conditions = [Role.organization_id == integer.read(value) for value in values]
     if request.args.get("include_root"):
         conditions.append(Role.organization_id.is_(None))
     return or_(*conditions)
@@ -29,11 +31,15 @@ def _with_organizations_only(_: list[str]) -> ColumnElement[bool]:
     return Role.id.is_not(None)
 
 
-FILTERS: dict[str, Condition] = {
+FILTERS: dict[str, Filter] = {
     "name": like(Role.name),
     "description": like(Role.description),
-    "organization_id": _is_of_organizations,
-    "include_root": _with_organizations_only,
+    "organization_id": Filter(_is_of_organizations, integer),
+    "include_root": Filter(
+        _with_organizations_only,
+        text,
+        description="Not empty: with `organization_id`, also the roles of no organization.",
+    ),
     "rule_id": where(
         lambda id_: Role.id.in_(
             select(role_rule_association.c.role_id).where(role_rule_association.c.rule_id == id_)
@@ -61,16 +67,18 @@ class Roles(Resource):
 
     route = "/role"
 
+    @contract(gives=RoleOutput, shape=Shape.PAGE, filters=FILTERS)
     def get(self) -> Answer:
         """List the roles that the caller may see."""
-        query = self.filtered(self.visible(select(Role)), FILTERS)
+        query = self.filtered(self.visible(select(Role)))
         self.check_filter("user_id", User)
-        return self.page(query, RoleOutput(self.session, self.identity))
+        return self.page(query)
 
+    @contract(takes=RoleInput, gives=RoleOutput, status=201, refusals=(404,))
     def post(self) -> Answer:
         """Create a role."""
         self.require(Operation.CREATE, Role)
-        values = self.read(RoleInput())
+        values = self.read()
         values.setdefault("organization_id", self.identity.organization_id)
         self.require(Operation.CREATE, Role, values["organization_id"])
         self.load_any(Organization, values["organization_id"])
@@ -79,7 +87,7 @@ class Roles(Resource):
         role = Role(**values)
         self.session.add(role)
         self.session.flush()
-        return RoleOutput(self.session, self.identity).dump(role), 201
+        return self.show(role)
 
 
 class OneRole(RoleResource):
@@ -87,27 +95,28 @@ class OneRole(RoleResource):
 
     route = "/role/<id>"
 
+    @contract(gives=RoleOutput)
     def get(self, id: int) -> Answer:
         """Show a role."""
-        return RoleOutput(self.session, self.identity).dump(
-            self.load(Operation.VIEW, Role, id)
-        ), 200
+        return self.show(self.load(Operation.VIEW, Role, id))
 
+    @contract(takes=RoleChange, partial=True, gives=RoleOutput)
     def patch(self, id: int) -> Answer:
         """Change a role."""
         role = self.load_changeable(Operation.EDIT, id)
-        values = self.read(RoleChange(), partial=True)
+        values = self.read()
         if "rules" in values:
             values["rules"] = granting.load_rules(self.session, values["rules"])
             granting.check_holds(self.identity, values["rules"])
         role.update(values)
         self.session.flush()
-        return RoleOutput(self.session, self.identity).dump(role), 200
+        return self.show(role)
 
+    @contract(gives=MessageOutput)
     def delete(self, id: int) -> Answer:
         """Delete a role; whoever has it loses it."""
         self.session.delete(self.load_changeable(Operation.DELETE, id))
-        return {"msg": f"Role {id} is deleted"}, 200
+        return self.say(f"Role {id} is deleted")
 
 
 class RoleRules(Resource):
@@ -115,12 +124,12 @@ class RoleRules(Resource):
 
     route = "/role/<id>/rule"
 
+    @contract(gives=RuleOutput, shape=Shape.PAGE)
     def get(self, id: int) -> Answer:
         """List the rules of a role."""
         self.require(Operation.VIEW, Role)
         self.load(Operation.VIEW, Role, id)
-        query = select(Rule).where(Rule.roles.any(Role.id == id))
-        return self.page(query, RuleOutput(self.session, self.identity))
+        return self.page(select(Rule).where(Rule.roles.any(Role.id == id)))
 
 
 class OneRoleRule(RoleResource):
@@ -128,6 +137,7 @@ class OneRoleRule(RoleResource):
 
     route = "/role/<id>/rule/<rule_id>"
 
+    @contract(gives=MessageOutput, status=201)
     def post(self, id: int, rule_id: int) -> Answer:
         """Put a rule into a role."""
         role = self.load_changeable(Operation.EDIT, id)
@@ -135,8 +145,9 @@ class OneRoleRule(RoleResource):
         granting.check_holds(self.identity, [rule])
         if rule not in role.rules:
             role.rules.append(rule)
-        return {"msg": f"Rule {rule_id} is in role {id}"}, 201
+        return self.say(f"Rule {rule_id} is in role {id}")
 
+    @contract(gives=MessageOutput)
     def delete(self, id: int, rule_id: int) -> Answer:
         """Take a rule out of a role."""
         role = self.load_changeable(Operation.DELETE, id)
@@ -145,4 +156,4 @@ class OneRoleRule(RoleResource):
         if rule not in role.rules:
             raise NotFound(f"Rule {rule_id} is not in role {id}")
         role.rules.remove(rule)
-        return {"msg": f"Rule {rule_id} is no longer in role {id}"}, 200
+        return self.say(f"Rule {rule_id} is no longer in role {id}")

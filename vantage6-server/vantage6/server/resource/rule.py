@@ -5,11 +5,12 @@ from sqlalchemy import select
 from vantage6.server.model import Role, Rule, role_rule_association
 from vantage6.server.permission.catalogue import Operation, Scope
 from vantage6.server.resource.base import Answer, Resource
-from vantage6.server.resource.filter import equal, member_of, where
+from vantage6.server.resource.contract import Shape, contract
+from vantage6.server.resource.filter import equal, member_of, text, where
 from vantage6.server.schema.rule import RuleOutput
 
 FILTERS = {
-    "name": equal(Rule.name, str),
+    "name": equal(Rule.name, text),
     "operation": equal(Rule.operation, member_of(Operation)),
     "scope": equal(Rule.scope, member_of(Scope)),
     "role_id": where(
@@ -25,11 +26,12 @@ class Rules(Resource):
 
     route = "/rule"
 
+    @contract(gives=RuleOutput, shape=Shape.PAGE, filters=FILTERS)
     def get(self) -> Answer:
         """List the rules."""
-        query = self.filtered(select(Rule), FILTERS)
+        query = self.filtered(select(Rule))
         self.check_filter("role_id", Role)
-        return self.page(query, RuleOutput(self.session, self.identity))
+        return self.page(query)
 
 
 class OneRule(Resource):
@@ -37,6 +39,7 @@ class OneRule(Resource):
 
     route = "/rule/<id>"
 
+    @contract(gives=RuleOutput)
     def get(self, id: int) -> Answer:
         """Show a rule."""
-        return RuleOutput(self.session, self.identity).dump(self.load_any(Rule, id)), 200
+        return self.show(self.load_any(Rule, id))

@@ -3,16 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask import current_app, request
+from flask import current_app
 from sqlalchemy import select
 
 from vantage6.common.task_status import TaskStatus
-from vantage6.server.exceptions import BadRequest
 from vantage6.server.model import Model, Result, Task
 from vantage6.server.permission.catalogue import Operation
 from vantage6.server.resource.base import Answer, Resource
-from vantage6.server.resource.filter import equal, includes, like, where
-from vantage6.server.schema.base import Embedding
+from vantage6.server.resource.contract import Shape, contract
+from vantage6.server.resource.filter import equal, like, seconds, value_of, where
+from vantage6.server.schema.answer import MessageOutput
+from vantage6.server.schema.base import Embedding, Output
 from vantage6.server.schema.result import ResultOfTaskOutput
 from vantage6.server.schema.task import TaskInput, TaskOutput
 from vantage6.server.service import task as service
@@ -28,11 +29,11 @@ FILTERS = {
     "image": like(Task.image),
     "description": like(Task.description),
     "database": like(Task.database),
-    "status": where(service.has_status, TaskStatus),
+    "status": where(service.has_status, value_of(TaskStatus)),
 }
 
 # The documented name, and the one that the classic server listens to.
-INCLUDE_RESULTS = ("results", "result")
+INCLUDES = dict.fromkeys(("results", "result"), "The results in the place of the links to them")
 
 # Seconds that one request may wait for a task.
 MAXIMUM_WAIT = 60.0
@@ -41,12 +42,12 @@ MAXIMUM_WAIT = 60.0
 class TaskResource(Resource):
     """What the resources of tasks share: showing results within tasks."""
 
-    def output(self) -> TaskOutput:
+    def output(self, **options: Any) -> Output:
         """The schema of tasks, with their results where the request asks for them."""
         embed: dict[str, Embedding] = {}
-        if includes(request.args, INCLUDE_RESULTS):
+        if self.includes(*INCLUDES):
             embed["results"] = self._results_of
-        return TaskOutput(self.session, self.identity, embed=embed)
+        return super().output(embed=embed, **options)
 
     def _results_of(self, tasks: Sequence[Model]) -> Mapping[int, list[dict[str, Any]]]:
         """The results of some tasks, as far as the caller may see results."""
@@ -65,17 +66,18 @@ class Tasks(TaskResource):
     route = "/task"
     takes_data = True
 
+    @contract(gives=TaskOutput, shape=Shape.PAGE, filters=FILTERS, includes=INCLUDES)
     def get(self) -> Answer:
         """List the tasks that the caller may see, the newest first."""
-        query = self.filtered(self.visible(select(Task)), FILTERS)
-        return self.page(query, self.output(), newest_first=True)
+        return self.page(self.filtered(self.visible(select(Task))), newest_first=True)
 
+    @contract(takes=TaskInput, gives=TaskOutput, status=201, refusals=(404,))
     def post(self) -> Answer:
         """Create a task, or a subtask when a container asks."""
         if self.identity.run is None:
             self.require(Operation.CREATE, Task)
-        task = service.create(self.session, self.identity, self.read(TaskInput()))
-        return TaskOutput(self.session, self.identity).dump(task), 201
+        task = service.create(self.session, self.identity, self.read())
+        return self.show(task)
 
 
 class OneTask(TaskResource):
@@ -83,19 +85,21 @@ class OneTask(TaskResource):
 
     route = "/task/<id>"
 
+    @contract(gives=TaskOutput, includes=INCLUDES, arguments={"wait": seconds(MAXIMUM_WAIT)})
     def get(self, id: int) -> Answer:
         """Show a task; with `wait`, once it has ended or that many seconds have passed."""
-        seconds = _seconds_to_wait()
+        patience = self.argument("wait")
         task = self.load(Operation.VIEW, Task, id)
-        if seconds and not service.is_final(self.session, id):
-            self._wait_for(id, seconds)
+        if patience and not service.is_final(self.session, id):
+            self._wait_for(id, patience)
             task = self.load(Operation.VIEW, Task, id)
-        return self.output().dump(task), 200
+        return self.show(task)
 
+    @contract(gives=MessageOutput)
     def delete(self, id: int) -> Answer:
         """Delete a task with its results and subtasks."""
         service.delete(self.session, self.load(Operation.DELETE, Task, id))
-        return {"msg": f"Task {id} is deleted"}, 200
+        return self.say(f"Task {id} is deleted")
 
     def _wait_for(self, id: int, seconds: float) -> None:
         # Others need the connection while this request sleeps.
@@ -113,23 +117,8 @@ class TaskResults(Resource):
 
     route = "/task/<id>/result"
 
+    @contract(gives=ResultOfTaskOutput, shape=Shape.PAGE)
     def get(self, id: int) -> Answer:
         """List the results of a task."""
         self.load(Operation.VIEW, Task, id, by=Result)
-        query = self.visible(select(Result).where(Result.task_id == id))
-        return self.page(query, ResultOfTaskOutput(self.session, self.identity))
-
-
-def _seconds_to_wait() -> float:
-    """How long the request wants to wait."""
-    text = request.args.get("wait")
-    if not text:
-        return 0
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1
-    if not 0 <= seconds <= MAXIMUM_WAIT:
-        message = f"`wait` must be a number of seconds up to {MAXIMUM_WAIT:.0f}"
-        raise BadRequest(message, {"wait": ["Not valid."]})
-    return seconds
+        return self.page(self.visible(select(Result).where(Result.task_id == id)))

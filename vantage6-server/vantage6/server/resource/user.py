@@ -5,7 +5,9 @@ from sqlalchemy import select
 from vantage6.server.model import Organization, Permission, User, UserPermission
 from vantage6.server.permission.catalogue import Operation
 from vantage6.server.resource.base import Answer, Resource
+from vantage6.server.resource.contract import Shape, contract
 from vantage6.server.resource.filter import equal, like, since, until, where
+from vantage6.server.schema.answer import MessageOutput
 from vantage6.server.schema.user import UserChange, UserInput, UserOutput
 from vantage6.server.service import password
 from vantage6.server.service import user as service
@@ -34,16 +36,17 @@ class Users(Resource):
 
     route = "/user"
 
+    @contract(gives=UserOutput, shape=Shape.PAGE, filters=FILTERS)
     def get(self) -> Answer:
         """List the users that the caller may see."""
         self.require(Operation.VIEW, User)
-        query = self.filtered(self.visible(select(User)), FILTERS)
-        return self.page(query, UserOutput(self.session, self.identity))
+        return self.page(self.filtered(self.visible(select(User))))
 
+    @contract(takes=UserInput, gives=UserOutput, status=201, refusals=(404,))
     def post(self) -> Answer:
         """Create a user."""
         self.require(Operation.CREATE, User)
-        values = self.read(UserInput())
+        values = self.read()
         values.setdefault("organization_id", self.identity.organization_id)
         self.require(Operation.CREATE, User, values["organization_id"])
         password.check_policy(values["password"])
@@ -51,7 +54,7 @@ class Users(Resource):
         values["password_hash"] = password.hash_password(values.pop("password"))
         self.load_any(Organization, values["organization_id"])
         user = service.create(self.session, self.identity, values)
-        return UserOutput(self.session, self.identity).dump(user), 201
+        return self.show(user)
 
 
 class OneUser(Resource):
@@ -59,20 +62,21 @@ class OneUser(Resource):
 
     route = "/user/<id>"
 
+    @contract(gives=UserOutput)
     def get(self, id: int) -> Answer:
         """Show a user."""
-        return UserOutput(self.session, self.identity).dump(
-            self.load(Operation.VIEW, User, id)
-        ), 200
+        return self.show(self.load(Operation.VIEW, User, id))
 
+    @contract(takes=UserChange, partial=True, gives=UserOutput)
     def patch(self, id: int) -> Answer:
         """Change a user."""
         user = self.load(Operation.EDIT, User, id)
-        values = self.read(UserChange(), partial=True)
+        values = self.read()
         service.change(self.session, self.identity, user, values)
-        return UserOutput(self.session, self.identity).dump(user), 200
+        return self.show(user)
 
+    @contract(gives=MessageOutput)
     def delete(self, id: int) -> Answer:
         """Delete a user."""
         service.delete(self.session, self.identity, self.load(Operation.DELETE, User, id))
-        return {"msg": f"User {id} is deleted"}, 200
+        return self.say(f"User {id} is deleted")

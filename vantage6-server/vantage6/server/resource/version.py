@@ -2,6 +2,8 @@
 
 from vantage6.common import __version__
 from vantage6.server.resource.base import Answer, Resource
+from vantage6.server.resource.contract import contract
+from vantage6.server.schema.answer import HealthOutput, VersionOutput
 
 
 class Version(Resource):
@@ -9,9 +11,10 @@ class Version(Resource):
 
     route = "/version"
 
+    @contract(gives=VersionOutput)
     def get(self) -> Answer:
         """Show the version."""
-        return {"version": __version__}, 200
+        return self.answer({"version": __version__})
 
 
 class Health(Resource):
@@ -19,9 +22,10 @@ class Health(Resource):
 
     route = "/health"
 
+    @contract(gives=HealthOutput)
     def get(self) -> Answer:
         """Show whether the database answers."""
-        return {"database": self.database.is_reachable()}, 200
+        return self.answer({"database": self.database.is_reachable()})
 
 
 class HealthFix(Resource):
@@ -29,7 +33,8 @@ class HealthFix(Resource):
 
     route = "/health/fix"
 
+    @contract()
     def get(self) -> Answer:
         """Ask the database for anything at all."""
         self.database.is_reachable()
-        return None, 200
+        return self.answer(None)

@@ -1,4 +1,4 @@
-from marshmallow import fields
+from marshmallow import Schema, fields
 
 from vantage6.server.schema.base import Id, Input, Link, Moment, Output
 
@@ -42,3 +42,15 @@ class NodeOutput(NodeInCollaborationOutput):
 
     type = fields.String()
     collaboration = Link("collaboration", "collaboration_id")
+
+
+class NewNodeOutput(NodeOutput):
+    """A node that was just made, with the key that nobody can read again."""
+
+    api_key = fields.String()
+
+
+class ApiKeyOutput(Schema):
+    """A new API key, which nobody can read again."""
+
+    api_key = fields.String()

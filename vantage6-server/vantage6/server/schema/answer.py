@@ -1,0 +1,25 @@
+from marshmallow import Schema, fields
+
+
+class MessageOutput(Schema):
+    """What was done, or what went wrong, in words."""
+
+    msg = fields.String(required=True)
+
+
+class RefusalOutput(MessageOutput):
+    """Why a request was refused, with the fields at fault where there are some."""
+
+    errors = fields.Dict(keys=fields.String())
+
+
+class VersionOutput(Schema):
+    """The version of the server."""
+
+    version = fields.String()
+
+
+class HealthOutput(Schema):
+    """Whether the parts answer that the server needs."""
+
+    database = fields.Boolean()
