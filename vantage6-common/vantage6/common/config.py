@@ -42,6 +42,7 @@ class LoggingSchema(Schema):
     max_size = fields.Integer(load_default=1024, validate=validate.Range(min=17))
     format = fields.String(load_default=LOG_FORMAT)
     datefmt = fields.String(load_default=LOG_DATE_FORMAT)
+    json = fields.Boolean(load_default=False)
 
 
 class DirectoriesSchema(Schema):

@@ -1,11 +1,17 @@
 """Logging of an instance: a file that rotates, and the console."""
 
+import copy
+import json
 import logging
 import logging.handlers
 import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
 
 from vantage6.common.context import InstanceContext
 from vantage6.common.exceptions import ConfigurationError
+from vantage6.common.text import logger_name
 
 # These tell of every single request or frame at INFO.
 _NOISY = (
@@ -21,6 +27,41 @@ _NOISY = (
     "werkzeug",
 )
 
+# The request that is being answered here; every line that is logged meanwhile says so.
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+
+class LineFormatter(logging.Formatter):
+    """Lines for people to read, in the configured format; those of a request end with its id."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        """One line, without the traceback."""
+        id_ = request_id.get() or ""
+        # A copy, since others format the same record their own way.
+        shown = copy.copy(record)
+        shown.__dict__.update(name=logger_name(record.name), request_id=id_)
+        line = super().formatMessage(shown)
+        return f"{line} [{id_}]" if id_ and "%(request_id)" not in (self._fmt or "") else line
+
+
+class JSONFormatter(logging.Formatter):
+    """One JSON object per line, for programs to read; `extra={"fields": {...}}` adds to it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        moment = datetime.fromtimestamp(record.created, UTC)
+        line = {
+            "time": moment.isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            "request_id": request_id.get(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
 
 def setup_logging(context: InstanceContext) -> None:
     """Send the root logger where the configuration of an instance says.
@@ -33,7 +74,7 @@ def setup_logging(context: InstanceContext) -> None:
         When the log file cannot be written.
     """
     config = context.config["logging"]
-    formatter = logging.Formatter(config["format"], config["datefmt"])
+    formatter = _formatter(config)
     handlers: list[logging.Handler] = [_file_handler(context)]
     if config["use_console"]:
         handlers.append(logging.StreamHandler(sys.stdout))
@@ -43,6 +84,10 @@ def setup_logging(context: InstanceContext) -> None:
     logging.captureWarnings(True)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _formatter(config: dict[str, Any]) -> logging.Formatter:
+    return JSONFormatter() if config["json"] else LineFormatter(config["format"], config["datefmt"])
 
 
 def _file_handler(context: InstanceContext) -> logging.Handler:

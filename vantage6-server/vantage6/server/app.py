@@ -9,6 +9,7 @@ import flask_restful
 from flask import Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from vantage6.server import tracing
 from vantage6.server.database import Database, database_uri
 from vantage6.server.first_run import load_secret
 from vantage6.server.resource import RESOURCES, check_admissions, flask_rule
@@ -47,8 +48,8 @@ def create_app(config: Mapping[str, Any], *, data_dir: Path | None = None) -> Fl
     Returns
     -------
     Flask
-        Its parts are in `extensions`: "database", "events", "login_limit", "turns" and
-        "socketio".
+        Its parts are in `extensions`: "database", "events", "login_limit", "turns",
+        "socketio" and "tracer".
     """
     check_admissions()
     app = Flask("vantage6.server", static_folder=None)
@@ -67,6 +68,7 @@ def create_app(config: Mapping[str, Any], *, data_dir: Path | None = None) -> Fl
     _register_routes(app)
     app.after_request(_add_security_headers)
     app.extensions["socketio"] = create_socket(app)
+    app.extensions["tracer"] = tracing.trace(app, trusts_ids=bool(config.get("trusted_proxies")))
     return app
 
 

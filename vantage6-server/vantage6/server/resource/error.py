@@ -3,14 +3,16 @@
 import logging
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
-from flask import Response, jsonify
+from flask import Response, jsonify, request
 from marshmallow import ValidationError
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from vantage6.common.exceptions import IllegalTransition
+from vantage6.common.log import request_id
 from vantage6.server.exceptions import Refusal
 from vantage6.server.service import audit
 
@@ -21,12 +23,15 @@ def answer(error: Exception) -> Response:
     """The answer to a request that ended in an error."""
     status, message, errors, headers = _describe(error)
     if status >= 500:
-        log.error("A request failed", exc_info=error)
+        log.error("%s %s failed", request.method, quote(request.path), exc_info=error)
     if status in audit.REFUSALS:
         audit.refused(status, message)
     body: dict[str, Any] = {"msg": message}
     if errors:
         body["errors"] = errors
+    if status >= 500:
+        # With it the cause is found in the log. In no refusal: those are alike to the letter.
+        body["request_id"] = request_id.get()
     response = jsonify(body)
     response.status_code = status
     response.headers.update(headers)

@@ -1,5 +1,6 @@
 """Tasks, and the results of one task."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from vantage6.server.schema.base import Embedding, Output
 from vantage6.server.schema.result import ResultOfTaskOutput
 from vantage6.server.schema.task import TaskInput, TaskOutput
 from vantage6.server.service import task as service
+from vantage6.server.tracing import note_wait
 
 FILTERS = {
     "initiator_id": equal(Task.initiator_id),
@@ -109,7 +111,11 @@ class OneTask(TaskResource):
             with self.database.reading() as session:
                 return service.is_final(session, id)
 
-        current_app.extensions["events"].wait_for_task(id, is_final, seconds)
+        start = time.monotonic()
+        try:
+            current_app.extensions["events"].wait_for_task(id, is_final, seconds)
+        finally:
+            note_wait(time.monotonic() - start)
 
 
 class TaskResults(Resource):

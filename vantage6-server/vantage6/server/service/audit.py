@@ -17,6 +17,7 @@ from flask import g, has_request_context, request
 from sqlalchemy.orm import Session
 
 from vantage6.common.exceptions import ConfigurationError
+from vantage6.common.log import request_id
 from vantage6.server.model import Authenticatable, Node, User
 from vantage6.server.permission.identity import Identity
 from vantage6.server.service import commit
@@ -154,6 +155,7 @@ def _entry(
 ) -> dict[str, Any]:
     return {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "request_id": request_id.get(),
         "address": request.remote_addr if has_request_context() else None,
         "actor": _actor(identity),
         "action": action,
