@@ -48,7 +48,7 @@ class TestPrepare:
         ]
 
     def test_a_second_time_changes_nothing(self, database: Database) -> None:
-        assert prepare(database).revisions == ["0001"]
+        assert prepare(database).revisions[0] == "0001"
         assert prepare(database).revisions == []
         with database.reading() as session:
             assert _count(session, Rule) == len(RULES)
@@ -70,7 +70,7 @@ class TestPrepare:
 
         with pytest.raises(ConfigurationError, match="out of luck"):
             first_run.prepare(database.engine.url, "test", after=fail)
-        assert prepare(database).revisions == ["0001"]
+        assert prepare(database).revisions[0] == "0001"
 
     def test_many_at_once(self, database: Database) -> None:
         done: list[first_run.Prepared] = []
@@ -82,7 +82,7 @@ class TestPrepare:
             thread.start()
         for thread in threads:
             thread.join()
-        assert sorted(len(one.revisions) for one in done) == [0, 0, 0, 0, 1]
+        assert sorted(bool(one.revisions) for one in done) == [False] * 4 + [True]
         assert len([one for one in done if one.root_password]) == 1
 
     def test_a_database_out_of_reach_is_said_without_its_password(self) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
@@ -44,6 +45,21 @@ def test_a_second_time_there_is_nothing_to_do(url: URL) -> None:
         assert migration.upgrade(connection) == revisions
         assert migration.pending(connection) == []
         assert migration.upgrade(connection) == []
+
+
+def test_tasks_of_before_are_counted(url: URL) -> None:
+    with migration.exclusive(url) as connection:
+        command.upgrade(migration._config(connection), "0001")
+        connection.execute(text("INSERT INTO collaboration VALUES (1, 'a', 1), (2, 'b', 1)"))
+        connection.execute(text("INSERT INTO organization (id) VALUES (1)"))
+        connection.execute(text("INSERT INTO run VALUES (1)"))
+        for collaboration in (1, 1, 2):
+            connection.execute(
+                text(f"INSERT INTO task (collaboration_id, run_id, initiator_id)"
+                     f" VALUES ({collaboration}, 1, 1)")
+            )  # fmt: skip
+        migration.upgrade(connection)
+        assert connection.execute(text("SELECT * FROM task_count")).all() == [(1, 2), (2, 1)]
 
 
 def test_an_error_leaves_nothing_behind(url: URL) -> None:

@@ -48,6 +48,26 @@ def test_a_page_in_the_middle_has_all_its_neighbours(
     }
 
 
+@pytest.mark.parametrize(("path", "descending"), [("organization", False), ("task", True)])
+def test_pages_from_either_end_make_the_whole_list(
+    make: Factory, login_as: Login, path: str, descending: bool
+) -> None:
+    """Those in the second half are looked for from the end."""
+    hospital = make.organization()
+    study = make.collaboration(hospital)
+    for _ in range(6):
+        make.task(study)
+        make.organization()
+    caller = login_as(make.user(hospital, role="Root"))
+    whole = ids(caller.get(f"/api/{path}").json)
+    assert whole == sorted(whole, reverse=descending)
+    for size in range(1, 9):
+        for number in range(1, 9):
+            page = caller.get(f"/api/{path}?page={number}&per_page={size}")
+            expected = whole[(number - 1) * size : number * size]
+            assert ids(page.json) == expected, (number, size)
+
+
 def test_pages_that_do_not_exist_are_left_out(caller: LoggedIn) -> None:
     def names(query: str) -> set[str]:
         return set(links(caller.get(f"/api/organization?{query}").headers["Link"]))

@@ -294,6 +294,6 @@ def test_dropping_all_and_starting_anew(
     load(database, path, content)
     database.dispose()
     prepared = first_run.prepare(database.engine.url, "test", before=drop_all)
-    assert prepared.revisions == ["0001"]
+    assert prepared.revisions[0] == "0001"
     with database.reading() as session:
         assert session.scalars(select(Organization.name)).all() == ["root"]

@@ -18,6 +18,7 @@ from vantage6.server.model.role import Role
 from vantage6.server.model.rule import Rule
 from vantage6.server.model.run import Run
 from vantage6.server.model.task import Task
+from vantage6.server.model.task_count import TaskCount
 from vantage6.server.model.user import User
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Rule",
     "Run",
     "Task",
+    "TaskCount",
     "User",
     "UserPermission",
     "role_rule_association",

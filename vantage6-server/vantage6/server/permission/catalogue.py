@@ -7,6 +7,7 @@ database. Clients look rules up by name, scope and operation.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 
 
 class Operation(Enum):
@@ -183,6 +184,7 @@ ADMISSION: Mapping[str, Mapping[str, Admitted]] = {
 }
 
 
-def methods_of(resource: str) -> list[str]:
+@cache
+def methods_of(resource: str) -> tuple[str, ...]:
     """What can be done with one object of a resource, for the links to it."""
-    return list(ADMISSION[f"/{resource}/<id>"])
+    return tuple(ADMISSION[f"/{resource}/<id>"])

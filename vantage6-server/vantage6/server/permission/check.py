@@ -53,7 +53,8 @@ def visible(identity: Identity, operation: Operation, query: Select[M]) -> Selec
     Forbidden
         When there can be none.
     """
-    return query.where(reach(identity, operation, _entity(query)))
+    condition = reach(identity, operation, _entity(query))
+    return query if condition is true() else query.where(condition)
 
 
 def load(

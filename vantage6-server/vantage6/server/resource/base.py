@@ -1,5 +1,6 @@
 """What all resources share: who may come in, one transaction, and the way to the answer."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, TypeVar, cast
 
 import flask_restful
@@ -60,19 +61,26 @@ class Resource(flask_restful.Resource):
     def dispatch_request(self, *args: Any, **kwargs: Any) -> Response | Answer:
         """Answer a request."""
         admitted = ADMISSION[self.route][_method()]
-        if admitted:
-            self._admit(admitted)
-        if not self.takes_data:
-            _refuse_large_body()
-        self._check_includes()
-        if not admitted:
-            return self._answer(*args, **kwargs)
-        with current_app.extensions["turns"].take(self.identity):
-            return self._answer(*args, **kwargs)
+        with self.database.reading() as self.session:
+            if admitted:
+                self._admit(admitted)
+            if not self.takes_data:
+                _refuse_large_body()
+            self._check_includes()
+            with self._turn() if admitted else nullcontext():
+                if _method() == "GET" or self.only_reads:
+                    # What was read to admit the caller and what is answered are of one moment.
+                    return super().dispatch_request(*args, **kwargs)
+                # Others need the connection while the body of this request arrives.
+                self.session.close()
+                return self._change(*args, **kwargs)
 
-    def _answer(self, *args: Any, **kwargs: Any) -> Response | Answer:
-        writes = _method() != "GET" and not self.only_reads
-        with self.database.session(writes=writes) as self.session:
+    def _turn(self) -> AbstractContextManager[None]:
+        turn: AbstractContextManager[None] = current_app.extensions["turns"].take(self.identity)
+        return turn
+
+    def _change(self, *args: Any, **kwargs: Any) -> Response | Answer:
+        with self.database.session(writes=True) as self.session:
             answer: Response | Answer = super().dispatch_request(*args, **kwargs)
             self.session.commit()
         return answer
@@ -185,14 +193,15 @@ class Resource(flask_restful.Resource):
 
     def _admit(self, admitted: Admitted) -> None:
         claims = token.read(refresh=self.takes_refresh_token)
-        with self.database.reading() as session:
-            self.identity = authentication.identify(session, claims)
+        self.identity = authentication.identify(self.session, claims)
         audit.set_caller(self.identity)
         if self.identity.kind not in admitted:
             raise Forbidden(f"This is not for a {self.identity.kind.value}")
         if authentication.is_seen_long_ago(self.identity):
             with self.database.transaction() as session:
                 authentication.note_last_seen(session, self.identity)
+            # The answer shows it, too.
+            self.session.rollback()
 
     def _check_includes(self) -> None:
         """Refuse to include what there is not; no contract, no word about it."""

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from flask import current_app, request
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from vantage6.server.exceptions import BadRequest
-from vantage6.server.model import Model
+from vantage6.server.model import Model, Task
+from vantage6.server.model.task_count import counted
 
 M = TypeVar("M", bound=Model)
 
@@ -74,9 +76,22 @@ def paginate(
             f"The list has {total} items, more than {ceiling}; ask for it by `page`",
             {"page": ["Missing."]},
         )
-    order = model.id.desc() if newest_first else model.id.asc()
-    page = query.order_by(order).limit(size).offset((number - 1) * size)
-    return Page(session.scalars(page).all(), number, size, total)
+    found = _slice(query, model, total, size, (number - 1) * size, newest_first=newest_first)
+    items = session.scalars(found).all() if total else []
+    return Page(sorted(items, key=attrgetter("id"), reverse=newest_first), number, size, total)
+
+
+def _slice(
+    query: Select[M], model: type[M], total: int, size: int, skipped: int, *, newest_first: bool
+) -> Select[M]:
+    """Some rows of a query, found from the end that is nearer: what is skipped takes time."""
+    size = max(0, min(size, total - skipped))
+    descending, after = newest_first, total - skipped - size
+    if after < skipped:
+        descending, skipped = not newest_first, after
+    order = model.id.desc() if descending else model.id.asc()
+    found = query.order_by(order).limit(size)
+    return found.offset(skipped) if skipped else found
 
 
 def _is_paged() -> bool:
@@ -103,5 +118,7 @@ def _positive(name: str, default: int) -> int:
 
 
 def _count(session: Session, query: Select[M], model: type[M]) -> int:
-    ids = query.with_only_columns(model.id).order_by(None).subquery()
-    return session.scalar(select(func.count()).select_from(ids)) or 0
+    total = counted(query) if model is Task else None
+    if total is None:
+        total = query.with_only_columns(func.count(model.id)).order_by(None)
+    return session.scalar(total) or 0

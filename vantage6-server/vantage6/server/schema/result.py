@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from marshmallow import ValidationError, fields
-from sqlalchemy import and_, select
+from sqlalchemy import and_, bindparam, select
 
 from vantage6.common.task_status import TaskStatus
 from vantage6.server.model import AlgorithmPort, Model, Node, Result, Task
-from vantage6.server.schema.base import Input, Link, Moment, Output
+from vantage6.server.schema.base import Input, Link, Moment, Output, belonging
 
 
 class LenientMoment(fields.Field):
@@ -32,6 +32,23 @@ class ResultReport(Input):
     log = fields.String()
 
 
+_PORTS = belonging(
+    AlgorithmPort.result_id, AlgorithmPort.id, AlgorithmPort.port, AlgorithmPort.label
+)
+_NODES = (
+    select(Result.id.label("result_id"), Node.id, Node.name, Node.ip, Node.status)
+    .join(Task, Result.task_id == Task.id)
+    .join(
+        Node,
+        and_(
+            Node.organization_id == Result.organization_id,
+            Node.collaboration_id == Task.collaboration_id,
+        ),
+    )
+    .where(Result.id.in_(bindparam("owners", expanding=True)))
+)
+
+
 class ResultOutput(Output):
     """A result, as the server shows it."""
 
@@ -51,16 +68,13 @@ class ResultOutput(Output):
     def fetch(self, objects: Sequence[Model]) -> None:
         """Also fetch the nodes that run them, and their ports."""
         super().fetch(objects)
-        ids = [result.id for result in objects]
+        owners = {"owners": [result.id for result in objects]}
         self._nodes: Mapping[int, dict[str, Any]] = {
             row.result_id: {"id": row.id, "name": row.name, "ip": row.ip, "status": row.status}
-            for row in self.session.execute(_nodes_of(ids))
+            for row in self.session.execute(_NODES, owners)
         }
         self._ports: dict[int, list[dict[str, Any]]] = defaultdict(list)
-        query = (
-            select(AlgorithmPort).where(AlgorithmPort.result_id.in_(ids)).order_by(AlgorithmPort.id)
-        )
-        for port in self.session.scalars(query):
+        for port in self.session.execute(_PORTS, owners):
             self._ports[port.result_id].append(
                 {"id": port.id, "port": port.port, "label": port.label}
             )
@@ -79,18 +93,3 @@ class ResultOfTaskOutput(ResultOutput):
 
     organization = fields.Integer(attribute="organization_id")
     task = fields.Integer(attribute="task_id")
-
-
-def _nodes_of(result_ids: Sequence[int]) -> Any:
-    return (
-        select(Result.id.label("result_id"), Node.id, Node.name, Node.ip, Node.status)
-        .join(Task, Result.task_id == Task.id)
-        .join(
-            Node,
-            and_(
-                Node.organization_id == Result.organization_id,
-                Node.collaboration_id == Task.collaboration_id,
-            ),
-        )
-        .where(Result.id.in_(result_ids))
-    )

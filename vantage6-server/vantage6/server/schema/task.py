@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from marshmallow import ValidationError, fields
-from sqlalchemy import select
+from sqlalchemy import Row
 
 from vantage6.common.image import canonical
-from vantage6.common.task_status import TaskStatus, combined
+from vantage6.common.task_status import combined
 from vantage6.server.model import Model, Result, Task
-from vantage6.server.schema.base import Id, Input, Link, Links, Output
+from vantage6.server.schema.base import Id, Input, Link, Links, Output, belonging
 
 
 class Payload(fields.Field):
@@ -48,6 +48,18 @@ class TaskInput(Input):
     master = fields.Boolean(load_default=False)
 
 
+class ResultLinks(Links):
+    """The references to the results of a task, from the query that also tells its state."""
+
+    def fetch(self, *_: Any) -> None:
+        """Nothing more: the schema has them."""
+
+    def serialize(self, attr: str, obj: Any, accessor: Any = None, **_: Any) -> Any:
+        """The references of one task."""
+        assert isinstance(self.parent, TaskOutput)
+        return self.show([run.id for run in self.parent.runs[obj.id]])
+
+
 class TaskOutput(Output):
     """A task, as the server shows it."""
 
@@ -64,27 +76,22 @@ class TaskOutput(Output):
     collaboration = Link("collaboration", "collaboration_id")
     parent = Link("task", "parent_id")
     children = Links("task", Task.id, Task.parent_id)
-    results = Links("result", Result.id, Result.task_id)
+    results = ResultLinks("result", Result.id, Result.task_id)
+
+    runs_query = belonging(Result.task_id, Result.id, Result.status, Result.finished_at)
 
     def fetch(self, objects: Sequence[Model]) -> None:
         """Also fetch how far the runs are."""
         super().fetch(objects)
-        self._states: dict[int, list[TaskStatus]] = defaultdict(list)
-        self._open: set[int] = set()
-        rows = self.session.execute(
-            select(Result.task_id, Result.status, Result.finished_at)
-            .where(Result.task_id.in_([task.id for task in objects]))
-            .order_by(Result.id)
-        )
-        for task_id, status, finished_at in rows:
-            self._states[task_id].append(status)
-            if finished_at is None:
-                self._open.add(task_id)
+        self.runs: dict[int, list[Row[Any]]] = defaultdict(list)
+        owners = [task.id for task in objects]
+        for run in self.session.execute(self.runs_query, {"owners": owners}):
+            self.runs[run.task_id].append(run)
 
     def is_complete(self, task: Task) -> bool:
         """Whether all runs have ended."""
-        return task.id not in self._open
+        return all(run.finished_at for run in self.runs[task.id])
 
     def show_status(self, task: Task) -> str:
         """The state of the task, from those of its runs."""
-        return combined(self._states[task.id]).value
+        return combined(run.status for run in self.runs[task.id]).value

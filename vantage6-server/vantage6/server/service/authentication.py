@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import Integer, Select, String, and_, bindparam, or_, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from vantage6.common.image import canonical
@@ -25,7 +25,7 @@ from vantage6.server.model import (
 from vantage6.server.model.base import now
 from vantage6.server.model.node import digest_api_key
 from vantage6.server.permission import role
-from vantage6.server.permission.catalogue import Kind, RuleKey
+from vantage6.server.permission.catalogue import RULES, Kind, RuleKey
 from vantage6.server.permission.identity import ContainerRun, Identity
 from vantage6.server.service import audit, password, token
 from vantage6.server.service import user as user_service
@@ -277,19 +277,33 @@ _FINDERS: dict[Any, Any] = {
 }
 
 
-def _rules_of_user(session: Session, user_id: int) -> frozenset[RuleKey]:
+def _rules_of_user_query() -> Select[Any]:
+    """The words of the rules of one `user`, as they are stored."""
+    user = bindparam("user", type_=Integer())
     by_role = (
         select(role_rule_association.c.rule_id)
         .join(Permission, Permission.c.role_id == role_rule_association.c.role_id)
-        .where(Permission.c.user_id == user_id)
+        .where(Permission.c.user_id == user)
     )
-    direct = select(UserPermission.c.rule_id).where(UserPermission.c.user_id == user_id)
-    rows = session.execute(
-        select(Rule.name, Rule.scope, Rule.operation).where(
-            or_(Rule.id.in_(by_role), Rule.id.in_(direct))
-        )
+    direct = select(UserPermission.c.rule_id).where(UserPermission.c.user_id == user)
+    rule = Rule.__table__.c
+    words = (
+        rule["name"],
+        type_coerce(rule["scope"], String),
+        type_coerce(rule["operation"], String),
     )
-    return frozenset((row.name, row.scope, row.operation) for row in rows)
+    return select(*words).where(or_(rule.id.in_(by_role), rule.id.in_(direct)))
+
+
+# These are asked at every request, so they are put together once.
+_RULES_OF_USER = _rules_of_user_query()
+_RULES = {(rule.name, rule.scope.name, rule.operation.name): rule.key for rule in RULES}
+
+
+def _rules_of_user(session: Session, user_id: int) -> frozenset[RuleKey]:
+    rows = session.execute(_RULES_OF_USER, {"user": user_id})
+    # A rule of a later version means nothing here.
+    return frozenset(_RULES[words] for row in rows if (words := tuple(row)) in _RULES)
 
 
 def _role_names(session: Session, user_id: int) -> list[str]:
