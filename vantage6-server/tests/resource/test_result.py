@@ -73,8 +73,24 @@ def test_a_container_that_failed_on_a_classic_node_is_not_a_success(
 ) -> None:
     run.exit_code = 1
     session.commit()
-    report = {"finished_at": "2022-11-30T12:35:00.000001", "result": "", "log": "Traceback"}
-    assert as_node.patch(path, json=report).json["status"] == "crashed"
+    report = {"finished_at": "2022-11-30T12:35:00.000001", "result": "eA==", "log": "Traceback"}
+    assert as_node.patch(path, json=report).json["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("encrypted", "result"),
+    [(False, ""), (False, None), (True, ""), (True, f"{ENVELOPE.rpartition('$')[0]}$")],
+)
+def test_nothing_from_a_classic_node_is_not_a_success(
+    make: Factory, login_as: Login, encrypted: bool, result: str | None
+) -> None:
+    hospital = make.organization()
+    study = make.collaboration(hospital, encrypted=encrypted)
+    node = make.node(hospital, study)
+    run = make.task(study).results[0]
+    report = {"finished_at": "2022-11-30T12:35:00.000001", "result": result, "log": "Traceback"}
+    answer = login_as(node).patch(f"/api/result/{run.id}", json=report)
+    assert (answer.status_code, answer.json["status"]) == (200, "failed")
 
 
 @pytest.mark.parametrize(

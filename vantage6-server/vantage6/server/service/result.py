@@ -40,10 +40,19 @@ def report(session: Session, result: Result, news: Mapping[str, Any]) -> None:
 def _status_of_classic_report(result: Result, news: Mapping[str, Any]) -> TaskStatus:
     """The state behind a report that has timestamps only, as nodes of the classic line send it."""
     if "finished_at" in news:
-        return TaskStatus.CRASHED if result.exit_code else TaskStatus.COMPLETED
+        is_success = not result.exit_code and not _is_empty(news.get("result"))
+        return TaskStatus.COMPLETED if is_success else TaskStatus.FAILED
     if "started_at" in news and result.status is TaskStatus.PENDING:
         return TaskStatus.ACTIVE
     return result.status
+
+
+def _is_empty(text: str | None) -> bool:
+    """Whether a result holds nothing: that is how the classic node shows most failures.
+
+    Where results are encrypted, the last part of the envelope is the payload.
+    """
+    return not text or text.endswith("$")
 
 
 def _moments(result: Result, status: TaskStatus, news: Mapping[str, Any]) -> dict[str, Any]:
