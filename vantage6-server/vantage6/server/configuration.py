@@ -32,6 +32,25 @@ class PasswordPolicySchema(Schema):
     inactivation_minutes = fields.Integer(validate=validate.Range(min=1))
 
 
+class MetricsSchema(Schema):
+    """The `metrics` block: where Prometheus may ask how busy the server is."""
+
+    class Meta:
+        unknown = INCLUDE
+
+    ip = fields.String(load_default="127.0.0.1")
+    port = fields.Integer(load_default=9464, validate=validate.Range(0, 65535))
+
+
+class _Switched(fields.Nested):
+    """A block that may be switched on with `true`, which stands for all of its defaults."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if value is False:
+            return None
+        return super()._deserialize({} if value is True else value, *args, **kwargs)
+
+
 class ServerSchema(InstanceSchema):
     """The keys of a server configuration; unknown keys are kept.
 
@@ -67,6 +86,7 @@ class ServerSchema(InstanceSchema):
     max_body_size = fields.Integer(validate=validate.Range(min=1))
     trusted_proxies = fields.Integer(validate=validate.Range(min=0))
     password_policy = fields.Nested(PasswordPolicySchema)
+    metrics = _Switched(MetricsSchema, load_default=None, allow_none=True)
     logging = fields.Nested(LoggingSchema, required=True)
 
 

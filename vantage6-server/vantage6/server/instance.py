@@ -19,6 +19,8 @@ from vantage6.server.service import audit
 from vantage6.server.service.fixture import drop_all, insert_fixture, read_fixture
 
 if TYPE_CHECKING:
+    import socket
+
     from flask import Flask
 
 log = logging.getLogger(__name__)
@@ -51,7 +53,7 @@ def start(
     ready_file : Path, optional
         Where to keep the address while requests are answered.
     """
-    from vantage6.server.serve import bind, serve
+    from vantage6.server.serve import bind, serve, url
 
     setup_logging(context)
     if ready_file:
@@ -60,13 +62,17 @@ def start(
         # One that an earlier run left would be taken for ours.
         ready_file.unlink(missing_ok=True)
     listener = bind(ip or context.config["ip"], context.config["port"] if port is None else port)
+    metrics = context.config["metrics"]
+    metrics_listener = bind(metrics["ip"], metrics["port"]) if metrics else None
     config = application_config(context)
     prepared = first_run.prepare(
         database_url(context), context.config["type"], after=first_run.set_all_offline
     )
     _log_start(context, prepared)
     show_root_password(prepared)
-    serve(lambda: _build(context, config), listener, ready_file)
+    if metrics_listener:
+        log.info("Metrics on %s/metrics", url(metrics_listener))
+    serve(lambda: _build(context, config, metrics_listener), listener, ready_file)
 
 
 def application_config(context: InstanceContext) -> dict[str, Any]:
@@ -149,12 +155,19 @@ def show_root_password(prepared: first_run.Prepared) -> None:
         )
 
 
-def _build(context: InstanceContext, config: dict[str, Any]) -> "Flask":
+def _build(
+    context: InstanceContext, config: dict[str, Any], metrics_listener: "socket.socket | None"
+) -> "Flask":
     from vantage6.server.app import create_app
 
     setup_logging(context)
     audit.keep_in(audit_file(context))
-    return create_app(config)
+    app = create_app(config)
+    if metrics_listener:
+        from vantage6.server import metrics
+
+        metrics.serve(metrics.collect(app), metrics_listener)
+    return app
 
 
 def _log_start(context: InstanceContext, prepared: first_run.Prepared) -> None:

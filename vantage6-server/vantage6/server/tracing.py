@@ -24,7 +24,8 @@ HEADER = "X-Request-ID"
 _GOOD_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 # Requests that we work on for longer than this are told of.
 SLOW_SECONDS = 5.0
-_SOCKETS = "/socket.io"
+# Where the library of the sockets answers, before any route is looked for.
+SOCKETS = "/socket.io"
 
 WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -133,7 +134,7 @@ def _note_route() -> None:
 
 
 def _log_request(ended: Trace) -> None:
-    is_socket = ended.path.startswith(_SOCKETS)
+    is_socket = ended.path.startswith(SOCKETS)
     is_slow = ended.seconds >= SLOW_SECONDS and not is_socket
     level = logging.WARNING if is_slow else logging.DEBUG
     if not log.isEnabledFor(level):

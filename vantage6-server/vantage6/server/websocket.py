@@ -147,6 +147,12 @@ class Sockets:
             raise SocketRefused("There are too many connections already")
         return self._connection(namespace, claims["exp"], identity, name, claims)
 
+    def count_by_kind(self) -> dict[str, int]:
+        """How many connections there are of each kind of identity."""
+        with self._lock:
+            kinds = [one.identity.kind for one in self._connections.values() if one.identity]
+        return {kind.value: kinds.count(kind) for kind in (Kind.USER, Kind.NODE)}
+
     def find(self) -> Connection | None:
         """The connection of the current request, if it has an identity."""
         connection = self._connections.get(_sid())

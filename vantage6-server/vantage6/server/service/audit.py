@@ -8,6 +8,8 @@ import json
 import logging
 import logging.handlers
 import os
+import threading
+from collections import Counter
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
@@ -27,6 +29,8 @@ trail.setLevel(logging.INFO)
 
 # The refusals that are written, by the status of the answer.
 REFUSALS = (401, 403, TOO_MANY := 429)
+_counts: Counter[tuple[str, str, str]] = Counter()
+_counting = threading.Lock()
 # Nobody makes a line long by what he sends.
 _LONGEST_TEXT = 300
 
@@ -178,7 +182,15 @@ def _actor(identity: Identity | None) -> dict[str, Any] | None:
     return actor
 
 
+def counts() -> dict[tuple[str, str, str], int]:
+    """How many lines this process wrote, by action, outcome and kind of who logged in."""
+    with _counting:
+        return dict(_counts)
+
+
 def _write(entry: dict[str, Any]) -> None:
+    with _counting:
+        _counts[entry["action"], entry["outcome"], str(entry.get("kind", ""))] += 1
     # Written in ASCII: what ends a line elsewhere is escaped here, so that one stays one.
     trail.info("%s", json.dumps(_shortened(entry), default=str))
 

@@ -139,6 +139,10 @@ class EventHub:
         """Block until a task is final; see `TaskWaiters.wait`."""
         return self._waiters.wait(task_id, is_final, timeout)
 
+    def count_waiting(self) -> int:
+        """How many wait for a task."""
+        return self._waiters.count()
+
     def close(self) -> None:
         """Send all waiters home: the server stops."""
         self._waiters.close()
@@ -188,6 +192,11 @@ class TaskWaiters:
         with self._lock:
             for changed in self._waiting.get(event.task_id, ()):
                 changed.set()
+
+    def count(self) -> int:
+        """How many wait."""
+        with self._lock:
+            return sum(map(len, self._waiting.values()))
 
     def close(self) -> None:
         """End all waiting, also of those who come later."""
