@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from clients import Login, log_in
+from documented import Witness
 from factories import Factory
 from flask import Flask
 from flask.testing import FlaskClient
@@ -75,10 +76,13 @@ def config(uri: str) -> dict[str, Any]:
 
 @pytest.fixture
 def app(config: dict[str, Any]) -> Iterator[Flask]:
+    """The application; at the end, all that it answered must be in its OpenAPI document."""
     app = create_app(config)
     app.testing = True
+    app.extensions["witness"] = witness = Witness(app)
     yield app
     app.extensions["database"].dispose()
+    witness.check()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from clients import LoggedIn, bearer, container_token, log_in
+from documented import Witness
 from factories import IMAGE, Factory, ids
 from flask import Flask
 from sqlalchemy.orm import Session
@@ -101,8 +102,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         first_run.add_rules(session)
         first_run.add_roles(session)
         session.commit()
+        witness = Witness(app)
         yield World(app, session)
     database.dispose()
+    witness.check()
 
 
 @pytest.fixture(autouse=True)

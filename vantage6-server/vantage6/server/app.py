@@ -9,7 +9,7 @@ import flask_restful
 from flask import Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from vantage6.server import tracing
+from vantage6.server import pages, tracing
 from vantage6.server.database import Database, database_uri
 from vantage6.server.first_run import load_secret
 from vantage6.server.resource import RESOURCES, check_admissions, flask_rule
@@ -80,10 +80,13 @@ class _Api(flask_restful.Api):
 
 
 def _register_routes(app: Flask) -> None:
+    # An address with a slash too many is not there, rather than moved.
+    app.url_map.merge_slashes = False
     app.register_error_handler(Exception, answer)
     api = _Api(app, prefix=app.config["API_PATH"])
     for resource in RESOURCES:
         api.add_resource(resource, flask_rule(resource.route), endpoint=resource.__name__)
+    pages.register(app)
 
 
 def _connect_database(app: Flask, config: Mapping[str, Any], data_dir: Path | None) -> None:

@@ -29,10 +29,16 @@ class Value:
         From the text of the argument; raises ValueError or KeyError for what cannot be used.
     schema : mapping
         The same for readers: in the words of OpenAPI.
+    description : str
+        What it is for.
+    required : bool
+        Whether the request is nothing without it.
     """
 
     read: Callable[[str], Any]
     schema: Mapping[str, Any]
+    description: str = ""
+    required: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,7 @@ def member_of(kind: type[Enum]) -> Value:
     )
 
 
-def seconds(maximum: float) -> Value:
+def seconds(maximum: float, description: str) -> Value:
     """A number of seconds; none when it is empty."""
 
     def read(text: str) -> float:
@@ -138,7 +144,7 @@ def seconds(maximum: float) -> Value:
         return number
 
     number = {"type": "number", "minimum": 0, "maximum": maximum}
-    return Value(read, {"anyOf": [number, {"type": "string", "enum": [""]}]})
+    return Value(read, {"anyOf": [number, {"type": "string", "enum": [""]}]}, description)
 
 
 def like(column: Column) -> Filter:

@@ -39,6 +39,7 @@ INCLUDES = dict.fromkeys(("results", "result"), "The results in the place of the
 
 # Seconds that one request may wait for a task.
 MAXIMUM_WAIT = 60.0
+WAIT = seconds(MAXIMUM_WAIT, "Answer once the task has ended, or after so many seconds.")
 
 
 class TaskResource(Resource):
@@ -87,7 +88,7 @@ class OneTask(TaskResource):
 
     route = "/task/<id>"
 
-    @contract(gives=TaskOutput, includes=INCLUDES, arguments={"wait": seconds(MAXIMUM_WAIT)})
+    @contract(gives=TaskOutput, includes=INCLUDES, arguments={"wait": WAIT})
     def get(self, id: int) -> Answer:
         """Show a task; with `wait`, once it has ended or that many seconds have passed."""
         patience = self.argument("wait")

@@ -46,14 +46,42 @@ def belonging(owner: Column, *columns: Column) -> Select[Any]:
 
 
 class Id(fields.Integer):
-    """The id of something, in a request."""
+    """The id of something, in a request: a number, or the same as text."""
+
+    openapi: ClassVar[Mapping[str, Any]] = {
+        "anyOf": [
+            {"type": "integer", "minimum": 0, "maximum": MAXIMUM_INTEGER},
+            {"type": "string", "pattern": "^[0-9]{1,10}$"},
+        ]
+    }
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(validate=validate.Range(0, MAXIMUM_INTEGER), **kwargs)
+        super().__init__(validate=validate.Range(0, MAXIMUM_INTEGER), strict=True, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        is_text = isinstance(value, str) and value.isascii() and value.isdecimal()
+        if isinstance(value, bool) or (isinstance(value, str) and not is_text):
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Flag(fields.Boolean):
+    """Yes or no, in a request: true or false, or 1 or 0."""
+
+    openapi: ClassVar[Mapping[str, Any]] = {
+        "anyOf": [{"type": "boolean"}, {"type": "integer", "enum": [0, 1]}]
+    }
+    truthy = {True}
+    falsy = {False}
 
 
 class Name(fields.String):
     """A name that nobody can take for an id, in a request."""
+
+    openapi: ClassVar[Mapping[str, Any]] = {
+        "type": "string",
+        "not": {"pattern": r"^\s*[0-9]+\s*$"},
+    }
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(validate=_not_a_number, **kwargs)
@@ -86,6 +114,9 @@ class Input(Schema):
 
 class Output(Schema):
     """What goes out. Made anew for each answer, because it holds what was fetched for it."""
+
+    # The schemas, by name, of what can be embedded in the place of links.
+    embedded: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
         self,
@@ -129,8 +160,17 @@ def links(resource: str, ids: Iterable[int]) -> list[dict[str, Any]]:
     return [{"id": id_, "link": f"{path}{id_}", "methods": methods} for id_ in ids]
 
 
+_LINK = {"$ref": "#/components/schemas/Link"}
+
+
 class Link(fields.Field):
     """A reference to the one object behind a foreign key; null when there is none."""
+
+    openapi: ClassVar[Mapping[str, Any]] = {
+        "type": "object",
+        "nullable": True,
+        "allOf": [_LINK],
+    }
 
     def __init__(self, resource: str, column: str) -> None:
         super().__init__(attribute=column, dump_only=True)
@@ -152,6 +192,8 @@ class Related(fields.Field):
     kind : type of Model, optional
         What `target` stands for, where not everybody who sees the one may see all the others.
     """
+
+    openapi: ClassVar[Mapping[str, Any]] = {"type": "array", "items": {"type": "integer"}}
 
     def __init__(self, target: Column, owner: Column, kind: type[Model] | None = None) -> None:
         super().__init__(dump_only=True)
@@ -181,6 +223,8 @@ class Related(fields.Field):
 
 class Links(Related):
     """The references to many objects that belong to one; null when there are none."""
+
+    openapi: ClassVar[Mapping[str, Any]] = {"type": "array", "nullable": True, "items": _LINK}
 
     def __init__(
         self, resource: str, target: Column, owner: Column, kind: type[Model] | None = None

@@ -1,7 +1,7 @@
 from marshmallow import fields, validate
 
 from vantage6.server.model import Member, Node, Task
-from vantage6.server.schema.base import Id, Input, Links, Name, Output
+from vantage6.server.schema.base import Flag, Id, Input, Links, Name, Output
 
 
 class CollaborationInput(Input):
@@ -9,7 +9,7 @@ class CollaborationInput(Input):
 
     name = Name(required=True)
     organization_ids = fields.List(Id(), required=True, validate=validate.Length(min=1))
-    encrypted = fields.Boolean(load_default=False)
+    encrypted = Flag(load_default=False)
 
 
 class CollaborationChange(Input):
@@ -17,7 +17,7 @@ class CollaborationChange(Input):
 
     name = Name()
     organization_ids = fields.List(Id())
-    encrypted = fields.Boolean()
+    encrypted = Flag()
 
 
 class ReferenceInput(Input):

@@ -30,10 +30,10 @@ class NodeInCollaborationOutput(Output):
     """A node, as the server shows it among the nodes of its collaboration."""
 
     id = fields.Integer()
-    name = fields.String()
-    ip = fields.String()
-    status = fields.String()
-    last_seen = Moment()
+    name = fields.String(allow_none=True)
+    ip = fields.String(allow_none=True)
+    status = fields.String(allow_none=True)
+    last_seen = Moment(allow_none=True)
     organization = Link("organization", "organization_id")
 
 

@@ -21,19 +21,19 @@ class OrganizationInput(Input):
     address2 = fields.String()
     zipcode = fields.String(load_default="")
     country = fields.String(load_default="")
-    public_key = fields.String(load_default="", validate=_is_base64)
+    public_key = fields.String(load_default="", validate=_is_base64, metadata={"format": "byte"})
 
 
 class OrganizationOutput(Output):
     """An organization, as the server shows it."""
 
     id = fields.Integer()
-    name = fields.String()
-    domain = fields.String()
-    address1 = fields.String()
-    address2 = fields.String()
-    zipcode = fields.String()
-    country = fields.String()
+    name = fields.String(allow_none=True)
+    domain = fields.String(allow_none=True)
+    address1 = fields.String(allow_none=True)
+    address2 = fields.String(allow_none=True)
+    zipcode = fields.String(allow_none=True)
+    country = fields.String(allow_none=True)
     public_key = fields.String()
     collaborations = Links(
         "collaboration", Member.c.collaboration_id, Member.c.organization_id, Collaboration

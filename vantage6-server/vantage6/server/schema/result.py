@@ -1,7 +1,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields
 from sqlalchemy import and_, bindparam, select
@@ -48,22 +48,50 @@ _NODES = (
     .where(Result.id.in_(bindparam("owners", expanding=True)))
 )
 
+_PORTS_SHOWN = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {
+            "id": {"type": "integer"},
+            "port": {"type": "integer"},
+            "label": {"type": "string", "nullable": True},
+        },
+        "required": ["id", "port", "label"],
+        "additionalProperties": False,
+    },
+}
+
+_NODE_SHOWN = {
+    "type": "object",
+    "description": "The node that runs it; empty when there is none.",
+    "properties": {
+        "id": {"type": "integer"},
+        "name": {"type": "string", "nullable": True},
+        "ip": {"type": "string", "nullable": True},
+        "status": {"type": "string", "nullable": True},
+    },
+    "additionalProperties": False,
+}
+
 
 class ResultOutput(Output):
     """A result, as the server shows it."""
 
+    embedded: ClassVar[Mapping[str, str]] = {"task": "TaskInResultOutput"}
+
     id = fields.Integer()
-    input = fields.String()
-    result = fields.String()
-    log = fields.String()
+    input = fields.String(allow_none=True)
+    result = fields.String(allow_none=True)
+    log = fields.String(allow_none=True)
     status = fields.Enum(TaskStatus, by_value=True)
     assigned_at = Moment()
-    started_at = Moment()
-    finished_at = Moment()
+    started_at = Moment(allow_none=True)
+    finished_at = Moment(allow_none=True)
     organization: fields.Field = Link("organization", "organization_id")
     task: fields.Field = Link("task", "task_id")
-    node = fields.Method("show_node")
-    ports = fields.Method("show_ports")
+    node = fields.Method("show_node", metadata=_NODE_SHOWN)
+    ports = fields.Method("show_ports", metadata=_PORTS_SHOWN)
 
     def fetch(self, objects: Sequence[Model]) -> None:
         """Also fetch the nodes that run them, and their ports."""
@@ -91,5 +119,14 @@ class ResultOutput(Output):
 class ResultOfTaskOutput(ResultOutput):
     """A result, as the server shows it among those of one task."""
 
+    embedded: ClassVar[Mapping[str, str]] = {}
+
     organization = fields.Integer(attribute="organization_id")
     task = fields.Integer(attribute="task_id")
+
+
+class ResultInTaskOutput(ResultOfTaskOutput):
+    """A result, as the server shows it in the place of a link."""
+
+    class Meta:
+        exclude = ("task",)

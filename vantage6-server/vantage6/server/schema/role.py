@@ -25,8 +25,8 @@ class RoleOutput(Output):
     """A role, as the server shows it."""
 
     id = fields.Integer()
-    name = fields.String()
-    description = fields.String()
+    name = fields.String(allow_none=True)
+    description = fields.String(allow_none=True)
     organization = Link("organization", "organization_id")
     rules = Links("rule", role_rule_association.c.rule_id, role_rule_association.c.role_id)
     users = Links("user", Permission.c.user_id, Permission.c.role_id, User)

@@ -12,5 +12,5 @@ class RuleOutput(Output):
     name = fields.String()
     operation = fields.Enum(Operation)
     scope = fields.Enum(Scope)
-    description = fields.String()
+    description = fields.String(allow_none=True)
     users = Links("user", UserPermission.c.user_id, UserPermission.c.rule_id, User)

@@ -1,15 +1,15 @@
 import json
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields
 from sqlalchemy import Row
 
 from vantage6.common.image import canonical
-from vantage6.common.task_status import combined
+from vantage6.common.task_status import TaskStatus, combined
 from vantage6.server.model import Model, Result, Task
-from vantage6.server.schema.base import Id, Input, Link, Links, Output, belonging
+from vantage6.server.schema.base import Flag, Id, Input, Link, Links, Output, belonging
 
 
 class Payload(fields.Field):
@@ -45,7 +45,10 @@ class TaskInput(Input):
     description = fields.String(load_default="")
     database = fields.String(load_default="")
     # Of the R client: run only the part of one's own organization.
-    master = fields.Boolean(load_default=False)
+    master = Flag(load_default=False)
+
+
+STATUS = {"type": "string", "enum": [str(status) for status in TaskStatus]}
 
 
 class ResultLinks(Links):
@@ -63,16 +66,18 @@ class ResultLinks(Links):
 class TaskOutput(Output):
     """A task, as the server shows it."""
 
+    embedded: ClassVar[Mapping[str, str]] = {"results": "ResultInTaskOutput"}
+
     id = fields.Integer()
     run_id = fields.Integer()
-    name = fields.String()
-    description = fields.String()
-    image = fields.String()
-    database = fields.String()
+    name = fields.String(allow_none=True)
+    description = fields.String(allow_none=True)
+    image = fields.String(allow_none=True)
+    database = fields.String(allow_none=True)
     initiator = fields.Integer(attribute="initiator_id")
-    init_user = fields.Integer(attribute="init_user_id")
-    complete = fields.Method("is_complete")
-    status = fields.Method("show_status")
+    init_user = fields.Integer(attribute="init_user_id", allow_none=True)
+    complete = fields.Method("is_complete", metadata={"type": "boolean"})
+    status = fields.Method("show_status", metadata=STATUS)
     collaboration = Link("collaboration", "collaboration_id")
     parent = Link("task", "parent_id")
     children = Links("task", Task.id, Task.parent_id)
@@ -95,3 +100,10 @@ class TaskOutput(Output):
     def show_status(self, task: Task) -> str:
         """The state of the task, from those of its runs."""
         return combined(run.status for run in self.runs[task.id]).value
+
+
+class TaskInResultOutput(TaskOutput):
+    """A task, as the server shows it in the place of a link."""
+
+    class Meta:
+        exclude = ("results",)

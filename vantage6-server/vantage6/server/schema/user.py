@@ -11,10 +11,13 @@ _is_username = validate.Regexp(
 )
 
 
+_USERNAME = {"pattern": r"^[A-Za-z]\S{0,127}$"}
+
+
 class UserInput(Input):
     """A new user."""
 
-    username = fields.String(required=True, validate=_is_username)
+    username = fields.String(required=True, validate=_is_username, metadata=_USERNAME)
     firstname = fields.String(required=True)
     lastname = fields.String(required=True)
     password = fields.String(required=True)
@@ -56,12 +59,12 @@ class UserOutput(Output):
     id = fields.Integer()
     type = fields.String()
     username = fields.String()
-    firstname = fields.String()
-    lastname = fields.String()
-    email = fields.String()
-    ip = fields.String()
-    status = fields.String()
-    last_seen = Moment()
+    firstname = fields.String(allow_none=True)
+    lastname = fields.String(allow_none=True)
+    email = fields.String(allow_none=True)
+    ip = fields.String(allow_none=True)
+    status = fields.String(allow_none=True)
+    last_seen = Moment(allow_none=True)
     organization = Link("organization", "organization_id")
     roles = Links("role", Permission.c.role_id, Permission.c.user_id)
     rules = Links("rule", UserPermission.c.rule_id, UserPermission.c.user_id)
