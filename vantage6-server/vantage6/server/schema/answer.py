@@ -11,6 +11,8 @@ class RefusalOutput(MessageOutput):
     """Why a request was refused, with the fields at fault where there are some."""
 
     errors = fields.Dict(keys=fields.String())
+    # Of errors of the server: to find it in the log.
+    request_id = fields.String()
 
 
 class VersionOutput(Schema):
