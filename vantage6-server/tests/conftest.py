@@ -1,6 +1,5 @@
-"""A fresh application and database for every test."""
+"""A fresh application and database for every test, on each kind of database."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from functools import partial
@@ -15,15 +14,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
+from development.postgres import Postgres
 from vantage6.server import first_run
 from vantage6.server.app import create_app
 from vantage6.server.database import Database
-from vantage6.server.model import Base, User
+from vantage6.server.model import User
 from vantage6.server.service import password
 from vantage6.server.service.event import Event
-
-# Names an empty database of a PostgreSQL server to run the tests on instead of SQLite files.
-SERVER_VARIABLE = "VANTAGE6_TEST_DB_URI"
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +30,7 @@ def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def filled_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def filled_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with tables, rules and roles, for all tests to copy."""
     path = tmp_path_factory.mktemp("database") / "filled.sqlite"
     database = Database(f"sqlite:///{path}")
@@ -45,17 +42,39 @@ def filled_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def uri(filled_database: Path, tmp_path: Path) -> str:
-    """Where the database of a test is; the one in the environment is emptied before."""
-    if SERVER_VARIABLE in os.environ:
-        database = Database(os.environ[SERVER_VARIABLE])
-        Base.metadata.drop_all(database.engine)
-        fill(database)
-        database.dispose()
-        return os.environ[SERVER_VARIABLE]
-    copied = shutil.copy(filled_database, tmp_path / "test.sqlite")
-    return f"sqlite:///{copied}"
+@pytest.fixture(scope="session")
+def filled_postgresql(postgres: Postgres) -> str:
+    """The same in PostgreSQL."""
+    uri = postgres.create()
+    database = Database(uri)
+    fill(database)
+    database.dispose()
+    return uri
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_uri(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where a database without tables is, of each kind in turn."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/empty.sqlite"
+        return
+    postgres = request.getfixturevalue("postgres")
+    uri = postgres.create()
+    yield uri
+    postgres.drop(uri)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def uri(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where the database of a test is: whatever uses it runs once on each kind."""
+    if request.param == "sqlite":
+        copied = shutil.copy(request.getfixturevalue("filled_sqlite"), tmp_path / "test.sqlite")
+        yield f"sqlite:///{copied}"
+        return
+    postgres = request.getfixturevalue("postgres")
+    uri = postgres.create(request.getfixturevalue("filled_postgresql"))
+    yield uri
+    postgres.drop(uri)
 
 
 def fill(database: Database) -> None:
