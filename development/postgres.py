@@ -90,8 +90,8 @@ class Postgres:
         return self.uri(name)
 
     def drop(self, uri: str) -> None:
-        """Remove a database, and disconnect whoever still uses it."""
-        self._execute(f"DROP DATABASE {name_of(uri)} WITH (FORCE)")
+        """Remove a database if it is still there, and disconnect whoever uses it."""
+        self._execute(f"DROP DATABASE IF EXISTS {name_of(uri)} WITH (FORCE)")
 
     def disconnect(self, uri: str) -> None:
         """End every connection to a database, as a restart of the server would."""

@@ -1,13 +1,13 @@
 """A fresh application and database for every test, on each kind of database."""
 
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clients import Login, log_in
+from databases import KINDS, fill, fresh
 from documented import Witness
 from factories import Factory
 from flask import Flask
@@ -15,9 +15,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from development.postgres import Postgres
-from vantage6.server import first_run
 from vantage6.server.app import create_app
-from vantage6.server.database import Database
 from vantage6.server.model import User
 from vantage6.server.service import password
 from vantage6.server.service.event import Event
@@ -33,12 +31,7 @@ def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 def filled_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with tables, rules and roles, for all tests to copy."""
     path = tmp_path_factory.mktemp("database") / "filled.sqlite"
-    database = Database(f"sqlite:///{path}")
-    fill(database)
-    with database.engine.connect() as connection:
-        # Everything into the one file that is copied.
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    database.dispose()
+    fill(f"sqlite:///{path}")
     return path
 
 
@@ -46,42 +39,38 @@ def filled_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def filled_postgresql(postgres: Postgres) -> str:
     """The same in PostgreSQL."""
     uri = postgres.create()
-    database = Database(uri)
-    fill(database)
-    database.dispose()
+    fill(uri)
     return uri
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=KINDS)
 def empty_uri(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Where a database without tables is, of each kind in turn."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/empty.sqlite"
-        return
-    postgres = request.getfixturevalue("postgres")
-    uri = postgres.create()
-    yield uri
-    postgres.drop(uri)
+    """Where a database without tables is: whatever uses it runs once on each kind."""
+    with fresh(request, tmp_path) as uri:
+        yield uri
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=KINDS)
 def uri(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Where the database of a test is: whatever uses it runs once on each kind."""
-    if request.param == "sqlite":
-        copied = shutil.copy(request.getfixturevalue("filled_sqlite"), tmp_path / "test.sqlite")
-        yield f"sqlite:///{copied}"
-        return
-    postgres = request.getfixturevalue("postgres")
-    uri = postgres.create(request.getfixturevalue("filled_postgresql"))
-    yield uri
-    postgres.drop(uri)
+    with fresh(request, tmp_path, filled=True) as uri:
+        yield uri
 
 
-def fill(database: Database) -> None:
-    database.create_tables()
-    with database.transaction() as session:
-        first_run.add_rules(session)
-        first_run.add_roles(session)
+@pytest.fixture
+def lose_database(uri: str, request: pytest.FixtureRequest) -> Callable[[], None]:
+    """Takes the database away, for good."""
+
+    def lose() -> None:
+        if uri.startswith("postgresql"):
+            request.getfixturevalue("postgres").drop(uri)
+            return
+        path = Path(uri.removeprefix("sqlite:///"))
+        for file in path.parent.glob(f"{path.name}*"):
+            file.unlink()
+        path.mkdir()
+
+    return lose
 
 
 @pytest.fixture

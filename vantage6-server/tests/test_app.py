@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,10 @@ def test_version_and_health_are_open_to_everybody(client: FlaskClient) -> None:
 
 
 def test_health_says_when_the_database_is_gone(
-    app: Flask, client: FlaskClient, tmp_path: Path
+    app: Flask, client: FlaskClient, lose_database: Callable[[], None]
 ) -> None:
     app.extensions["database"].dispose()
-    for file in tmp_path.glob("test.sqlite*"):
-        file.unlink()
-    (tmp_path / "test.sqlite").mkdir()
+    lose_database()
     assert client.get("/api/health").json == {"database": False}
 
 

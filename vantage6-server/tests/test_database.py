@@ -25,14 +25,17 @@ from vantage6.server.model import (
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database("sqlite:///below/it.sqlite", tmp_path)
+def database(empty_uri: str) -> Iterator[Database]:
+    database = Database(empty_uri)
     database.create_tables()
     yield database
     database.dispose()
 
 
-def test_a_relative_path_starts_in_the_data_folder(database: Database, tmp_path: Path) -> None:
+def test_a_relative_path_starts_in_the_data_folder(tmp_path: Path) -> None:
+    database = Database("sqlite:///below/it.sqlite", tmp_path)
+    database.create_tables()
+    database.dispose()
     assert (tmp_path / "below" / "it.sqlite").exists()
 
 

@@ -18,8 +18,8 @@ from vantage6.server.service.password import matches
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/fresh.sqlite")
+def database(empty_uri: str) -> Iterator[Database]:
+    database = Database(empty_uri)
     yield database
     database.dispose()
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from clients import LoggedIn, bearer, container_token, log_in
+from databases import KINDS, fresh
 from documented import Witness
 from factories import IMAGE, Factory, ids
 from flask import Flask
 from sqlalchemy.orm import Session
 
-from vantage6.server import first_run
 from vantage6.server.app import create_app
 from vantage6.server.model import Rule, User
 from vantage6.server.permission.catalogue import (
@@ -91,21 +91,21 @@ class World:
         return user
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("world")
-    app = create_app({"uri": f"sqlite:///{folder}/x.sqlite", "jwt_secret_key": "x" * 40})
-    database = app.extensions["database"]
-    database.create_tables()
-    with pytest.MonkeyPatch.context() as patch, database.session(writes=False) as session:
+@pytest.fixture(scope="module", params=KINDS)
+def world(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    with (
+        fresh(request, tmp_path_factory.mktemp("world"), filled=True) as uri,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         patch.setattr(password, "ROUNDS", 4)
-        first_run.add_rules(session)
-        first_run.add_roles(session)
-        session.commit()
+        app = create_app({"uri": uri, "jwt_secret_key": "x" * 40})
         witness = Witness(app)
-        yield World(app, session)
-    database.dispose()
-    witness.check()
+        with app.extensions["database"].session(writes=False) as session:
+            yield World(app, session)
+        app.extensions["database"].dispose()
+        witness.check()
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from factories import Factory, ids
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from vantage6.server.database import Database
 from vantage6.server.model import Collaboration
@@ -108,7 +108,7 @@ def test_the_file_of_a_new_database_is_for_its_owner_alone(tmp_path: Path) -> No
 
 def test_errors_of_the_database_do_not_tell_what_was_to_be_stored(app: Flask) -> None:
     database: Database = app.extensions["database"]
-    with pytest.raises(OperationalError) as failed, database.transaction() as session:
+    with pytest.raises(DatabaseError) as failed, database.transaction() as session:
         session.execute(text("INSERT INTO nowhere VALUES (:x)"), {"x": "the hash of a password"})
     assert "the hash" not in str(failed.value)
 

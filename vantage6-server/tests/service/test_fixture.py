@@ -67,8 +67,8 @@ def content() -> dict[str, Any]:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/server.sqlite")
+def database(empty_uri: str) -> Iterator[Database]:
+    database = Database(empty_uri)
     first_run.prepare(database.engine.url, "test")
     yield database
     database.dispose()

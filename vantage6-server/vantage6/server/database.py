@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.server.model import Base
@@ -36,6 +37,8 @@ class Database:
         self.sessions = sessionmaker(expire_on_commit=False)
         self._readers = self.engine
         self._writers = self.engine.execution_options(**{_WRITES: True})
+        self._disposed = False
+        event.listen(self.engine, "checkin", self._close_late)
 
     def session(self, *, writes: bool) -> Session:
         """A session of which the caller is the owner: who opens it closes it.
@@ -71,8 +74,14 @@ class Database:
         return True
 
     def dispose(self) -> None:
-        """Close all connections."""
+        """Close all connections; those in use as soon as they are given back."""
+        self._disposed = True
         self.engine.dispose()
+
+    def _close_late(self, _connection: Any, record: ConnectionPoolEntry) -> None:
+        """Close a connection that comes back to a pool which nobody will close again."""
+        if self._disposed:
+            record.invalidate()
 
 
 def database_uri(config: Mapping[str, Any]) -> str:
