@@ -1,24 +1,35 @@
 """The engine, and sessions that are each one transaction."""
 
 import os
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from vantage6.common.exceptions import ConfigurationError
+from vantage6.common.retry import Backoff
 from vantage6.server.model import Base
 
 URI_VARIABLE = "VANTAGE6_DB_URI"
 # Seconds that a writer waits for the one before it.
 SQLITE_TIMEOUT = 30
+# Seconds that a connection to PostgreSQL may take to come about.
+CONNECT_TIMEOUT = 10
+# How often some work is tried; of those that get in each other's way one is done each time.
+ATTEMPTS = 10
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.5
+# What PostgreSQL calls a serialization failure, and a deadlock.
+_CONFLICTS = ("40001", "40P01")
 _WRITES = "vantage6_writes"
+
+T = TypeVar("T")
 
 
 class Database:
@@ -37,6 +48,11 @@ class Database:
         self.sessions = sessionmaker(expire_on_commit=False)
         self._readers = self.engine
         self._writers = self.engine.execution_options(**{_WRITES: True})
+        self._writers_of_one_moment = self._writers
+        if self.engine.name == "postgresql":
+            self._writers_of_one_moment = self.engine.execution_options(
+                isolation_level="REPEATABLE READ"
+            )
         self._disposed = False
         event.listen(self.engine, "checkin", self._close_late)
 
@@ -60,6 +76,40 @@ class Database:
         with self.session(writes=False) as session:
             yield session
 
+    def run(self, work: Callable[[Session], T]) -> T:
+        """Change something in one transaction, anew when another one got in its way.
+
+        The work sees the database as it was at one moment. On PostgreSQL it fails where
+        another transaction has changed since then what it is about to change, or where both wait
+        for each other; then it has changed nothing yet, and starts anew from what is there now.
+
+        Parameters
+        ----------
+        work : callable
+            Is given a session, which is committed afterwards; called once more per conflict.
+
+        Returns
+        -------
+        object
+            What the work returns.
+        """
+        pauses = Backoff(first=_FIRST_PAUSE, limit=_LONGEST_PAUSE, jitter=1)
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return self._run(work)
+            except DBAPIError as error:
+                if not is_conflict(error):
+                    raise
+            # Out of step with the others, else they meet again.
+            time.sleep(pauses.pause())
+        return self._run(work)
+
+    def _run(self, work: Callable[[Session], T]) -> T:
+        with self.sessions(bind=self._writers_of_one_moment) as session:
+            done = work(session)
+            session.commit()
+        return done
+
     def create_tables(self) -> None:
         """Create the tables that are missing."""
         Base.metadata.create_all(self.engine)
@@ -82,6 +132,11 @@ class Database:
         """Close a connection that comes back to a pool which nobody will close again."""
         if self._disposed:
             record.invalidate()
+
+
+def is_conflict(error: DBAPIError) -> bool:
+    """Whether transactions got in each other's way, so that the same may succeed a moment later."""
+    return getattr(error.orig, "sqlstate", None) in _CONFLICTS
 
 
 def database_uri(config: Mapping[str, Any]) -> str:
@@ -145,7 +200,8 @@ def _create_engine(url: URL) -> Engine:
     # Far fewer than there are threads: a request holds one for moments only.
     pool = {"pool_size": 10, "max_overflow": 54, "pool_timeout": 30}
     if url.get_backend_name() != "sqlite":
-        return create_plain_engine(url, pool_pre_ping=True, **pool)
+        waiting = {"connect_timeout": url.query.get("connect_timeout", CONNECT_TIMEOUT)}
+        return create_plain_engine(url, pool_pre_ping=True, connect_args=waiting, **pool)
     engine = create_plain_engine(url, connect_args={"timeout": SQLITE_TIMEOUT}, **pool)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

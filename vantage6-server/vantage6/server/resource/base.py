@@ -33,7 +33,8 @@ class Resource(flask_restful.Resource):
     """Base of all resources.
 
     A method is called only for those whom the table of admissions lets in. It runs in one
-    transaction: returning commits, raising rolls back.
+    transaction: returning commits, raising rolls back. Where another transaction gets in its
+    way it is called again, so it must do nothing that a rollback does not undo.
     """
 
     route: ClassVar[str]
@@ -80,10 +81,12 @@ class Resource(flask_restful.Resource):
         return turn
 
     def _change(self, *args: Any, **kwargs: Any) -> Response | Answer:
-        with self.database.session(writes=True) as self.session:
-            answer: Response | Answer = super().dispatch_request(*args, **kwargs)
-            self.session.commit()
-        return answer
+        def answer(session: Session) -> Response | Answer:
+            self.session = session
+            answered: Response | Answer = super(Resource, self).dispatch_request(*args, **kwargs)
+            return answered
+
+        return self.database.run(answer)
 
     @property
     def database(self) -> Database:
