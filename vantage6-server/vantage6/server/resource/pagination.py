@@ -86,7 +86,7 @@ def _slice(
 ) -> Select[M]:
     """Some rows of a query, found from the end that is nearer: what is skipped takes time."""
     size = max(0, min(size, total - skipped))
-    descending, after = newest_first, total - skipped - size
+    descending, after = newest_first, max(0, total - skipped - size)
     if after < skipped:
         descending, skipped = not newest_first, after
     order = model.id.desc() if descending else model.id.asc()
