@@ -1,10 +1,18 @@
 """Write the pages of `docs/reference` that are made from the code; a test keeps them current."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+from marshmallow import Schema, missing, validate
+from marshmallow.fields import Boolean, Dict, Field, Integer, List, Nested, String
 
 from development.console import main
+from vantage6.common.context import NAME_VARIABLE
 from vantage6.common.task_status import LEGAL_MOVES, TaskStatus, is_final
+from vantage6.server.configuration import ServerSchema
+from vantage6.server.database import URI_VARIABLE
 from vantage6.server.permission.catalogue import ADMISSION, RULES, Admitted, Kind, RuleRecord
 from vantage6.server.permission.role import DEFAULT_ROLES
 
@@ -13,7 +21,11 @@ FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
 def pages() -> dict[str, str]:
     """The generated pages by the names of their files."""
-    return {"permissions.md": _permissions(), "run-states.md": _run_states()}
+    return {
+        "permissions.md": _permissions(),
+        "run-states.md": _run_states(),
+        "server-configuration.md": _server_configuration(),
+    }
 
 
 def write() -> None:
@@ -68,6 +80,89 @@ def _run_states() -> str:
         "runs is not final; then it has the state of its first failed run, or is completed.",
         _table(["", *(str(status) for status in TaskStatus)], rows),
     )
+
+
+def _server_configuration() -> str:
+    fields = [(path, field) for path, field in _fields(ServerSchema()) if not _is_idle(field)]
+    idle = [(path, field) for path, field in _fields(ServerSchema()) if _is_idle(field)]
+    return _page(
+        "The configuration of a server",
+        "One YAML file per server, named after it, with a section `application` and, below "
+        "`environments`, the sections `dev`, `test`, `acc` and `prod`. Each of them is a whole "
+        "configuration or empty; `-e` chooses one, `prod` unless told otherwise. A key that is "
+        "not valid stops the start with its name; one that nobody knows is named in the log, "
+        "with the one that is most like it.",
+        "## Keys",
+        _table(["key", "value", "default", "meaning"], [_key_row(*entry) for entry in fields]),
+        "## Keys that are read and have no effect",
+        _table(
+            ["key", "meaning", "why it has none"],
+            [
+                [f"`{path}`", field.metadata["description"], field.metadata["without_effect"]]
+                for path, field in idle
+            ],
+        ),
+        "## Environment variables",
+        _table(["variable", "meaning"], [[f"`{name}`", text] for name, text in _VARIABLES]),
+    )
+
+
+_VARIABLES = (
+    (URI_VARIABLE, "The database, instead of the one in the configuration (`uri`)."),
+    (NAME_VARIABLE, "What the server of a `--config` file is called, instead of as its file."),
+)
+
+
+def _fields(schema: Schema, prefix: str = "") -> Iterator[tuple[str, Field[Any]]]:
+    """The keys of a configuration, those within blocks too, by their whole names."""
+    for name, field in schema.fields.items():
+        yield f"{prefix}{name}", field
+        if isinstance(field, Nested):
+            yield from _fields(field.schema, f"{prefix}{name}.")
+
+
+def _is_idle(field: Field[Any]) -> bool:
+    return "without_effect" in field.metadata
+
+
+def _key_row(path: str, field: Field[Any]) -> list[str]:
+    return [f"`{path}`", _kind(field), _default(field), field.metadata["description"]]
+
+
+def _kind(field: Field[Any]) -> str:
+    """What may be written for a key."""
+    kind = next(text for type_, text in _KINDS if isinstance(field, type_))
+    for validator in field.validators:
+        match validator:
+            case validate.OneOf():
+                return ", ".join(f"`{choice}`" for choice in validator.choices)
+            case validate.Range() if validator.max is not None:
+                kind += f", {validator.min} to {validator.max}"
+            case validate.Range():
+                kind += f", at least {validator.min}"
+            case validate.Length():
+                kind += f", at least {validator.min} characters"
+    return kind
+
+
+_KINDS: Sequence[tuple[type[Field[Any]], str]] = (
+    (Nested, "block"),
+    (Boolean, "true or false"),
+    (Integer, "number"),
+    (Dict, "block"),
+    (List, "list"),
+    (String, "text"),
+)
+
+
+def _default(field: Field[Any]) -> str:
+    if field.required:
+        return "must be there"
+    if "default" in field.metadata:
+        return str(field.metadata["default"])
+    if field.load_default in (missing, None) or callable(field.load_default):
+        return ""
+    return f"`{json.dumps(field.load_default)}`"
 
 
 def _page(title: str, *parts: str) -> str:

@@ -10,6 +10,7 @@ from vantage6.common.config import (
     list_environments,
     load_configuration,
     save_configuration,
+    unknown_keys,
 )
 from vantage6.common.context import InstanceContext, available, check_write_permissions
 from vantage6.common.exceptions import ConfigurationError
@@ -106,3 +107,22 @@ def test_a_name_that_is_nowhere_says_where_it_was_sought(tmp_path, monkeypatch):
 def test_a_folder_that_is_not_there_yet_can_be_made(tmp_path):
     assert check_write_permissions(tmp_path / "a" / "b")
     assert not check_write_permissions("/dev/null/here")
+
+
+class _Keys(InstanceSchema):
+    two_factor_auth = fields.Boolean()
+
+
+@pytest.mark.parametrize(
+    ("config", "unknown"),
+    [
+        ({"two_factor_auth": True, "logging": {"level": "INFO"}}, {}),
+        ({"two_factor_auht": True}, {"two_factor_auht": "two_factor_auth"}),
+        ({"colour": "blue"}, {"colour": None}),
+        ({"logging": {"levle": "INFO"}}, {"logging.levle": "logging.level"}),
+        ({"logging": {"zzz": 1}}, {"logging.zzz": None}),
+        ({5: "five", "logging": None}, {"5": None}),
+    ],
+)
+def test_unknown_keys_are_found_with_the_known_one_that_is_like_them(config, unknown):
+    assert unknown_keys(config, _Keys()) == unknown

@@ -1,13 +1,15 @@
 """The keys of a server configuration."""
 
+import json
 import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
-from served import write_config
+from marshmallow import Schema, fields
+from served import Served, run, write_config
 
-from vantage6.common.config import load_configuration
+from vantage6.common.config import load_configuration, unknown_keys
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.server.configuration import ServerSchema, has_predictable_secret
 
@@ -62,12 +64,20 @@ def test_a_key_that_is_missing_is_named(tmp_path: Path, key: str) -> None:
         ("max_body_size", "large"),
         ("trusted_proxies", -1),
         ("password_policy", 5),
+        ("rabbitmq_uri", "amqp://broker.example/vhost"),
+        ("rabbitmq_uri", "amqp://user:hush@broker.example:port/vhost"),
+        ("vpn_server", "https://vpn.example"),
+        ("metrics", "yes"),
+        ("metrics", {"port": -1}),
         ("logging", {"level": "LOUD"}),
+        ("logging", {"level": "INFO", "backup_count": 0}),
+        ("logging", {"level": "INFO", "max_size": 16}),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(tmp_path: Path, key: str, value: Any) -> None:
-    with pytest.raises(ConfigurationError, match=f"environment 'prod': {key}"):
+    with pytest.raises(ConfigurationError, match=f"environment 'prod': {key}") as refused:
         load(tmp_path, **{key: value})
+    assert "hush" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -84,4 +94,109 @@ def test_a_password_policy_that_lets_nobody_in_is_refused(tmp_path: Path) -> Non
     with pytest.raises(ConfigurationError, match=r"password_policy\.max_failed_attempts"):
         load(tmp_path, password_policy={"max_failed_attempts": 0})
     policy = load(tmp_path, password_policy={"max_failed_attempts": 3})["password_policy"]
-    assert policy == {"max_failed_attempts": 3}
+    assert policy["max_failed_attempts"] == 3
+
+
+# Section 2 of the documentation of the classic server: each key, with a value for it.
+DOCUMENTED = {
+    "description": "text",
+    "type": "acc",
+    "ip": "127.0.0.1",
+    "port": 5000,
+    "api_path": "/api",
+    "uri": "sqlite:///default.sqlite",
+    "allow_drop_all": False,
+    "jwt_secret_key": "0123456789abcdef0123456789abcdef",
+    "logging": {
+        "level": "DEBUG",
+        "file": "server.log",
+        "use_console": True,
+        "backup_count": 5,
+        "max_size": 1024,
+        "format": "%(message)s",
+        "datefmt": "%H:%M",
+    },
+    "directories": {"log": "/log", "data": "/data"},
+    "password_policy": {"max_failed_attempts": 3, "inactivation_minutes": 5},
+    "two_factor_auth": False,
+    "rabbitmq_uri": "amqp://user:secret@broker.example:5672/vhost",
+    "vpn_server": {
+        "url": "https://vpn.example",
+        "redirect_url": "http://localhost",
+        "client_id": "id",
+        "client_secret": "secret",
+        "portal_username": "user",
+        "portal_userpass": "secret",
+    },
+    "image": "harbor2.vantage6.ai/infrastructure/server:petronas",
+}
+
+
+def test_every_documented_key_is_known_and_keeps_its_value() -> None:
+    loaded = ServerSchema().load(DOCUMENTED)
+    for key, value in DOCUMENTED.items():
+        if isinstance(value, dict):
+            assert loaded[key].items() >= value.items()
+        else:
+            assert loaded[key] == value
+    assert unknown_keys(loaded, ServerSchema()) == {}
+
+
+def test_the_documented_defaults() -> None:
+    required = {"description", "ip", "port", "api_path", "uri", "allow_drop_all", "logging"}
+    loaded = ServerSchema().load({key: DOCUMENTED[key] for key in required})
+    policy = loaded["password_policy"]
+    assert (policy["max_failed_attempts"], policy["inactivation_minutes"]) == (5, 15)
+    assert loaded["two_factor_auth"] is False
+    assert loaded["type"] is loaded["jwt_secret_key"] is None
+    assert loaded["directories"] == {"log": None, "data": None}
+    for key in required:
+        without = {name: DOCUMENTED[name] for name in required - {key}}
+        assert list(ServerSchema().validate(without)) == [key]
+
+
+def test_metrics_can_be_switched_on_and_off() -> None:
+    def metrics(value: Any) -> Any:
+        return ServerSchema().load({**DOCUMENTED, "metrics": value})["metrics"]
+
+    assert metrics(True) == metrics({}) == {"ip": "127.0.0.1", "port": 9464}
+    assert metrics(False) is metrics(None) is None
+
+
+def test_every_key_says_what_it_means() -> None:
+    def undescribed(schema: Schema) -> list[str]:
+        nested = [one.schema for one in schema.fields.values() if isinstance(one, fields.Nested)]
+        return [
+            *(name for name, one in schema.fields.items() if not one.metadata.get("description")),
+            *(name for inner in nested for name in undescribed(inner)),
+        ]
+
+    assert undescribed(ServerSchema()) == []
+
+
+def test_keys_that_do_nothing_are_told_of_at_the_start(tmp_path: Path) -> None:
+    config = write_config(
+        tmp_path,
+        two_factor_auht=True,
+        password_policy={"inactivation_minute": 5},
+        colour="blue",
+        rabbitmq_uri="amqp://user:hush@broker.example:5672/vhost",
+    )
+    with Served("-c", config) as server:
+        assert server.url
+        told = "\n".join(line for line in server.printed if "WARNING" in line)
+    assert "two_factor_auht; did you mean two_factor_auth?" in told
+    assert "inactivation_minute; did you mean password_policy.inactivation_minutes?" in told
+    assert "colour" in told
+    assert "rabbitmq_uri, which has no effect here" in told
+    assert "hush" not in told
+
+
+def test_the_environment_names_the_server_of_a_file(tmp_path: Path) -> None:
+    config = write_config(tmp_path, logging={"level": "INFO"}, directories=...)
+    ended = run("files", "-c", config, "--json", "--user", VANTAGE6_CONFIG_NAME="clinic")
+    shown = json.loads(ended.stdout)
+    assert Path(shown["data"]).name == "clinic"
+    assert Path(shown["log"]).name == "clinic-prod-user.log"
+    ended = run("files", "-c", config, "--json", "--user", VANTAGE6_CONFIG_NAME="../clinic")
+    assert ended.returncode == 1

@@ -10,6 +10,7 @@
       prod: {...}
 """
 
+import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,14 +36,46 @@ class LoggingSchema(Schema):
     class Meta:
         unknown = INCLUDE
 
-    level = fields.String(load_default="INFO", validate=validate.OneOf(LOG_LEVELS))
-    file = fields.String(load_default=None, allow_none=True)
-    use_console = fields.Boolean(load_default=True)
-    backup_count = fields.Integer(load_default=5, validate=validate.Range(min=1))
-    max_size = fields.Integer(load_default=1024, validate=validate.Range(min=17))
-    format = fields.String(load_default=LOG_FORMAT)
-    datefmt = fields.String(load_default=LOG_DATE_FORMAT)
-    json = fields.Boolean(load_default=False)
+    level = fields.String(
+        load_default="INFO",
+        validate=validate.OneOf(LOG_LEVELS),
+        metadata={"description": "Lines below this level are left out."},
+    )
+    file = fields.String(
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "Name of the log file in the folder for logs.",
+            "default": "`<name>-<environment>-<scope>.log`",
+        },
+    )
+    use_console = fields.Boolean(
+        load_default=True, metadata={"description": "Whether to log on the console too."}
+    )
+    backup_count = fields.Integer(
+        load_default=5,
+        validate=validate.Range(min=1),
+        metadata={"description": "How many older log files are kept when a new one begins."},
+    )
+    max_size = fields.Integer(
+        load_default=1024,
+        validate=validate.Range(min=17),
+        metadata={"description": "Size at which a new log file begins, in units of 1024 bytes."},
+    )
+    format = fields.String(
+        load_default=LOG_FORMAT,
+        metadata={
+            "description": "A line of the log, in the words of Python's `logging`. A server adds "
+            "the id of the request at the end, or where `%(request_id)s` stands."
+        },
+    )
+    datefmt = fields.String(
+        load_default=LOG_DATE_FORMAT, metadata={"description": "How times are written in it."}
+    )
+    json = fields.Boolean(
+        load_default=False,
+        metadata={"description": "Write lines of JSON, for programs, instead of `format`."},
+    )
 
 
 class DirectoriesSchema(Schema):
@@ -51,8 +84,22 @@ class DirectoriesSchema(Schema):
     class Meta:
         unknown = INCLUDE
 
-    log = fields.String(load_default=None, allow_none=True)
-    data = fields.String(load_default=None, allow_none=True)
+    log = fields.String(
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "The folder for logs.",
+            "default": "the documented one of the operating system",
+        },
+    )
+    data = fields.String(
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "The folder for data.",
+            "default": "the documented one of the operating system",
+        },
+    )
 
 
 class InstanceSchema(Schema):
@@ -61,9 +108,15 @@ class InstanceSchema(Schema):
     class Meta:
         unknown = INCLUDE
 
-    logging = fields.Nested(LoggingSchema, load_default=lambda: LoggingSchema().load({}))
+    logging = fields.Nested(
+        LoggingSchema,
+        load_default=lambda: LoggingSchema().load({}),
+        metadata={"description": "What is logged, and where."},
+    )
     directories = fields.Nested(
-        DirectoriesSchema, load_default=lambda: DirectoriesSchema().load({})
+        DirectoriesSchema,
+        load_default=lambda: DirectoriesSchema().load({}),
+        metadata={"description": "Other folders than those of the operating system."},
     )
 
 
@@ -99,6 +152,23 @@ def load_configuration(path: Path, environment: str, schema: Schema) -> dict[str
         faults = "; ".join(_faults(error.normalized_messages()))
         raise ConfigurationError(f"{path}, environment {environment!r}: {faults}") from error
     return loaded
+
+
+def unknown_keys(config: Mapping[str, Any], schema: Schema) -> dict[str, str | None]:
+    """The keys of a configuration that mean nothing, each with a known one that is like it."""
+    unknown: dict[str, str | None] = {}
+    for key, value in config.items():
+        field = schema.fields.get(key)
+        if field is None:
+            alike = difflib.get_close_matches(str(key), schema.fields, n=1)
+            unknown[str(key)] = alike[0] if alike else None
+        elif isinstance(field, fields.Nested) and isinstance(value, Mapping):
+            within = unknown_keys(value, field.schema)
+            unknown |= {
+                f"{key}.{inner}": f"{key}.{known}" if known else None
+                for inner, known in within.items()
+            }
+    return unknown
 
 
 def save_configuration(path: Path, environment: str, values: Mapping[str, Any]) -> None:

@@ -18,6 +18,8 @@ from vantage6.common.globals import APPNAME
 Kind = Literal["server", "node"]
 
 EXTENSION = ".yaml"
+# In a container the configurations of all servers have one path; this holds their names.
+NAME_VARIABLE = "VANTAGE6_CONFIG_NAME"
 _NAME = re.compile(r"[a-zA-Z0-9_.-]+")
 
 
@@ -81,11 +83,20 @@ class InstanceContext:
 
     @classmethod
     def from_file(
-        cls, kind: Kind, path: Path | str, environment: str, system_folders: bool, schema: Schema
+        cls,
+        kind: Kind,
+        path: Path | str,
+        environment: str,
+        system_folders: bool,
+        schema: Schema,
+        name: str | None = None,
     ) -> "InstanceContext":
-        """The instance that a configuration file describes; ConfigurationError if it is bad."""
+        """The instance that a configuration file describes; ConfigurationError if it is bad.
+
+        It has the name of the file, unless it is given another.
+        """
         path = Path(path).absolute()
-        name = check_name(path.stem)
+        name = check_name(name or path.stem)
         config = load_configuration(path, environment, schema)
         return cls(kind, name, environment, system_folders, path, config)
 

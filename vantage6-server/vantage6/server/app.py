@@ -9,20 +9,16 @@ import flask_restful
 from flask import Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from vantage6.server import pages, tracing
+from vantage6.server import configuration, pages, tracing
 from vantage6.server.database import Database, database_uri
 from vantage6.server.first_run import load_secret
 from vantage6.server.resource import RESOURCES, check_admissions, flask_rule
 from vantage6.server.resource.error import answer
-from vantage6.server.resource.pagination import DEFAULT_CEILING
 from vantage6.server.service import rights, token
 from vantage6.server.service.event import EventHub
 from vantage6.server.service.login_limit import LoginLimit
 from vantage6.server.service.turns import Turns
 from vantage6.server.websocket import create_socket
-
-# Bytes of one request; configuration key `max_body_size`.
-DEFAULT_BODY_LIMIT = 1024**3
 
 SECURITY_HEADERS = {
     "Cache-Control": "no-store",
@@ -55,12 +51,12 @@ def create_app(config: Mapping[str, Any], *, data_dir: Path | None = None) -> Fl
     app = Flask("vantage6.server", static_folder=None)
     app.config.update(
         API_PATH=config.get("api_path", "/api"),
-        MAX_LIST_SIZE=config.get("max_list_size", DEFAULT_CEILING),
-        MAX_CONTENT_LENGTH=config.get("max_body_size", DEFAULT_BODY_LIMIT),
+        MAX_LIST_SIZE=config.get("max_list_size", configuration.MAX_LIST_SIZE),
+        MAX_CONTENT_LENGTH=config.get("max_body_size", configuration.MAX_BODY_SIZE),
         # Errors of the token library pass the error handler like all others.
         PROPAGATE_EXCEPTIONS=True,
     )
-    _trust_proxies(app, config.get("trusted_proxies", 0))
+    _trust_proxies(app, config.get("trusted_proxies", configuration.TRUSTED_PROXIES))
     _connect_database(app, config, data_dir)
     token.set_up(app, _secret(config, data_dir), in_tests=config.get("type") == "test")
     app.extensions["turns"] = Turns()

@@ -1,13 +1,23 @@
 """The configuration of a server: its keys and what they may hold."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields, validate
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from vantage6.common.config import InstanceSchema, LoggingSchema
+
+# Defaults that also hold where an application is made without a whole configuration.
+MAX_LIST_SIZE = 10_000
+MAX_BODY_SIZE = 1024**3
+TRUSTED_PROXIES = 0
+MAX_FAILED_ATTEMPTS = 5
+MAX_FAILED_ATTEMPTS_PER_ADDRESS = 50
+INACTIVATION_MINUTES = 15
 
 TYPES = ("prod", "acc", "test", "dev")
 # HS256 is as strong as its key is long; 32 bytes are what it is made for.
@@ -21,15 +31,44 @@ def _check_uri(value: str) -> None:
         raise ValidationError("Not a database URI, such as sqlite:///default.sqlite") from error
 
 
+def _check_rabbitmq(value: str) -> None:
+    try:
+        parts = urlsplit(value)
+        complete = parts.scheme == "amqp" and all(
+            (parts.username, parts.password, parts.hostname, parts.port, parts.path.strip("/"))
+        )
+    except ValueError:
+        complete = False
+    if not complete:
+        raise ValidationError("Must be like amqp://user:password@host:port/vhost")
+
+
 class PasswordPolicySchema(Schema):
     """The `password_policy` block: how many wrong passwords before one has to wait."""
 
     class Meta:
         unknown = INCLUDE
 
-    max_failed_attempts = fields.Integer(validate=validate.Range(min=1))
-    max_failed_attempts_per_address = fields.Integer(validate=validate.Range(min=1))
-    inactivation_minutes = fields.Integer(validate=validate.Range(min=1))
+    max_failed_attempts = fields.Integer(
+        load_default=MAX_FAILED_ATTEMPTS,
+        validate=validate.Range(min=1),
+        metadata={
+            "description": "Wrong passwords for one account from one address before it has to wait."
+        },
+    )
+    max_failed_attempts_per_address = fields.Integer(
+        load_default=MAX_FAILED_ATTEMPTS_PER_ADDRESS,
+        validate=validate.Range(min=1),
+        metadata={
+            "description": "Failed log-ins from one address, for whatever account, before it has "
+            "to wait. A key of ours."
+        },
+    )
+    inactivation_minutes = fields.Integer(
+        load_default=INACTIVATION_MINUTES,
+        validate=validate.Range(min=1),
+        metadata={"description": "How long it then has to wait, in minutes."},
+    )
 
 
 class MetricsSchema(Schema):
@@ -38,8 +77,15 @@ class MetricsSchema(Schema):
     class Meta:
         unknown = INCLUDE
 
-    ip = fields.String(load_default="127.0.0.1")
-    port = fields.Integer(load_default=9464, validate=validate.Range(0, 65535))
+    ip = fields.String(
+        load_default="127.0.0.1",
+        metadata={"description": "The address to listen on; whoever reaches it may read."},
+    )
+    port = fields.Integer(
+        load_default=9464,
+        validate=validate.Range(0, 65535),
+        metadata={"description": "The port to listen on; 0 picks a free one, which the log names."},
+    )
 
 
 class _Switched(fields.Nested):
@@ -57,18 +103,50 @@ class ServerSchema(InstanceSchema):
     What has no default here is left to the application, which has one.
     """
 
-    description = fields.String(required=True)
-    type = fields.String(load_default=None, allow_none=True, validate=validate.OneOf(TYPES))
-    ip = fields.String(required=True)
-    port = fields.Integer(required=True, validate=validate.Range(0, 65535))
+    description = fields.String(
+        required=True, metadata={"description": "What this server is for; free text."}
+    )
+    type = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.OneOf(TYPES),
+        metadata={
+            "description": "With `dev` and `test` the first start makes `root` with the password "
+            "`root`; with `test` access tokens are good for a day instead of six hours."
+        },
+    )
+    ip = fields.String(
+        required=True,
+        metadata={
+            "description": "The address that `vserver-local start` listens on; for "
+            "`vserver start` there is its option `--ip`."
+        },
+    )
+    port = fields.Integer(
+        required=True,
+        validate=validate.Range(0, 65535),
+        metadata={"description": "The port to listen on; 0 picks a free one."},
+    )
     api_path = fields.String(
         required=True,
         validate=validate.Regexp(
             r"(/[^/\s?#]+)*\Z", error="Must be empty, or start with a slash and not end with one"
         ),
+        metadata={"description": "The path that all routes are under, such as `/api`; or empty."},
     )
-    uri = fields.String(required=True, validate=_check_uri)
-    allow_drop_all = fields.Boolean(required=True)
+    uri = fields.String(
+        required=True,
+        validate=_check_uri,
+        metadata={
+            "description": "The database, such as `sqlite:///default.sqlite`, a path that starts "
+            "in the folder for data, or `postgresql://user:password@host/name`. The environment "
+            "variable `VANTAGE6_DB_URI` wins."
+        },
+    )
+    allow_drop_all = fields.Boolean(
+        required=True,
+        metadata={"description": "Whether `import --drop-all` may drop all tables."},
+    )
     jwt_secret_key = fields.String(
         load_default=None,
         allow_none=True,
@@ -76,18 +154,88 @@ class ServerSchema(InstanceSchema):
             min=MINIMUM_SECRET_LENGTH,
             error="Too short to be safe: use {min} characters or more, or leave it out",
         ),
+        metadata={
+            "description": "What tokens are signed with. Only needed where several servers share "
+            "a database.",
+            "default": "a random one, kept in the folder for data",
+        },
     )
     # Refused rather than ignored: whoever asks for it counts on it.
     two_factor_auth = fields.Boolean(
         load_default=False,
         validate=validate.Equal(False, error="Two-factor log-in is not available"),
+        metadata={"description": "Whether users log in with a second factor."},
     )
-    max_list_size = fields.Integer(validate=validate.Range(min=1))
-    max_body_size = fields.Integer(validate=validate.Range(min=1))
-    trusted_proxies = fields.Integer(validate=validate.Range(min=0))
-    password_policy = fields.Nested(PasswordPolicySchema)
-    metrics = _Switched(MetricsSchema, load_default=None, allow_none=True)
-    logging = fields.Nested(LoggingSchema, required=True)
+    max_list_size = fields.Integer(
+        load_default=MAX_LIST_SIZE,
+        validate=validate.Range(min=1),
+        metadata={
+            "description": "How many entries a list may have before `page` has to be named. "
+            "A key of ours."
+        },
+    )
+    max_body_size = fields.Integer(
+        load_default=MAX_BODY_SIZE,
+        validate=validate.Range(min=1),
+        metadata={"description": "The largest request, in bytes. A key of ours."},
+    )
+    trusted_proxies = fields.Integer(
+        load_default=TRUSTED_PROXIES,
+        validate=validate.Range(min=0),
+        metadata={
+            "description": "How many proxies stand in front, whose `X-Forwarded-For` and "
+            "`X-Request-ID` are believed. A key of ours."
+        },
+    )
+    password_policy = fields.Nested(
+        PasswordPolicySchema,
+        load_default=lambda: PasswordPolicySchema().load({}),
+        metadata={"description": "How many wrong passwords before one has to wait."},
+    )
+    metrics = _Switched(
+        MetricsSchema,
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "Where Prometheus may ask how busy the server is; off without this "
+            "block, `true` stands for its defaults. A key of ours."
+        },
+    )
+    image = fields.String(
+        metadata={
+            "description": "The image of `vserver start` and `vserver import`.",
+            "default": "that of this version",
+        }
+    )
+    rabbitmq_uri = fields.String(
+        allow_none=True,
+        validate=_check_rabbitmq,
+        metadata={
+            "description": "The message broker between several servers.",
+            "without_effect": "one process serves all sockets",
+        },
+    )
+    vpn_server = fields.Dict(
+        keys=fields.String(),
+        allow_none=True,
+        metadata={
+            "description": "The VPN server: `url`, `redirect_url`, `client_id`, `client_secret`, "
+            "`portal_username` and `portal_userpass`.",
+            "without_effect": "there are no private networks yet",
+        },
+    )
+    logging = fields.Nested(
+        LoggingSchema, required=True, metadata={"description": "What is logged, and where."}
+    )
+
+
+def without_effect(config: Mapping[str, Any]) -> dict[str, str]:
+    """The keys of a configuration that are known but do nothing here, each with the reason."""
+    return {
+        key: field.metadata["without_effect"]
+        for key, field in ServerSchema().fields.items()
+        if "without_effect" in field.metadata and config.get(key)
+    }
 
 
 def has_predictable_secret(config: dict[str, Any]) -> bool:

@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.engine import URL
 
 from vantage6.common import __version__
+from vantage6.common.config import unknown_keys
 from vantage6.common.context import InstanceContext
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.log import setup_logging
 from vantage6.server import first_run, migration
-from vantage6.server.configuration import has_predictable_secret
+from vantage6.server.configuration import (
+    ServerSchema,
+    has_predictable_secret,
+    without_effect,
+)
 from vantage6.server.database import complete_uri, database_uri
 from vantage6.server.service import audit
 from vantage6.server.service.fixture import drop_all, insert_fixture, read_fixture
@@ -176,8 +181,18 @@ def _log_start(context: InstanceContext, prepared: first_run.Prepared) -> None:
     log.info("Log file %s, audit file %s", context.log_file, audit_file(context))
     for revision in prepared.revisions:
         log.info("The database was migrated to revision %s", revision)
+    _warn_of_keys(context)
     if has_predictable_secret(context.config):
         log.warning(
             "jwt_secret_key was made of the clock and the machine and can be guessed; leave it "
             "out of the configuration to get a random one"
         )
+
+
+def _warn_of_keys(context: InstanceContext) -> None:
+    """Say which keys do nothing: whoever wrote them counts on them."""
+    for key, alike in unknown_keys(context.config, ServerSchema()).items():
+        hint = f"; did you mean {alike}?" if alike else ""
+        log.warning("The configuration has a key that nobody reads: %s%s", key, hint)
+    for key, reason in without_effect(context.config).items():
+        log.warning("The configuration has %s, which has no effect here: %s", key, reason)

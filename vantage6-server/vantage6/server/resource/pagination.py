@@ -18,8 +18,6 @@ from vantage6.server.model.task_count import counted
 M = TypeVar("M", bound=Model)
 
 DEFAULT_PAGE_SIZE = 10
-# The most that one answer holds; configuration key `max_list_size`.
-DEFAULT_CEILING = 10_000
 
 
 @dataclass(frozen=True)

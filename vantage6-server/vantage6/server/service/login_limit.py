@@ -14,6 +14,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from vantage6.server import configuration
 from vantage6.server.exceptions import TooManyRequests
 from vantage6.server.model import LoginAttempt
 from vantage6.server.model.base import now
@@ -23,9 +24,9 @@ from vantage6.server.model.base import now
 class LoginLimit:
     """How many wrong guesses are let through, and how long they are remembered."""
 
-    per_account: int = 5
-    per_address: int = 50
-    minutes: float = 15
+    per_account: int = configuration.MAX_FAILED_ATTEMPTS
+    per_address: int = configuration.MAX_FAILED_ATTEMPTS_PER_ADDRESS
+    minutes: float = configuration.INACTIVATION_MINUTES
 
     def reserve(
         self,
