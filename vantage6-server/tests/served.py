@@ -127,6 +127,11 @@ class Served:
         url = f"{self.url}/api/{path}"
         return self._http.post(url, json=body, timeout=_SECONDS, **options)
 
+    def patch(self, path: str, body: Mapping[str, Any], **options: Any) -> requests.Response:
+        """Change something below the path of the API."""
+        url = f"{self.url}/api/{path}"
+        return self._http.patch(url, json=body, timeout=_SECONDS, **options)
+
     def token(self, username: str = "root", password: str = "root") -> str:
         """Log in."""
         answer = self.post("token/user", {"username": username, "password": password})

@@ -1,5 +1,6 @@
 """Sockets: who may connect, where they are put, what they hear and may say."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from vantage6.common.jwt import unverified_claims
 from vantage6.common.task_status import TaskStatus
 from vantage6.server.model import Collaboration, Node, Organization, Result, User
 from vantage6.server.permission.catalogue import Operation, Scope, rule
-from vantage6.server.service import token
+from vantage6.server.service import audit, token
 from vantage6.server.service.event import (
     Event,
     EventHub,
@@ -133,6 +134,17 @@ class TestConnecting:
             shown = container_token(task.results[0])
         with pytest.raises(SocketConnectionError):
             connect(shown)
+
+    def test_a_refusal_is_on_the_audit_trail(
+        self, connect: Connect, node: Node, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with pytest.raises(SocketConnectionError):
+            connect(node, "/admin")
+        messages = [one.getMessage() for one in caplog.records if one.name == audit.trail.name]
+        trail = [json.loads(message) for message in messages]
+        line = next(line for line in trail if line["action"] == "socket")
+        assert (line["outcome"], line["namespace"]) == ("refused", "/admin")
+        assert (line["actor"]["kind"], line["actor"]["id"]) == ("node", node.id)
 
     def test_a_revoked_token_is_refused(
         self, app: Flask, connect: Connect, session: Session, node: Node

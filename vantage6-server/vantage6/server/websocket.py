@@ -25,7 +25,7 @@ from vantage6.server.exceptions import Unauthorized
 from vantage6.server.model import Authenticatable, Collaboration, Member, Node, Result, Task, User
 from vantage6.server.permission.catalogue import Kind, Operation, Scope
 from vantage6.server.permission.identity import Identity
-from vantage6.server.service import authentication, token
+from vantage6.server.service import audit, authentication, token
 from vantage6.server.service.event import Event, EventHub, collaboration_room, node_room, record
 from vantage6.server.transport import (
     IDLE_SECONDS,
@@ -140,11 +140,12 @@ class Sockets:
             self.io.server.emit(EXPIRED, "", to=_sid(), namespace=namespace)
             return None
         except Unauthorized as error:
-            raise SocketRefused(str(error)) from error
+            raise _refusal(namespace, str(error)) from error
+        audit.set_caller(identity)
         if identity.kind is Kind.CONTAINER:
-            raise SocketRefused("This is not for a container")
+            raise _refusal(namespace, "This is not for a container")
         if len(self._of(identity)) >= SOCKETS_EACH:
-            raise SocketRefused("There are too many connections already")
+            raise _refusal(namespace, "There are too many connections already")
         return self._connection(namespace, claims["exp"], identity, name, claims)
 
     def count_by_kind(self) -> dict[str, int]:
@@ -413,12 +414,17 @@ class AdminNamespace(Namespace):
         connection = self._sockets.connect(ADMIN)
         if connection and connection.identity:
             if connection.identity.kind is not Kind.USER:
-                raise SocketRefused("This is for users only")
+                raise _refusal(ADMIN, "This is for users only")
             self._sockets.add(connection)
 
     def on_disconnect(self, _reason: str | None = None) -> None:
         """A socket goes."""
         self._sockets.remove(_sid())
+
+
+def _refusal(namespace: str, reason: str) -> SocketRefused:
+    audit.record("socket", "refused", namespace=namespace, reason=reason)
+    return SocketRefused(reason)
 
 
 def _locked(name: str) -> Any:

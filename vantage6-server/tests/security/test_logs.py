@@ -1,0 +1,127 @@
+"""What a server writes down at its most talkative holds no secret."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clients import bearer
+from served import API_KEY, COMMAND, Served, run, write_config, write_import
+from sockets import Listener
+
+PASSWORD, NEW_PASSWORD = "Lovelace-1", "Babbage-2!"
+SECRETS = {
+    "password": PASSWORD,
+    "wrong password": "Wr0ng-Passw0rd!",
+    "password in the field for the name": "Typed-1n-the-wrong-field",
+    "new password": NEW_PASSWORD,
+    "API key": API_KEY,
+    "wrong API key": "00000000-1111-2222-3333-444444444444",
+    "secret for tokens": "signed-with-this-and-nothing-else-0123",
+    "password of the broker": "hush-broker",
+    "input": "c2Vuc2l0aXZlIGlucHV0IG9mIGEgdGFzaw==",
+    "question": "what-stands-behind-the-path",
+}
+
+
+class Told:
+    """A server at DEBUG, and all secrets that it gave away in answers."""
+
+    def __init__(self, server: Served, folder: Path) -> None:
+        self.server = server
+        self._folder = folder
+        self.secrets = dict(SECRETS)
+
+    def send(self, path: str, body: dict[str, Any], token: str = "") -> dict[str, Any]:
+        """Ask, and remember what of the answer must stay secret."""
+        answer = self.server.post(path, body, headers=bearer(token) if token else {})
+        content: dict[str, Any] = answer.json()
+        for name in ("access_token", "refresh_token", "container_token", "api_key"):
+            if name in content:
+                self.secrets[f"{name} of {path}"] = content[name]
+        return content
+
+    def written(self) -> dict[str, str]:
+        """All that was written, on the console and into files."""
+        files = sorted((self._folder / "log").iterdir())
+        return {
+            "console": "\n".join(self.server.printed),
+            **{file.name: file.read_text(encoding="utf-8") for file in files},
+        }
+
+
+@pytest.fixture(params=[False, True], ids=["lines", "json"])
+def told(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Told]:
+    config = write_config(
+        tmp_path,
+        jwt_secret_key=SECRETS["secret for tokens"],
+        rabbitmq_uri=f"amqp://v6:{SECRETS['password of the broker']}@broker.example:5672/v6",
+        logging={"level": "DEBUG", "file": "server.log", "json": request.param},
+    )
+    assert run("import", "-c", config, write_import(tmp_path)).returncode == 0
+    with Served("--config", config) as server:
+        yield Told(server, tmp_path)
+
+
+def test_no_secret_is_written_down(told: Told) -> None:
+    server = told.server
+    tokens = told.send("token/user", {"username": "ada", "password": PASSWORD})
+    for username, password in (
+        ("ada", SECRETS["wrong password"]),
+        (SECRETS["password in the field for the name"], "x"),
+    ):
+        told.send("token/user", {"username": username, "password": password})
+    told.send("token/refresh", {}, tokens["refresh_token"])
+    told.send("token/node", {"api_key": SECRETS["wrong API key"]})
+    node = told.send("token/node", {"api_key": API_KEY})["access_token"]
+    root = server.token()
+    image = "registry.example/algorithm:1"
+    (place,) = server.get("node", headers=bearer(node)).json()
+    order = {
+        "image": image,
+        "collaboration_id": place["collaboration"]["id"],
+        "organizations": [{"id": place["organization"]["id"], "input": SECRETS["input"]}],
+    }
+    task = told.send("task", order, tokens["access_token"])
+    told.send("token/container", {"task_id": task["id"], "image": image}, node)
+    Listener(server.url, node).close()
+    told.send("recover/node", {"id": place["id"]}, root)
+    server.get("task", headers=bearer("forged.token.here"))
+    server.get(f"version?token={SECRETS['question']}")
+    change = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    answer = server.patch("password/change", change, headers=bearer(tokens["access_token"]))
+    assert answer.status_code == 200
+    server.terminate()
+
+    written = told.written()
+    assert "POST /api/task" in written["server.log"], "it was not at DEBUG"
+    assert "task.create" in written["server.audit.log"]
+    found = [
+        f"{what} in {place}"
+        for what, secret in told.secrets.items()
+        for place, text in written.items()
+        if secret in text
+    ]
+    assert found == []
+
+
+def test_every_line_of_json_is_one(tmp_path: Path) -> None:
+    config = write_config(tmp_path, logging={"level": "DEBUG", "file": "server.log", "json": True})
+    with Served("--config", config) as server:
+        server.get("nothing%0aFORGED%20line")
+        server.terminate()
+    lines = (tmp_path / "log" / "server.log").read_text(encoding="utf-8").splitlines()
+    assert any("nothing%0AFORGED" in json.loads(line)["message"] for line in lines)
+
+
+def test_the_password_of_a_database_that_cannot_be_reached_is_not_shown(tmp_path: Path) -> None:
+    uri = "postgresql://v6:hush-database@127.0.0.1:1/v6"
+    config = write_config(tmp_path, uri=uri, logging={"level": "DEBUG", "file": "server.log"})
+    ended = subprocess.run(
+        [COMMAND, "start", "-c", str(config)], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode != 0
+    log = (tmp_path / "log" / "server.log").read_text(encoding="utf-8")
+    assert "hush-database" not in ended.stdout + ended.stderr + log
