@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from vantage6.common.task_status import TaskStatus, is_final
 from vantage6.server.model import (
+    AlgorithmPort,
     Collaboration,
     Node,
     Organization,
@@ -121,6 +122,10 @@ class Factory:
             ],
             **values,
         )
+
+    def port(self, result: Result, **values: Any) -> AlgorithmPort:
+        """A port of the container of a run."""
+        return self._store(AlgorithmPort, **{"port": 8888, "result_id": result.id, **values})
 
     def rule(self, record: RuleRecord) -> Rule:
         """The row of a rule of the catalogue."""

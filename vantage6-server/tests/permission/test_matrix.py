@@ -70,6 +70,7 @@ class World:
             "node": {whose: node.id for whose, node in self.nodes.items()},
             "task": {whose: task.id for whose, task in self.tasks.items()},
             "result": {whose: task.results[0].id for whose, task in self.tasks.items()},
+            "port": {whose: make.port(task.results[0]).id for whose, task in self.tasks.items()},
             "user": {whose: user.id for whose, user in self.users.items()},
             "role": {whose: role.id for whose, role in self.roles.items()},
         }
@@ -191,6 +192,9 @@ CASES = [
     *cases("GET", "/collaboration/{collaboration}/task", "task", V, **MEMBER),
     *cases("GET", "/task/{task}/result", "result", V, **MEMBER),
     *cases("GET", "/result/{result}", "result", V, **MEMBER),
+    *cases("GET", "/port/{port}", "port", V, **MEMBER),
+    *cases("POST", "/kill/task", "task", D, **MEMBER, id="{task}"),
+    *cases("POST", "/kill/node/tasks", "task", D, **MEMBER, id="{node}"),
     *cases("GET", "/user/{user}", "user", V, colleague=IN_OWN),
     *cases("PATCH", "/user/{user}", "user", E,
            colleague=IN_OWN, self_=(OWN, ORG, GLO), firstname="New"),
@@ -217,6 +221,7 @@ CASES = [
     Case("GET", "/node", COLLEAGUE, (rule("node", ORG, V), rule("node", GLO, V))),
     Case("GET", "/task", COLLEAGUE, (rule("task", ORG, V), rule("task", GLO, V))),
     Case("GET", "/result", COLLEAGUE, (rule("result", ORG, V), rule("result", GLO, V))),
+    Case("GET", "/port", COLLEAGUE, (rule("port", ORG, V), rule("port", GLO, V))),
     Case("GET", "/user", COLLEAGUE, (rule("user", ORG, V), rule("user", GLO, V))),
 ]
 # fmt: on
@@ -355,6 +360,8 @@ def test_a_container_reaches_its_own_run_only(world: World) -> None:
     assert container.get(f"/api/task/{world.tasks[PARTNER].id}").status_code == 403
     assert container.get(f"/api/task/{world.tasks[PARTNER].id}/result").status_code == 403
     assert container.get(f"/api/result/{world.tasks[PARTNER].results[0].id}").status_code == 403
+    assert ids(container.get("/api/port").json) == [world.ids["port"][COLLEAGUE]]
+    assert container.get(f"/api/port/{world.ids['port'][PARTNER]}").status_code == 403
     assert container.get(f"/api/collaboration/{world.foreign.id}").status_code == 403
     assert container.get(f"/api/organization/{world.stranger.id}").status_code == 403
     assert IMAGE in container.get(f"/api/task/{own.id}").text

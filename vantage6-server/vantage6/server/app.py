@@ -51,6 +51,7 @@ def create_app(config: Mapping[str, Any], *, data_dir: Path | None = None) -> Fl
     app = Flask("vantage6.server", static_folder=None)
     app.config.update(
         API_PATH=config.get("api_path", "/api"),
+        HAS_VPN_SERVER=bool(config.get("vpn_server")),
         MAX_LIST_SIZE=config.get("max_list_size", configuration.MAX_LIST_SIZE),
         MAX_CONTENT_LENGTH=config.get("max_body_size", configuration.MAX_BODY_SIZE),
         # Errors of the token library pass the error handler like all others.

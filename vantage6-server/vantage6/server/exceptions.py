@@ -56,6 +56,12 @@ class NotFound(Refusal):
     status = 404
 
 
+class NotAvailable(Refusal):
+    """501: this server does not have it."""
+
+    status = 501
+
+
 class TooManyRequests(Refusal):
     """429: too many wrong attempts; wait."""
 

@@ -18,4 +18,9 @@ class AlgorithmPort(Model):
     result_id: Mapped[int] = mapped_column(ForeignKey("result.id", ondelete="CASCADE"), index=True)
     label: Mapped[str | None]
 
+    @classmethod
+    def resource(cls) -> str:
+        """The table has a longer name than the resource."""
+        return "port"
+
     result: Mapped["Result"] = relationship(back_populates="ports")

@@ -50,6 +50,11 @@ class Model(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, sort_order=-1)
 
+    @classmethod
+    def resource(cls) -> str:
+        """The name under which the rules and routes know it."""
+        return cls.__tablename__
+
     def update(self, values: Mapping[str, Any]) -> None:
         """Set several attributes."""
         for name, value in values.items():

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from vantage6.server.exceptions import Forbidden, NotFound
 from vantage6.server.model import (
+    AlgorithmPort,
     Collaboration,
     Member,
     Model,
@@ -37,7 +38,7 @@ def require(
     organization_id: int | None = None,
 ) -> None:
     """Raise Forbidden unless the caller may do this to something, or in this organization."""
-    scopes = identity.scopes(model.__tablename__, operation)
+    scopes = identity.scopes(model.resource(), operation)
     if Scope.GLOBAL in scopes:
         return
     in_own = organization_id in (None, identity.organization_id)
@@ -84,8 +85,8 @@ def load(
     found = session.scalar(query.where(reach(identity, operation, model, by)))
     if found is not None:
         return found
-    if Scope.GLOBAL in identity.scopes((by or model).__tablename__, operation):
-        raise NotFound(f"There is no such {model.__tablename__}")
+    if Scope.GLOBAL in identity.scopes((by or model).resource(), operation):
+        raise NotFound(f"There is no such {model.resource()}")
     raise _forbidden(operation, model)
 
 
@@ -93,7 +94,7 @@ def reach(
     identity: Identity, operation: Operation, model: type[Model], by: type[Model] | None = None
 ) -> ColumnElement[bool]:
     """The condition that an object must fulfil for the caller to do something to it."""
-    scopes = identity.scopes((by or model).__tablename__, operation)
+    scopes = identity.scopes((by or model).resource(), operation)
     if Scope.GLOBAL in scopes:
         return true()
     reaches = [REACH[model][scope] for scope in scopes]
@@ -161,6 +162,11 @@ REACH: Mapping[type[Model], Mapping[Scope, Reach]] = {
     },
     Task: {Scope.ORGANIZATION: _tasks},
     Result: {Scope.ORGANIZATION: lambda identity: Result.task.has(_tasks(identity))},
+    AlgorithmPort: {
+        Scope.ORGANIZATION: lambda identity: AlgorithmPort.result.has(
+            Result.task.has(_tasks(identity))
+        ),
+    },
     User: {
         Scope.OWN: lambda identity: User.id == identity.id,
         Scope.ORGANIZATION: lambda identity: User.organization_id == identity.organization_id,
@@ -183,4 +189,4 @@ def _entity(query: Select[Any]) -> type[Model]:
 
 
 def _forbidden(operation: Operation, model: type[Model]) -> Forbidden:
-    return Forbidden(f"You are not allowed to {operation.name.lower()} this {model.__tablename__}")
+    return Forbidden(f"You are not allowed to {operation.name.lower()} this {model.resource()}")

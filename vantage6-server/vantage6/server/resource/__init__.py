@@ -5,16 +5,20 @@ import re
 from vantage6.server.permission.catalogue import ADMISSION
 from vantage6.server.resource import (
     collaboration,
+    kill,
     node,
     organization,
     password,
+    port,
     result,
     role,
     rule,
+    stats,
     task,
     token,
     user,
     version,
+    vpn,
 )
 from vantage6.server.resource.base import Resource
 
@@ -49,6 +53,13 @@ RESOURCES: tuple[type[Resource], ...] = (
     rule.Rules,
     rule.OneRule,
     password.PasswordChange,
+    port.Ports,
+    port.OnePort,
+    vpn.VpnConfig,
+    vpn.VpnConfigUpdate,
+    kill.TaskKill,
+    kill.NodeTasksKill,
+    stats.Stats,
     version.Version,
     version.Health,
     version.HealthFix,

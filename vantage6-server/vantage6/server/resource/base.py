@@ -118,10 +118,11 @@ class Resource(flask_restful.Resource):
 
     def argument(self, name: str) -> Any:
         """One of the arguments that the contract names besides filters; None without it."""
+        value = self.contract.arguments[name]
         text = request.args.get(name)
-        if text is None:
-            return None
-        return filters.use(name, self.contract.arguments[name].read, text)
+        if text is None and value.required:
+            raise BadRequest(f"`{name}` is missing", {name: ["Missing."]})
+        return None if text is None else filters.use(name, value.read, text)
 
     def includes(self, *names: str) -> bool:
         """Whether the request asks to include something, under any of its names."""
@@ -138,7 +139,7 @@ class Resource(flask_restful.Resource):
         """The object with this id, for callers who may learn that there is none."""
         found = self.session.get(model, id_)
         if found is None:
-            raise NotFound(f"There is no {model.__tablename__} {id_}")
+            raise NotFound(f"There is no {model.resource()} {id_}")
         return found
 
     def require(

@@ -147,6 +147,11 @@ def seconds(maximum: float, description: str) -> Value:
     return Value(read, {"anyOf": [number, {"type": "string", "enum": [""]}]}, description)
 
 
+def id_of(description: str) -> Value:
+    """The id of something, which the request is about."""
+    return Value(_integer, {**integer.schema, "minimum": 0}, description, required=True)
+
+
 def like(column: Column) -> Filter:
     """Compare with SQL patterns from the caller; of several, one must fit."""
     return Filter(

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import Session, joinedload
 
 from vantage6.server.exceptions import Forbidden
 from vantage6.server.model import AlgorithmPort, Model, Node, Result, Task
 from vantage6.server.permission.catalogue import Operation
+from vantage6.server.permission.identity import Identity
 from vantage6.server.resource.base import Answer, Resource
 from vantage6.server.resource.contract import Shape, contract
 from vantage6.server.resource.filter import equal, one_of, since, until, where
@@ -95,23 +96,24 @@ class OneResult(ResultResource):
     @contract(takes=ResultReport, partial=True, gives=ResultOutput)
     def patch(self, id: int) -> Answer:
         """Report how a run is doing, or what came out of it."""
-        result = self._load_own(id)
+        result = load_own(self.session, self.identity, id)
         service.report(self.session, result, self.read())
         return self.show(result)
 
-    def _load_own(self, id: int) -> Result:
-        """The result, locked, if it is the calling node's to run."""
-        result = self.session.scalar(
-            select(Result)
-            .join(Result.task)
-            .options(joinedload(Result.task).joinedload(Task.collaboration))
-            .where(
-                Result.id == id,
-                Result.organization_id == self.identity.organization_id,
-                Task.collaboration_id == self.identity.collaboration_id,
-            )
-            .with_for_update(of=Result)
+
+def load_own(session: Session, identity: Identity, id_: int) -> Result:
+    """A result, locked, if it is the calling node's to run."""
+    result = session.scalar(
+        select(Result)
+        .join(Result.task)
+        .options(joinedload(Result.task).joinedload(Task.collaboration))
+        .where(
+            Result.id == id_,
+            Result.organization_id == identity.organization_id,
+            Task.collaboration_id == identity.collaboration_id,
         )
-        if result is None:
-            raise Forbidden("This run is not one of this node")
-        return result
+        .with_for_update(of=Result)
+    )
+    if result is None:
+        raise Forbidden("This run is not one of this node")
+    return result

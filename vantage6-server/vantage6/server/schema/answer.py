@@ -21,6 +21,18 @@ class VersionOutput(Schema):
     version = fields.String()
 
 
+class StatsOutput(Schema):
+    """How much there is of what the caller may see; null for what is not for the caller."""
+
+    organizations = fields.Integer(allow_none=True)
+    collaborations = fields.Integer(allow_none=True)
+    nodes = fields.Integer(allow_none=True)
+    nodes_online = fields.Integer(allow_none=True)
+    users = fields.Integer(allow_none=True)
+    tasks = fields.Integer(allow_none=True)
+    open_results = fields.Integer(allow_none=True)
+
+
 class HealthOutput(Schema):
     """Whether the parts answer that the server needs."""
 

@@ -60,8 +60,9 @@ class Id(fields.Integer):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         is_text = isinstance(value, str) and value.isascii() and value.isdecimal()
-        if isinstance(value, bool) or (isinstance(value, str) and not is_text):
-            raise self.make_error("invalid", input=value)
+        is_whole = isinstance(value, float) and value.is_integer()
+        if is_text or is_whole:
+            value = int(value)
         return super()._deserialize(value, attr, data, **kwargs)
 
 

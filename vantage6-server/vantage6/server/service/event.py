@@ -9,7 +9,7 @@ savepoint alone.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -81,6 +81,11 @@ def result_status(result: "Result") -> Event:
 def task_deleted(task: "Task") -> Event:
     """A task was deleted: who waits for it learns that it is gone."""
     return Event("task_deleted", task_id=task.id)
+
+
+def kill_containers(payload: Mapping[str, Any], node_ids: Iterable[int]) -> Event:
+    """Runs were stopped: told to the nodes that have their containers."""
+    return Event("kill_containers", dict(payload), tuple(map(node_room, node_ids)))
 
 
 def credentials_changed(identity_id: int) -> Event:

@@ -1,0 +1,115 @@
+"""Stopping runs: they are final at once, and their nodes are told to stop the containers.
+
+A node that is not told, because it is not connected, learns it when it asks for its open runs.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy.orm import Session, contains_eager
+
+from vantage6.common.task_status import TaskStatus
+from vantage6.server.exceptions import BadRequest, NotFound
+from vantage6.server.model import Collaboration, Node, Result, Task
+from vantage6.server.model.base import now
+from vantage6.server.permission import check
+from vantage6.server.permission.catalogue import Operation
+from vantage6.server.permission.identity import Identity
+from vantage6.server.service import audit, event
+
+
+def kill_task(session: Session, task: Task) -> int:
+    """Stop all open runs of a task and of all that shares its run id.
+
+    Raises
+    ------
+    BadRequest
+        When there are none.
+    """
+    killed = _finalize(session, Task.run_id == task.run_id)
+    if not killed:
+        raise BadRequest(f"Task {task.id} has finished already")
+    _tell_nodes(session, task.collaboration_id, killed)
+    audit.record("task.kill", "success", session=session, task_id=task.id, runs=len(killed))
+    return len(killed)
+
+
+def kill_tasks_of(session: Session, node: Node) -> int:
+    """Stop all open runs of a node."""
+    is_its = and_(
+        Task.collaboration_id == node.collaboration_id,
+        Result.organization_id == node.organization_id,
+    )
+    killed = _finalize(session, is_its)
+    if killed and node.collaboration_id is not None:
+        payload = _payload(node.collaboration_id, killed)
+        kill = event.kill_containers({**payload, "node_id": node.id}, [node.id])
+        event.record(session, kill)
+    audit.record("node.kill_tasks", "success", session=session, node_id=node.id, runs=len(killed))
+    return len(killed)
+
+
+def load_node(session: Session, identity: Identity, node_id: int) -> Node:
+    """A node in a collaboration whose tasks the caller may delete.
+
+    Raises
+    ------
+    NotFound, Forbidden
+    """
+    place = select(Collaboration).where(Collaboration.nodes.any(Node.id == node_id))
+    try:
+        check.load(session, identity, Operation.DELETE, place, by=Task)
+    except NotFound as error:
+        raise NotFound(f"There is no node {node_id} in a collaboration") from error
+    return session.get_one(Node, node_id)
+
+
+def _finalize(session: Session, condition: ColumnElement[bool]) -> list[Result]:
+    """End all open runs; until there are none: a container may have made more meanwhile."""
+    killed: list[Result] = []
+    while found := _open(session, condition):
+        for result in found:
+            result.status, result.finished_at = TaskStatus.KILLED, now()
+        session.flush()
+        killed += found
+    for result in killed:
+        event.record(session, event.result_status(result))
+    return killed
+
+
+def _open(session: Session, condition: ColumnElement[bool]) -> list[Result]:
+    query = (
+        select(Result)
+        .join(Result.task)
+        .options(contains_eager(Result.task))
+        .where(Result.finished_at.is_(None), condition)
+        .order_by(Result.id)
+        .with_for_update(of=Result)
+    )
+    return list(session.scalars(query))
+
+
+def _tell_nodes(session: Session, collaboration_id: int, killed: Iterable[Result]) -> None:
+    organizations = {result.organization_id for result in killed}
+    nodes = session.scalars(
+        select(Node.id)
+        .where(Node.collaboration_id == collaboration_id, Node.organization_id.in_(organizations))
+        .order_by(Node.id)
+    )
+    kill = event.kill_containers(_payload(collaboration_id, killed), nodes)
+    event.record(session, kill)
+
+
+def _payload(collaboration_id: int, killed: Iterable[Result]) -> Mapping[str, Any]:
+    return {
+        "kill_list": [
+            {
+                "task_id": result.task_id,
+                "result_id": result.id,
+                "organization_id": result.organization_id,
+            }
+            for result in killed
+        ],
+        "collaboration_id": collaboration_id,
+    }
