@@ -1,7 +1,8 @@
 """Transactions, and what the tables promise."""
 
+import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -60,25 +61,77 @@ def test_a_database_that_cannot_be_used_is_refused(uri: str) -> None:
         Database(uri)
 
 
-def test_what_was_read_is_still_true_when_it_is_written(database: Database) -> None:
+def run_at_once(*work: Callable[[], object]) -> None:
+    threads = [threading.Thread(target=each) for each in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_what_was_locked_is_still_true_when_it_is_written(database: Database) -> None:
     with database.transaction() as session:
         session.add(Organization(id=1, name="0"))
 
     def count_up(session: Session) -> None:
-        organization = session.get_one(Organization, 1)
+        organization = session.get_one(Organization, 1, with_for_update=True)
         organization.name = str(int(organization.name or 0) + 1)
 
     def count() -> None:
         for _ in range(20):
             database.run(count_up)
 
-    counters = [threading.Thread(target=count) for _ in range(4)]
-    for counter in counters:
-        counter.start()
-    for counter in counters:
-        counter.join()
+    run_at_once(*[count] * 4)
     with database.reading() as session:
         assert session.get_one(Organization, 1).name == "80"
+
+
+def test_two_that_wait_for_each_other_are_both_done(database: Database) -> None:
+    with database.transaction() as session:
+        session.add_all([Organization(id=1, name=""), Organization(id=2, name="")])
+    # Only the first time: then the one that was turned away is on its own.
+    both_have_one = threading.Barrier(2)
+
+    def change(first: int, second: int) -> Callable[[], None]:
+        tries = itertools.count()
+
+        def do(session: Session) -> None:
+            lock(session, first)
+            if next(tries) == 0 and database.engine.name == "postgresql":
+                both_have_one.wait()
+            lock(session, second)
+
+        return lambda: database.run(do)
+
+    def lock(session: Session, id_: int) -> None:
+        organization = session.get_one(Organization, id_, with_for_update=True)
+        organization.name = f"{organization.name}x"
+        session.flush()
+
+    run_at_once(change(1, 2), change(2, 1))
+    with database.reading() as session:
+        assert session.scalars(select(Organization.name)).all() == ["xx", "xx"]
+
+
+def test_what_is_gone_when_it_is_to_be_changed_is_looked_for_again(database: Database) -> None:
+    with database.transaction() as session:
+        session.add(Organization(id=1, name="old"))
+
+    def rename(session: Session) -> str:
+        organization = session.get(Organization, 1)
+        if organization is None:
+            return "gone"
+        if database.engine.name == "sqlite":
+            # There is no other while we write.
+            session.execute(text("DELETE FROM organization"))
+            session.commit()
+        else:
+            with database.transaction() as other:
+                other.execute(text("DELETE FROM organization"))
+        organization.name = "new"
+        return "renamed"
+
+    assert database.run(rename) == "gone"
 
 
 def test_an_error_undoes_the_transaction(database: Database) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from vantage6.common.exceptions import ConfigurationError
@@ -48,11 +49,6 @@ class Database:
         self.sessions = sessionmaker(expire_on_commit=False)
         self._readers = self.engine
         self._writers = self.engine.execution_options(**{_WRITES: True})
-        self._writers_of_one_moment = self._writers
-        if self.engine.name == "postgresql":
-            self._writers_of_one_moment = self.engine.execution_options(
-                isolation_level="REPEATABLE READ"
-            )
         self._disposed = False
         event.listen(self.engine, "checkin", self._close_late)
 
@@ -79,9 +75,9 @@ class Database:
     def run(self, work: Callable[[Session], T]) -> T:
         """Change something in one transaction, anew when another one got in its way.
 
-        The work sees the database as it was at one moment. On PostgreSQL it fails where
-        another transaction has changed since then what it is about to change, or where both wait
-        for each other; then it has changed nothing yet, and starts anew from what is there now.
+        On SQLite there is one writer at a time. On PostgreSQL two may wait for each other, of
+        which one is then turned away, or one may find gone what it was about to change. Neither
+        has changed anything by then, and starts again from what is there now.
 
         Parameters
         ----------
@@ -97,7 +93,7 @@ class Database:
         for _ in range(ATTEMPTS - 1):
             try:
                 return self._run(work)
-            except DBAPIError as error:
+            except (DBAPIError, StaleDataError) as error:
                 if not is_conflict(error):
                     raise
             # Out of step with the others, else they meet again.
@@ -105,7 +101,7 @@ class Database:
         return self._run(work)
 
     def _run(self, work: Callable[[Session], T]) -> T:
-        with self.sessions(bind=self._writers_of_one_moment) as session:
+        with self.session(writes=True) as session:
             done = work(session)
             session.commit()
         return done
@@ -134,9 +130,11 @@ class Database:
             record.invalidate()
 
 
-def is_conflict(error: DBAPIError) -> bool:
+def is_conflict(error: Exception) -> bool:
     """Whether transactions got in each other's way, so that the same may succeed a moment later."""
-    return getattr(error.orig, "sqlstate", None) in _CONFLICTS
+    if isinstance(error, StaleDataError):
+        return True
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _CONFLICTS
 
 
 def database_uri(config: Mapping[str, Any]) -> str:

@@ -67,6 +67,10 @@ def load(
 ) -> M:
     """The one object of a query, which the caller may do this to.
 
+    What is to be changed or deleted is locked: whoever wants the same waits until we are done,
+    and then sees what we left. New objects may refer to one that is changed meanwhile, but not to
+    one that is deleted.
+
     Parameters
     ----------
     session : Session
@@ -82,7 +86,10 @@ def load(
     NotFound, Forbidden
     """
     model = _entity(query)
-    found = session.scalar(query.where(reach(identity, operation, model, by)))
+    wanted = query.where(reach(identity, operation, model, by))
+    if operation in (Operation.EDIT, Operation.DELETE):
+        wanted = wanted.with_for_update(of=model, key_share=operation is Operation.EDIT)
+    found = session.scalar(wanted)
     if found is not None:
         return found
     if Scope.GLOBAL in identity.scopes((by or model).resource(), operation):
