@@ -272,9 +272,7 @@ def measure(
     """Measure a server that runs; with the token of somebody who may do everything."""
     _allow_many_files(sockets + waiting)
     stage = set_up(url, token, max(sockets, waiting) // EACH + 1)
-    return asyncio.run(
-        load(url, stage, pid, sockets=sockets, waiting=waiting, seconds=seconds)
-    )
+    return asyncio.run(load(url, stage, pid, sockets=sockets, waiting=waiting, seconds=seconds))
 
 
 def memory_growth(url: str, token: str, pid: int, *, count: int = 10_000) -> tuple[Memory, Memory]:
@@ -300,9 +298,7 @@ async def _timed(connection: Connection, token: str) -> float:
     return time.perf_counter() - began
 
 
-async def _many(
-    count: int, make: Callable[[int], Awaitable[Connection]]
-) -> list[Connection]:
+async def _many(count: int, make: Callable[[int], Awaitable[Connection]]) -> list[Connection]:
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def one(number: int) -> Connection:

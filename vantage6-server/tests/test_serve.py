@@ -3,8 +3,11 @@
 import http.client
 import json
 import socket
+import sqlite3
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -134,6 +137,43 @@ class TestServing:
             )
             assert client.call("join_room", "all_users", namespace="/tasks") is None
             client.disconnect()
+
+
+class TestWriting:
+    """On SQLite, where there is one writer at a time."""
+
+    def test_many_at_once(self, server: Served) -> None:
+        headers = bearer(server.token())
+        url = f"{server.url}/api/organization"
+
+        def create(number: int) -> int:
+            body = {"name": f"organization {number}"}
+            return requests.post(url, json=body, headers=headers, timeout=PATIENCE).status_code
+
+        # Each transaction waits for the disk at its end, and others begin meanwhile.
+        with ThreadPoolExecutor(40) as pool:
+            assert set(pool.map(create, range(120))) == {201}
+        answer = server.get("organization?per_page=1", headers=headers)
+        assert answer.headers["total-count"] == "121"
+
+    def test_a_writer_elsewhere_keeps_only_writers_waiting(
+        self, server: Served, tmp_path: Path
+    ) -> None:
+        headers = bearer(server.token())
+        # The first request of somebody is written down.
+        assert server.get("organization", headers=headers).ok
+        file = tmp_path / "data" / "server.sqlite"
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with ThreadPoolExecutor(1) as pool:
+                body = {"name": "later"}
+                writing = pool.submit(server.post, "organization", body, headers=headers)
+                url = f"{server.url}/api/organization"
+                for _ in range(20):
+                    assert requests.get(url, headers=headers, timeout=PATIENCE).ok
+                assert not writing.done()
+                other.execute("COMMIT")
+                assert writing.result().status_code == 201
 
 
 class TestStopping:

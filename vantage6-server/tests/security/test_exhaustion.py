@@ -1,11 +1,12 @@
 """Nobody keeps the server from the others: not by silence, not by talking, not by waiting."""
 
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 
+import gevent.socket
 import pytest
 import requests
 import simple_websocket
@@ -16,24 +17,35 @@ from served import LOOPBACK, Served, write_config
 from socketio.exceptions import ConnectionError as SocketError
 from sockets import PATIENCE, Listener, serving
 
-from vantage6.server import patience, transport, websocket
+from vantage6.server import transport, websocket
 from vantage6.server.exceptions import TooManyRequests
 from vantage6.server.model import User
-from vantage6.server.patience import Body, Patience, say_goodbye
 from vantage6.server.permission.catalogue import Kind
 from vantage6.server.permission.identity import ContainerRun, Identity
 from vantage6.server.service import turns
 from vantage6.server.service.turns import Turns
+from vantage6.server.serving import connections
+from vantage6.server.serving.connections import Body, Connections, say_goodbye
 
+Pair = tuple[gevent.socket.socket, gevent.socket.socket]
 HANDSHAKE = "socket.io/?EIO=4&transport=polling"
 
 
 @pytest.fixture
-def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+def pair() -> Iterator[Pair]:
     """Two ends of a connection: ours and theirs."""
-    ours, theirs = socket.socketpair()
+    ours, theirs = gevent.socket.socketpair()
     with ours, theirs:
         yield ours, theirs
+
+
+def is_open(end: gevent.socket.socket) -> bool:
+    """Whether the other end of a connection has not been shut; nothing was sent on it."""
+    end.setblocking(False)
+    try:
+        return bool(end.recv(1))
+    except BlockingIOError:
+        return True
 
 
 @pytest.fixture
@@ -47,65 +59,89 @@ def user(id_: int, run: ContainerRun | None = None) -> Identity:
     return Identity(kind, id_, organization_id=1, rules=frozenset(), run=run)
 
 
-class TestPatience:
-    def test_it_ends(self, pair: tuple[socket.socket, socket.socket]) -> None:
-        ours, theirs = pair
-        watch, began = Patience(), time.monotonic()
-        watch.begin(ours)
-        watch.check(began + patience.SECONDS - 1)
-        theirs.send(b"G")
-        assert ours.recv(10) == b"G"
-        watch.check(time.monotonic() + patience.SECONDS)
-        assert ours.recv(10) == b""
-
-    def test_who_has_said_it_all_may_wait(self, pair: tuple[socket.socket, socket.socket]) -> None:
-        ours, theirs = pair
-        watch = Patience()
-        watch.begin(ours)
-        watch.end(ours)
-        watch.check(time.monotonic() + patience.SECONDS)
-        theirs.send(b"more")
-        assert ours.recv(10) == b"more"
-
-    def test_it_ends_sooner_in_a_crowd(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(patience, "MOST", 1)
-        watch = Patience()
+class TestConnections:
+    @pytest.fixture
+    def pairs(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Pair]]:
+        """Three connections, which are one more than are welcome."""
+        monkeypatch.setattr(connections, "CROWD", 2)
         with ExitStack() as stack:
-            ours, theirs = zip(*(socket.socketpair() for _ in range(3)), strict=True)
-            for end in (*ours, *theirs):
+            pairs = [gevent.socket.socketpair() for _ in range(3)]
+            for end in chain(*pairs):
                 stack.enter_context(end)
-            for end in ours:
-                watch.begin(end)
-            watch.check(time.monotonic() + patience.SECONDS_IN_A_CROWD)
-            theirs[-1].send(b"still here")
-            assert [end.recv(20) for end in ours] == [b"", b"", b"still here"]
+            yield pairs
 
-    def test_a_small_body_is_part_of_what_is_waited_for(
-        self, pair: tuple[socket.socket, socket.socket]
+    def test_in_a_crowd_the_longest_silent_one_leaves(self, pairs: list[Pair]) -> None:
+        here = Connections()
+        for ours, _ in pairs:
+            here.open(ours)
+        assert [is_open(theirs) for _, theirs in pairs] == [False, True, True]
+
+    def test_who_is_being_answered_stays(self, pairs: list[Pair]) -> None:
+        here = Connections()
+        for ours, _ in pairs[:2]:
+            here.open(ours)
+        here.work(pairs[0][0])
+        here.open(pairs[2][0])
+        assert [is_open(theirs) for _, theirs in pairs] == [True, False, True]
+
+    def test_who_was_answered_has_time_for_the_next_request(self, pairs: list[Pair]) -> None:
+        here = Connections()
+        for ours, _ in pairs[:2]:
+            here.open(ours)
+        here.work(pairs[0][0])
+        here.wait(pairs[0][0])
+        here.open(pairs[2][0])
+        assert [is_open(theirs) for _, theirs in pairs] == [True, False, True]
+
+    def test_when_all_have_spoken_the_one_with_an_endless_body_leaves(
+        self, pairs: list[Pair]
     ) -> None:
+        here = Connections()
+        for ours, _ in pairs[:2]:
+            here.open(ours)
+            here.work(ours)
+        with here.sending(pairs[1][0]):
+            here.open(pairs[2][0])
+        assert [is_open(theirs) for _, theirs in pairs] == [True, False, True]
+
+    def test_those_that_left_do_not_count(self, pairs: list[Pair]) -> None:
+        here = Connections()
+        for ours, _ in pairs[:2]:
+            here.open(ours)
+        here.close(pairs[1][0])
+        here.open(pairs[2][0])
+        assert all(is_open(theirs) for _, theirs in pairs)
+
+
+class TestBody:
+    def test_one_that_comes_is_read(self, pair: Pair) -> None:
         ours, theirs = pair
-        watch = Patience()
-        watch.begin(ours)
+        sent = b"x" * (connections.PIECE + 5)
+        sending = gevent.spawn(theirs.sendall, sent + b"the next request")
         with ours.makefile("rb") as stream:
-            body = Body(stream, 4, watch, ours)
-            theirs.send(b"four")
-            assert body.read(2) == b"fo"
-            assert watch._since
-            assert body.read(2) == b"ur"
-            assert not watch._since
+            body = Body(stream, Connections(), ours)
+            assert body.read(len(sent)) == sent
+        sending.join()
 
-    def test_a_goodbye_does_not_last(
-        self, pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+    def test_one_that_does_not_come_ends_the_connection(
+        self, pair: Pair, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(patience, "GOODBYE_SECONDS", 0.01)
+        monkeypatch.setattr(connections, "PIECE_SECONDS", 0.01)
         ours, theirs = pair
-        ours.send(b"the answer")
-        theirs.send(b"something else")
-        say_goodbye(ours)
-        assert theirs.recv(20) == b"the answer"
-        # Whoever closes it finds that there is nothing more to wait for.
-        ours.settimeout(PATIENCE)
-        assert ours.recv(1) == b""
+        theirs.send(b"some")
+        with ours.makefile("rb") as stream:
+            assert Body(stream, Connections(), ours).read(10) == b""
+        assert not is_open(theirs)
+
+
+def test_a_goodbye_does_not_last(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "GOODBYE_SECONDS", 0.01)
+    ours, theirs = pair
+    ours.send(b"the answer")
+    theirs.send(b"something else")
+    say_goodbye(ours)
+    assert theirs.recv(20) == b"the answer"
+    assert theirs.recv(1) == b""
 
 
 def test_connections_that_are_never_hung_up_do_not_stop_the_server(tmp_path: Path) -> None:

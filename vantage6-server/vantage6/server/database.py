@@ -1,6 +1,8 @@
 """The engine, and sessions that are each one transaction."""
 
 import os
+import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.retry import Backoff
+from vantage6.server.aside import Aside
 from vantage6.server.model import Base
 
 URI_VARIABLE = "VANTAGE6_DB_URI"
@@ -28,6 +31,8 @@ ATTEMPTS = 10
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.5
 # What PostgreSQL calls a serialization failure, and a deadlock.
 _CONFLICTS = ("40001", "40P01")
+# How often it looks whether a writer in another process is done.
+_LOOK_SECONDS = 0.005
 _WRITES = "vantage6_writes"
 
 T = TypeVar("T")
@@ -200,20 +205,102 @@ def _create_engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
         waiting = {"connect_timeout": url.query.get("connect_timeout", CONNECT_TIMEOUT)}
         return create_plain_engine(url, pool_pre_ping=True, connect_args=waiting, **pool)
-    engine = create_plain_engine(url, connect_args={"timeout": SQLITE_TIMEOUT}, **pool)
-    event.listen(engine, "connect", _set_up_sqlite)
+    connecting = {"timeout": SQLITE_TIMEOUT, "factory": _SQLite}
+    engine = create_plain_engine(url, connect_args=connecting, **pool)
+    turn, committing = threading.Lock(), Aside(1)
+
+    def set_up(connection: "_SQLite", _record: Any) -> None:
+        connection.set_up(turn, committing)
+
+    event.listen(engine, "connect", set_up)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _set_up_sqlite(connection: Any, _record: Any) -> None:
-    # The driver must not begin transactions by itself: `_begin_sqlite` does.
-    connection.isolation_level = None
-    # What was answered survives a power cut: nodes forget a result once the server has it.
-    for pragma in ("foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL"):
-        connection.execute(f"PRAGMA {pragma}")
+class _SQLite(sqlite3.Connection):
+    """A connection to a file, which has one writer at a time.
+
+    SQLite makes a second one wait by stopping its whole thread, and in a server of greenlets with
+    it the first one, who would never finish. So the writers of this process take turns among
+    themselves, and look for those of others from time to time; both lets others work meanwhile.
+    """
+
+    _turn: threading.Lock
+    _committing: Aside
+    _is_writing = False
+
+    def set_up(self, turn: threading.Lock, committing: Aside) -> None:
+        """Prepare a new connection.
+
+        Parameters
+        ----------
+        turn : Lock
+            Held by the one who writes, of all connections of this process to the file.
+        committing : Aside
+            Where the writer waits for the disk.
+        """
+        self._turn, self._committing = turn, committing
+        # The driver must not begin transactions by itself: `_begin_sqlite` does.
+        self.isolation_level = None
+        # What was answered survives a power cut: nodes forget a result once the server has it.
+        for pragma in ("foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL"):
+            self.execute(f"PRAGMA {pragma}")
+
+    def begin_writing(self) -> None:
+        """Begin a transaction that holds the lock of the writer."""
+        end = time.monotonic() + SQLITE_TIMEOUT
+        if not self._turn.acquire(timeout=SQLITE_TIMEOUT):
+            raise sqlite3.OperationalError("database is locked by others in this process")
+        self._is_writing = True
+        try:
+            self.execute("PRAGMA busy_timeout=0")
+            while not self._try_to_begin(end):
+                time.sleep(_LOOK_SECONDS)
+            self.execute(f"PRAGMA busy_timeout={SQLITE_TIMEOUT * 1000}")
+        except BaseException:
+            self._end_turn()
+            raise
+
+    def commit(self) -> None:
+        """Commit."""
+        if self._is_writing:
+            self._committing(super().commit)
+        else:
+            super().commit()
+        self._end_turn()
+
+    def rollback(self) -> None:
+        """Roll back."""
+        try:
+            super().rollback()
+        finally:
+            self._end_turn()
+
+    def close(self) -> None:
+        """Close."""
+        try:
+            super().close()
+        finally:
+            self._end_turn()
+
+    def _try_to_begin(self, end: float) -> bool:
+        try:
+            self.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            return False
+        return True
+
+    def _end_turn(self) -> None:
+        if self._is_writing:
+            self._is_writing = False
+            self._turn.release()
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITES)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if connection.get_execution_options().get(_WRITES):
+        raw: _SQLite = connection.connection.dbapi_connection  # type: ignore[assignment]
+        raw.begin_writing()
+    else:
+        connection.exec_driver_sql("BEGIN")

@@ -69,7 +69,8 @@ def start(
     listener = bind(ip or context.config["ip"], context.config["port"] if port is None else port)
     metrics = context.config["metrics"]
     metrics_listener = bind(metrics["ip"], metrics["port"]) if metrics else None
-    config = application_config(context)
+    # The secret is made, or found to be unfit, before anything is changed.
+    first_run.load_secret(context.config, context.data_dir)
     prepared = first_run.prepare(
         database_url(context), context.config["type"], after=first_run.set_all_offline
     )
@@ -77,7 +78,21 @@ def start(
     show_root_password(prepared)
     if metrics_listener:
         log.info("Metrics on %s/metrics", url(metrics_listener))
-    serve(lambda: _build(context, config, metrics_listener), listener, ready_file)
+    serve(context, listener, metrics_listener=metrics_listener, ready_file=ready_file)
+
+
+def build(context: InstanceContext, metrics_listener: "socket.socket | None" = None) -> "Flask":
+    """Make the application of a server, in the process that serves it."""
+    from vantage6.server.app import create_app
+
+    setup_logging(context)
+    audit.keep_in(audit_file(context))
+    app = create_app(application_config(context))
+    if metrics_listener:
+        from vantage6.server import metrics
+
+        metrics.serve(metrics.collect(app), metrics_listener)
+    return app
 
 
 def application_config(context: InstanceContext) -> dict[str, Any]:
@@ -158,21 +173,6 @@ def show_root_password(prepared: first_run.Prepared) -> None:
             file=sys.stderr,
             flush=True,
         )
-
-
-def _build(
-    context: InstanceContext, config: dict[str, Any], metrics_listener: "socket.socket | None"
-) -> "Flask":
-    from vantage6.server.app import create_app
-
-    setup_logging(context)
-    audit.keep_in(audit_file(context))
-    app = create_app(config)
-    if metrics_listener:
-        from vantage6.server import metrics
-
-        metrics.serve(metrics.collect(app), metrics_listener)
-    return app
 
 
 def _log_start(context: InstanceContext, prepared: first_run.Prepared) -> None:

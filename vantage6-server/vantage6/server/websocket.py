@@ -45,7 +45,7 @@ EXPIRED = "expired_token"
 CHECK_SECONDS = 1.0
 # How often it is looked up what somebody who is connected may do by now.
 RIGHTS_SECONDS = 60.0
-# How many sockets one user or node may have; each keeps a thread.
+# How many sockets one user or node may have; each costs memory.
 SOCKETS_EACH = 100
 
 _LOGGED_CHARACTERS = 200

@@ -72,8 +72,9 @@ class Resource(flask_restful.Resource):
                 if _method() == "GET" or self.only_reads:
                     # What was read to admit the caller and what is answered are of one moment.
                     return super().dispatch_request(*args, **kwargs)
-                # Others need the connection while the body of this request arrives.
+                # Others need the connection, and to write, while the body of this request arrives.
                 self.session.close()
+                request.get_data()
                 return self._change(*args, **kwargs)
 
     def _turn(self) -> AbstractContextManager[None]:

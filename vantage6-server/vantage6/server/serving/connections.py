@@ -1,0 +1,127 @@
+"""The connections of a server: who waits for us, and for whom we wait.
+
+A connection costs little, but there is a limit to their number. When that comes near, those go
+first that have kept us waiting longest: for the head of a request, or for a piece of its body.
+"""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gevent
+
+# From here on those are closed that keep us waiting.
+CROWD = 3500
+# How long the next piece of a body may take to come.
+PIECE_SECONDS = 15.0
+PIECE = 64 * 1024
+GOODBYE_SECONDS = 2.0
+
+
+class Connections:
+    """All open connections."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        # Those that have not sent a whole head; whoever has been silent longest comes first.
+        self._silent: dict[socket.socket, None] = {}
+        # Those that are in the middle of a body.
+        self._sending: dict[socket.socket, None] = {}
+
+    def open(self, connection: socket.socket) -> None:
+        """Somebody connects; when there are too many somebody else must leave."""
+        if self._count >= CROWD:
+            self._make_room()
+        self._count += 1
+        self._silent[connection] = None
+
+    def close(self, connection: socket.socket) -> None:
+        """A connection has ended."""
+        self._count -= 1
+        self._silent.pop(connection, None)
+
+    def work(self, connection: socket.socket) -> None:
+        """A request is there: it is us who are waited for."""
+        self._silent.pop(connection, None)
+
+    def wait(self, connection: socket.socket) -> None:
+        """The request is answered: it is us who wait."""
+        self._silent[connection] = None
+
+    @contextmanager
+    def sending(self, connection: socket.socket) -> Iterator[None]:
+        """Wait for a piece of a body meanwhile."""
+        self._sending[connection] = None
+        try:
+            yield
+        finally:
+            del self._sending[connection]
+
+    def take_no_more(self) -> None:
+        """Take only requests that are here already."""
+        for connection in list(self._silent):
+            shut(connection, socket.SHUT_RD)
+
+    def _make_room(self) -> None:
+        waited_for = self._silent or self._sending
+        if waited_for:
+            longest = next(iter(waited_for))
+            shut(longest, socket.SHUT_RDWR)
+            # Its turn to leave comes with the others' turns to read.
+            self._silent.pop(longest, None)
+
+
+class Body:
+    """The body of a request, of which every piece must come within a reasonable time."""
+
+    def __init__(self, body: Any, connections: Connections, connection: socket.socket) -> None:
+        self._body, self._connections, self._connection = body, connections, connection
+
+    def read(self, size: int | None = None) -> bytes:
+        """Read as from the body itself; what comes too slowly ends early."""
+        pieces = []
+        while size is None or size > 0:
+            piece = self._read_piece(PIECE if size is None else min(size, PIECE))
+            if not piece:
+                break
+            pieces.append(piece)
+            if size is not None:
+                size -= len(piece)
+        return b"".join(pieces)
+
+    def _read_piece(self, size: int) -> bytes:
+        with self._connections.sending(self._connection), gevent.Timeout(PIECE_SECONDS, False):
+            piece: bytes = self._body.read(size)
+            return piece
+        # What it still sends must not be taken for another request.
+        shut(self._connection, socket.SHUT_RDWR)
+        return b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._body, name)
+
+
+def say_goodbye(connection: socket.socket) -> None:
+    """End a connection, and give the other side a moment to read all that we said.
+
+    What it still sends is thrown away: with unread data in it, closing would take our last words
+    back. The socket itself stays open, to be closed by its owner at once.
+    """
+    shut(connection, socket.SHUT_WR)
+    with gevent.Timeout(GOODBYE_SECONDS, False):
+        try:
+            while connection.recv(4096):
+                pass
+        except OSError:
+            # It is gone, which is as good.
+            return
+
+
+def shut(connection: socket.socket, how: int) -> None:
+    """Shut a connection in one direction or both; one that is gone already is left alone."""
+    try:
+        connection.shutdown(how)
+    except OSError:
+        # It went by itself, which is as good.
+        return
