@@ -138,19 +138,25 @@ def ensure_relay_image() -> str:
     return ensure(Image(RELAY_IMAGE, ROOT / "docker" / "relay", parent=BASE))
 
 
+def infrastructure_image(name: str) -> Image:
+    """The image of the server and the node, under the name of either."""
+    return Image(
+        f"{DEFAULT_DOCKER_REGISTRY}/{name}:{__version__}",
+        ROOT / "docker" / "infrastructure",
+        parent=BASE,
+        packages=("vantage6-node", "vantage6-server"),
+        extras=("psycopg[binary]",),
+    )
+
+
+def ensure_server_image() -> str:
+    """Have the image of the server, and return its name."""
+    return ensure(infrastructure_image(DEFAULT_SERVER_IMAGE))
+
+
 def ensure_infrastructure_images() -> list[str]:
     """Have the images of the server and the node, and return their names."""
-    return [
-        ensure(
-            Image(
-                f"{DEFAULT_DOCKER_REGISTRY}/{name}:{__version__}",
-                ROOT / "docker" / "infrastructure",
-                parent=BASE,
-                packages=("vantage6-node", "vantage6-server"),
-            )
-        )
-        for name in (DEFAULT_SERVER_IMAGE, DEFAULT_NODE_IMAGE)
-    ]
+    return [ensure_server_image(), ensure(infrastructure_image(DEFAULT_NODE_IMAGE))]
 
 
 def ensure(image: Image) -> str:
@@ -328,9 +334,10 @@ ALL: dict[str, Callable[[], object]] = {
     "base": ensure_base_image,
     "average": ensure_average_image,
     "relay": ensure_relay_image,
+    "server": ensure_server_image,
     "infrastructure": ensure_infrastructure_images,
 }
-FOR_TESTS: Sequence[str] = ("average", "relay")
+FOR_TESTS: Sequence[str] = ("average", "relay", "server")
 
 
 def build(arguments: Sequence[str] | None = None) -> None:

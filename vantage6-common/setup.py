@@ -20,4 +20,5 @@ setup(
         "rich>=13",
         "websocket-client>=1.6,<2",
     ],
+    extras_require={"engine": ["docker>=7,<8"]},
 )

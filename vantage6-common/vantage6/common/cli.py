@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -13,6 +13,7 @@ from vantage6.common.context import NAME_VARIABLE, Available, InstanceContext, K
 from vantage6.common.exceptions import ConfigurationError, Vantage6Error
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Choice = TypeVar("Choice")
 
 
 class FriendlyGroup(click.Group):
@@ -93,59 +94,107 @@ def select_context(
 
 def _ask(kind: Kind, system_folders: bool) -> tuple[str, str]:
     """Let the user choose among the configurations that are there."""
-    import questionary
-
-    choices = [
-        questionary.Choice(f"{found.name} ({environment})", (found.name, environment))
+    choices = {
+        f"{found.name} ({environment})": (found.name, environment)
         for found in available(kind, system_folders)
         for environment in found.environments
-    ]
+    }
     if not choices:
         raise ConfigurationError(
             f"There is no {kind} configuration yet; make one with the command `new`"
         )
+    return choose(f"Which {kind}?", choices, "--name NAME or --config FILE")
+
+
+def choose(question: str, choices: Mapping[str, Choice], option: str) -> Choice:
+    """Let the user choose, by what the choices are shown as.
+
+    Parameters
+    ----------
+    question : str
+    choices : mapping
+    option : str
+        How to choose where nobody can be asked.
+
+    Raises
+    ------
+    ConfigurationError
+        When nobody can be asked.
+    """
+    import questionary
+
     if not sys.stdin.isatty():
-        raise ConfigurationError(f"Say which {kind} you mean: --name NAME or --config FILE")
-    answer: tuple[str, str] | None = questionary.select(f"Which {kind}?", choices).ask()
+        raise ConfigurationError(f"{question} Say so with {option}")
+    answer: str | None = questionary.select(question, list(choices)).ask()
     if answer is None:
         raise click.Abort
-    return answer
+    return choices[answer]
 
 
-def list_command(kind: Kind, *, system_first: bool) -> click.Command:
-    """The command `list` of a kind of instance, with the scope it mostly runs in first."""
+def list_command(
+    kind: Kind,
+    *,
+    system_first: bool,
+    find_running: Callable[[], Collection[tuple[str, str]]] | None = None,
+) -> click.Command:
+    """The command `list` of a kind of instance.
+
+    Parameters
+    ----------
+    kind : {"server", "node"}
+    system_first : bool
+        Whether it mostly runs in the folders of the system.
+    find_running : callable, optional
+        The names and scopes of those that run; without it nothing is said of that.
+    """
 
     @click.command("list", help=f"List the configurations of {kind}s on this machine.")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
     def list_instances(as_json: bool) -> None:
         scopes = (system_first, not system_first)
-        found = [entry for system in scopes for entry in available(kind, system)]
+        running = find_running() if find_running else None
+        found = [
+            _describe(entry, running) for system in scopes for entry in available(kind, system)
+        ]
         if as_json:
-            click.echo(json.dumps([_describe(entry) for entry in found]))
+            click.echo(json.dumps(found))
         else:
             _print_table(found)
 
     return list_instances
 
 
-def _print_table(found: list[Available]) -> None:
-    usable = [entry for entry in found if entry.environments]
-    click.echo(f"{'Name':25}{'Environments':35}System/User")
+def _print_table(found: list[dict[str, Any]]) -> None:
+    usable = [entry for entry in found if entry["environments"]]
+    status = "Status" if any("status" in entry for entry in found) else ""
+    click.echo(_row("Name", "Environments", status, "System/User"))
     for entry in usable:
-        environments = ", ".join(entry.environments)
-        click.echo(f"{entry.name:25}{environments:35}{_describe(entry)['scope']}")
+        environments = ", ".join(entry["environments"])
+        shown = entry.get("status", "").capitalize()
+        click.echo(_row(entry["name"], environments, shown, entry["scope"]))
     click.echo(f"Number of failed imports: {len(found) - len(usable)}")
     for entry in found:
-        if entry.fault:
-            click.echo(f"  {entry.fault}")
+        if entry["fault"]:
+            click.echo(f"  {entry['fault']}")
 
 
-def _describe(found: Available) -> dict[str, Any]:
+def _row(name: str, environments: str, status: str, scope: str) -> str:
+    return f"{name:25}{environments:35}{f'{status:10}' if status else ''}{scope}"
+
+
+def _describe(
+    found: Available, running: Collection[tuple[str, str]] | None = None
+) -> dict[str, Any]:
     """A configuration as the command `list` shows it with --json."""
+    scope = "system" if found.system_folders else "user"
+    status = {}
+    if running is not None:
+        status["status"] = "online" if (found.name, scope) in running else "offline"
     return {
         "name": found.name,
         "environments": found.environments,
-        "scope": "system" if found.system_folders else "user",
+        **status,
+        "scope": scope,
         "path": str(found.path),
         "fault": found.fault,
     }

@@ -4,6 +4,7 @@
 
     Vantage6Error
     ├── ConfigurationError          a configuration that cannot be used
+    ├── EngineUnreachable           no container engine answers
     ├── AuthenticationException     who you are could not be shown
     ├── EncryptionError             a key or an envelope that does not fit   (also ValueError)
     ├── DeserializationException    bytes that are not what they should be   (also ValueError)
@@ -30,6 +31,10 @@ class Vantage6Error(Exception):
 
 class ConfigurationError(Vantage6Error):
     """A configuration that cannot be used."""
+
+
+class EngineUnreachable(Vantage6Error):
+    """No container engine answers, or not to this user."""
 
 
 class AuthenticationException(Vantage6Error):

@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL
 from vantage6.common import __version__
 from vantage6.common.config import unknown_keys
 from vantage6.common.context import InstanceContext
+from vantage6.common.encryption import write_private_file
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.log import setup_logging
 from vantage6.server import first_run, migration
@@ -47,6 +48,7 @@ def start(
     ip: str | None = None,
     port: int | None = None,
     ready_file: Path | None = None,
+    root_password_file: Path | None = None,
 ) -> None:
     """Prepare a server and serve it until it is told to stop; does not return.
 
@@ -57,6 +59,8 @@ def start(
         Where to listen, instead of where the configuration says; port 0 picks a free one.
     ready_file : Path, optional
         Where to keep the address while requests are answered.
+    root_password_file : Path, optional
+        Where to leave the first password of `root`, instead of showing it.
     """
     from vantage6.server.serve import bind, serve, url
 
@@ -75,7 +79,7 @@ def start(
         database_url(context), context.config["type"], after=first_run.set_all_offline
     )
     _log_start(context, prepared)
-    show_root_password(prepared)
+    hand_out_root_password(prepared, root_password_file)
     if metrics_listener:
         log.info("Metrics on %s/metrics", url(metrics_listener))
     serve(context, listener, metrics_listener=metrics_listener, ready_file=ready_file)
@@ -104,7 +108,13 @@ def application_config(context: InstanceContext) -> dict[str, Any]:
     }
 
 
-def import_file(context: InstanceContext, path: Path, *, drop: bool = False) -> Counter[str]:
+def import_file(
+    context: InstanceContext,
+    path: Path,
+    *,
+    drop: bool = False,
+    root_password_file: Path | None = None,
+) -> Counter[str]:
     """Add everything in an import file to the database of a server: all of it, or nothing.
 
     Parameters
@@ -113,6 +123,8 @@ def import_file(context: InstanceContext, path: Path, *, drop: bool = False) -> 
     path : Path
     drop : bool
         Whether to drop all tables first; the configuration must allow it.
+    root_password_file : Path, optional
+        Where to leave the first password of `root`, instead of showing it.
 
     Returns
     -------
@@ -140,7 +152,7 @@ def import_file(context: InstanceContext, path: Path, *, drop: bool = False) -> 
         )
     except ConfigurationError as error:
         raise ConfigurationError(f"{path}: nothing was imported: {error}") from error
-    show_root_password(prepared)
+    hand_out_root_password(prepared, root_password_file)
     audit.keep_in(audit_file(context))
     audit.record("import", "success", file=str(path), dropped_all=drop, imported=imported)
     return imported
@@ -164,15 +176,28 @@ def migrate(context: InstanceContext, *, check: bool = False) -> list[str]:
         return migration.pending(connection) if check else migration.upgrade(connection)
 
 
-def show_root_password(prepared: first_run.Prepared) -> None:
-    """Print the one-time password of `root` where only whoever started the command sees it."""
+def hand_out_root_password(prepared: first_run.Prepared, file: Path | None = None) -> None:
+    """Show the one-time password of `root`, if there is one, or leave it in a file.
+
+    In a container what is shown would stay in its log.
+    """
+    if prepared.root_password and file:
+        try:
+            write_private_file(file, f"{prepared.root_password}\n".encode())
+            return
+        except OSError as error:
+            log.warning("%s cannot be written: %s", file, error.strerror)
     if prepared.root_password:
-        print(
-            f"The user {first_run.ROOT_NAME!r} was made. Its password is shown only now: "
-            f"{prepared.root_password}",
-            file=sys.stderr,
-            flush=True,
-        )
+        show_root_password(prepared.root_password)
+
+
+def show_root_password(password: str) -> None:
+    """Print a password where only whoever started the command sees it."""
+    print(
+        f"The user {first_run.ROOT_NAME!r} was made. Its password is shown only now: {password}",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _log_start(context: InstanceContext, prepared: first_run.Prepared) -> None:

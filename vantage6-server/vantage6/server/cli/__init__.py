@@ -6,7 +6,8 @@ from vantage6.common.cli import FriendlyGroup, list_command
 from vantage6.server.cli.files import files
 from vantage6.server.cli.import_file import import_file
 from vantage6.server.cli.migrate import migrate
-from vantage6.server.cli.new import new
+from vantage6.server.cli.new import new_command
+from vantage6.server.cli.shell import shell
 from vantage6.server.cli.start import start
 from vantage6.server.cli.version import version
 
@@ -17,6 +18,7 @@ def main() -> None:
 
 
 list_instances = list_command("server", system_first=True)
+new = new_command("vserver-local")
 
-for command in (files, import_file, list_instances, migrate, new, start, version):
+for command in (files, import_file, list_instances, migrate, new, shell, start, version):
     main.add_command(command)

@@ -4,7 +4,7 @@ from pathlib import Path
 import click
 
 from vantage6.common.context import InstanceContext
-from vantage6.server.cli.options import json_option, with_instance
+from vantage6.server.cli.options import json_option, root_password_option, with_instance
 
 
 @click.command("import")
@@ -15,12 +15,21 @@ from vantage6.server.cli.options import json_option, with_instance
     is_flag=True,
     help="Drop all tables first; only where the configuration has allow_drop_all.",
 )
+@root_password_option
 @json_option
-def import_file(context: InstanceContext, file: Path, drop_all: bool, as_json: bool) -> None:
+def import_file(
+    context: InstanceContext,
+    file: Path,
+    drop_all: bool,
+    root_password_file: Path | None,
+    as_json: bool,
+) -> None:
     """Add the organizations, users, collaborations and nodes in FILE to the database."""
     from vantage6.server import instance
 
-    imported = instance.import_file(context, file, drop=drop_all)
+    imported = instance.import_file(
+        context, file, drop=drop_all, root_password_file=root_password_file
+    )
     if as_json:
         click.echo(json.dumps(imported))
     else:

@@ -1,12 +1,15 @@
 """Options that several commands of the server share."""
 
+import os
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from vantage6.common.cli import instance_options, select_context
+from vantage6.common.context import InstanceContext
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -37,6 +40,21 @@ def with_instance(command: Callable[..., Any]) -> Callable[..., Any]:
             environment=environment,
             system_folders=system_folders,
         )
-        return command(context, **options)
+        return command(_where_we_are(context), **options)
 
     return run
+
+
+def _where_we_are(context: InstanceContext) -> InstanceContext:
+    """The context, with the folders of the container if this is inside one of `vserver`."""
+    from vantage6.server.container.settings import NAME_VARIABLE, in_container
+
+    name = os.environ.get(NAME_VARIABLE)
+    return in_container(context, name) if name else context
+
+
+root_password_option = click.option(
+    "--root-password-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Leave the first password of root in this file instead of showing it.",
+)

@@ -3,7 +3,7 @@ from pathlib import Path
 import click
 
 from vantage6.common.context import InstanceContext
-from vantage6.server.cli.options import with_instance
+from vantage6.server.cli.options import root_password_option, with_instance
 
 
 @click.command()
@@ -21,12 +21,24 @@ from vantage6.server.cli.options import with_instance
     type=click.Path(path_type=Path, dir_okay=False),
     help="Keep the address of the server in this file while it answers.",
 )
+@root_password_option
 def start(
-    context: InstanceContext, ip: str | None, port: int | None, debug: bool, ready_file: Path | None
+    context: InstanceContext,
+    ip: str | None,
+    port: int | None,
+    debug: bool,
+    ready_file: Path | None,
+    root_password_file: Path | None,
 ) -> None:
     """Start a server and serve until it is stopped."""
     from vantage6.server import instance
 
     if debug:
         context.config["logging"]["level"] = "DEBUG"
-    instance.start(context, ip=ip, port=port, ready_file=ready_file)
+    instance.start(
+        context,
+        ip=ip,
+        port=port,
+        ready_file=ready_file,
+        root_password_file=root_password_file,
+    )

@@ -1,0 +1,343 @@
+"""`vserver` for real: our image in the engine, the commands as an operator types them."""
+
+import json
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pexpect
+import pytest
+import requests
+from docker.models.containers import Container
+from operators import Operator, first_password
+from served import LOOPBACK, write_import
+
+from development.engine import ensure_engine
+from development.images import CONTENT_LABEL, ensure, infrastructure_image
+from development.install import ROOT
+from vantage6.common import __version__
+from vantage6.common.globals import DEFAULT_SERVER_IMAGE
+
+pytestmark = pytest.mark.docker
+
+NONROOT = 65532
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[docker.DockerClient]:
+    client = ensure_engine()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def image(engine: docker.DockerClient) -> Iterator[str]:
+    """The image of this checkout, under a name that no other run takes away."""
+    wanted = infrastructure_image(DEFAULT_SERVER_IMAGE)
+    name = f"vantage6/test-server:{secrets.token_hex(4)}"
+    while True:
+        built = engine.images.get(ensure(wanted))
+        built.tag(name)
+        if engine.images.get(name).labels[CONTENT_LABEL] == wanted.content:
+            break
+    yield name
+    engine.images.remove(name)
+
+
+@pytest.fixture
+def operator(tmp_path: Path, engine: docker.DockerClient, image: str) -> Iterator[Operator]:
+    operator = Operator(tmp_path)
+    operator.configure(image=image)
+    yield operator
+    operator.clean_up(engine)
+
+
+class Deployed:
+    """A server that was started in a container."""
+
+    def __init__(self, operator: Operator, *options: str) -> None:
+        self.operator = operator
+        done = operator.vserver("start", "--ip", LOOPBACK, *options)
+        assert done.returncode == 0, done.stderr
+        self.told = done.stderr
+        found = re.search(r"is running: (http://\S+)", done.stdout)
+        assert found, done.stdout
+        self.url = found[1]
+
+    def log_in(self, username: str, password: str) -> int:
+        """Try to log in; the status of the answer."""
+        body = {"username": username, "password": password}
+        return requests.post(f"{self.url}/token/user", json=body, timeout=60).status_code
+
+
+def container_of(engine: docker.DockerClient, operator: Operator) -> Container:
+    return engine.containers.get(f"vantage6-{operator.name}-user-server")
+
+
+def status_of(operator: Operator) -> Any:
+    done = operator.run("vserver", "list", "--json")
+    assert done.returncode == 0, done.stderr
+    (found,) = [one for one in json.loads(done.stdout) if one["name"] == operator.name]
+    return found["status"]
+
+
+class TestStart:
+    def test_it_answers_and_tells_the_first_password(
+        self, operator: Operator, engine: docker.DockerClient
+    ) -> None:
+        server = Deployed(operator)
+        password = first_password(server.told)
+        assert server.log_in("root", password) == 200
+        assert server.log_in("root", "root") == 401
+        assert requests.get(f"{server.url}/version", timeout=60).json()["version"] == __version__
+        # Neither in the log of the container nor in a file.
+        assert password.encode() not in container_of(engine, operator).logs()
+        assert all(password.encode() not in path.read_bytes() for path in operator.data.iterdir())
+
+    def test_names_and_labels(self, operator: Operator, engine: docker.DockerClient) -> None:
+        Deployed(operator)
+        container = container_of(engine, operator)
+        assert container.labels["vantage6-type"] == "server"
+        assert container.labels["name"] == operator.name
+        (network,) = container.attrs["NetworkSettings"]["Networks"]
+        assert network == f"vantage6-{operator.name}-user-network"
+        assert engine.networks.get(network).attrs["Internal"] is False
+
+    def test_the_container_can_do_nothing_but_serve(
+        self, operator: Operator, engine: docker.DockerClient
+    ) -> None:
+        Deployed(operator)
+        container = container_of(engine, operator)
+        _, status = container.exec_run(["cat", "/proc/1/status", "/proc/self/status"])
+        for line in status.decode().splitlines():
+            key, _, value = line.partition(":")
+            if key in ("CapEff", "CapPrm", "CapBnd"):
+                assert int(value, 16) == 0
+            if key == "NoNewPrivs":
+                assert value.strip() == "1"
+            if key in ("Uid", "Gid"):
+                assert set(value.split()) == {str(NONROOT)}
+        for path in ("/x", "/mnt/config.yaml", "/usr/bin/x", "/mnt/x"):
+            assert container.exec_run(["sh", "-c", f"echo x > {path}"]).exit_code != 0
+        mounted = {mount["Destination"] for mount in container.attrs["Mounts"]}
+        assert mounted == {"/mnt/config.yaml", "/mnt/data", "/mnt/database", "/mnt/log"}
+
+    def test_what_it_writes_is_closed_to_others_and_open_to_the_operator(
+        self, operator: Operator
+    ) -> None:
+        Deployed(operator)
+        assert stat.S_IMODE(operator.data.stat().st_mode) == 0o700
+        for name in ("server.sqlite", "jwt_secret"):
+            status = (operator.data / name).stat()
+            assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (NONROOT, 0o600)
+        shown = operator.run("vserver", "files", "-n", operator.name, "--user", "--json")
+        log = Path(json.loads(shown.stdout)["log"])
+        assert log.parent == operator.log
+        assert "vantage6 server" in log.read_text()
+        # Beside the server in its container, on the same database.
+        local = ("-n", operator.name, "--user", "--command", "print(db.User.get())")
+        assert "'root'" in operator.run("vserver-local", "shell", *local).stdout
+
+    def test_files_of_root_are_handed_over(self, operator: Operator) -> None:
+        """What `vserver-local` made as root must not keep the container out."""
+        local = ("-n", operator.name, "--user")
+        assert operator.run("vserver-local", "migrate", *local).returncode == 0
+        assert (operator.data / "server.sqlite").stat().st_uid == 0
+        Deployed(operator)
+        assert (operator.data / "server.sqlite").stat().st_uid == NONROOT
+
+    def test_it_runs_as_the_owner_of_the_data(
+        self, operator: Operator, engine: docker.DockerClient
+    ) -> None:
+        operator.data.mkdir(parents=True)
+        os.chown(operator.data, 12345, 12345)
+        Deployed(operator)
+        assert container_of(engine, operator).attrs["Config"]["User"] == "12345:12345"
+        assert (operator.data / "server.sqlite").stat().st_uid == 12345
+
+    def test_the_environment_is_the_one_asked_for(
+        self, operator: Operator, engine: docker.DockerClient, image: str
+    ) -> None:
+        operator.configure("dev", type="dev", image=image, api_path="/other")
+        server = Deployed(operator, "-e", "dev")
+        assert server.url.endswith("/other")
+        assert server.log_in("root", "root") == 200
+        assert container_of(engine, operator).labels["vantage6-environment"] == "dev"
+
+    def test_a_second_one_is_refused(self, operator: Operator) -> None:
+        Deployed(operator)
+        done = operator.vserver("start")
+        assert done.returncode == 1
+        assert done.stderr.endswith(f"Error: The server {operator.name!r} is running already\n")
+
+    def test_one_that_does_not_come_up_says_why_and_leaves_nothing(
+        self, operator: Operator, engine: docker.DockerClient
+    ) -> None:
+        operator.data.mkdir(parents=True)
+        (operator.data / "server.sqlite").write_text("no database, but long enough to look at")
+        done = operator.vserver("start", "--ip", LOOPBACK)
+        assert done.returncode == 1
+        assert "The server ended at once, with exit code 1. The last it said:" in done.stderr
+        assert "file is not a database" in done.stderr
+        with pytest.raises(docker.errors.NotFound):
+            container_of(engine, operator)
+        assert not engine.networks.list(filters={"label": f"name={operator.name}"})
+
+    def test_a_port_that_is_taken(self, operator: Operator) -> None:
+        port = Deployed(operator).url.rpartition(":")[2].partition("/")[0]
+        other = Operator(operator.home / "other")
+        other.home.mkdir()
+        other.configure(image=container_image(operator))
+        done = other.vserver("start", "--ip", LOOPBACK, "--port", port)
+        assert done.returncode == 1
+        assert "choose another: --port" in done.stderr
+
+    def test_an_image_that_is_not_there(self, operator: Operator) -> None:
+        done = operator.vserver("start", "--image", "vantage6/there-is-none:1")
+        assert done.returncode == 1
+        assert "There is no image vantage6/there-is-none:1 on this machine" in done.stderr
+
+    def test_the_packages_of_a_checkout(self, operator: Operator) -> None:
+        Deployed(operator, "--mount-src", str(ROOT))
+        program = "import vantage6.server; print(vantage6.server.__file__)"
+        shown = operator.vserver("shell", "--command", program).stdout
+        assert shown == "/vantage6/vantage6-server/vantage6/server/__init__.py\n"
+
+    def test_rabbitmq_is_not_passed_over_in_silence(self, operator: Operator, image: str) -> None:
+        operator.configure(image=image, rabbitmq_uri="amqp://user:hush@broker.example:5672/v6")
+        told = Deployed(operator).told
+        assert "rabbitmq_uri and --rabbitmq-image have no effect" in told
+        assert "hush" not in told
+
+
+def container_image(operator: Operator) -> str:
+    text = (operator.configurations / f"{operator.name}.yaml").read_text()
+    found = re.search(r"image: (\S+)", text)
+    assert found
+    return found[1]
+
+
+class TestStop:
+    def test_it_ends_well_and_the_next_start_goes_on(
+        self, operator: Operator, engine: docker.DockerClient
+    ) -> None:
+        password = first_password(Deployed(operator, "--keep").told)
+        assert status_of(operator) == "online"
+        policy = container_of(engine, operator).attrs["HostConfig"]["RestartPolicy"]["Name"]
+        assert policy == "unless-stopped"
+        done = operator.vserver("stop")
+        assert done.stdout == f"Stopped the server {operator.name} (user)\n"
+        # Not killed: that would be 137.
+        state = container_of(engine, operator).attrs["State"]
+        assert (state["Running"], state["ExitCode"]) == (False, 0)
+        assert status_of(operator) == "offline"
+        assert not engine.networks.list(filters={"label": f"name={operator.name}"})
+        again = Deployed(operator)
+        assert "Its password" not in again.told
+        assert again.log_in("root", password) == 200
+
+    def test_nothing_is_left_unless_it_is_kept(
+        self, operator: Operator, engine: docker.DockerClient
+    ) -> None:
+        Deployed(operator)
+        assert operator.vserver("stop").returncode == 0
+        with pytest.raises(docker.errors.NotFound):
+            container_of(engine, operator)
+
+    def test_one_that_does_not_run(self, operator: Operator) -> None:
+        Deployed(operator)
+        done = operator.run("vserver", "stop", "--name", operator.name, "--system")
+        assert done.returncode == 1
+        assert f"No server {operator.name!r} is running with --system" in done.stderr
+        assert "runs in environment 'prod' with --user" in done.stderr
+
+
+class TestImport:
+    def test_a_relative_path_before_and_beside_the_server(
+        self, operator: Operator, image: str
+    ) -> None:
+        path = write_import(operator.home)
+        done = operator.vserver("import", path.name)
+        assert done.returncode == 0, done.stderr
+        assert "Imported 1 organizations, 1 users" in done.stdout
+        password = first_password(done.stderr)
+        server = Deployed(operator)
+        assert server.log_in("root", password) == 200
+        assert server.log_in("ada", "Lovelace-1") == 200
+        again = operator.vserver("import", path.name, "--json")
+        assert again.returncode == 1
+        assert again.stderr == (
+            "Error: import.yaml: nothing was imported: organization 'Alpha': another "
+            "organization has that name\n"
+        )
+
+    def test_it_leaves_no_copy_and_no_container(
+        self, operator: Operator, engine: docker.DockerClient
+    ) -> None:
+        operator.vserver("import", write_import(operator.home))
+        kept = {path.name for path in operator.data.iterdir()}
+        assert kept <= {"server.sqlite", "server.sqlite-shm", "server.sqlite-wal"}
+        filters = {"label": f"name={operator.name}"}
+        assert engine.containers.list(all=True, filters=filters) == []
+
+    def test_dropping_all_must_be_allowed(self, operator: Operator, image: str) -> None:
+        path = write_import(operator.home)
+        assert operator.vserver("import", path).returncode == 0
+        assert operator.vserver("import", "--drop-all", "--json", path).returncode == 0
+        config = operator.configure(image=image, allow_drop_all=False)
+        done = operator.vserver("import", "--drop-all", path)
+        assert done.returncode == 1
+        assert f"{config}, environment 'prod', does not allow to drop all tables" in done.stderr
+
+
+class TestInside:
+    @pytest.fixture
+    def server(self, operator: Operator) -> Deployed:
+        return Deployed(operator)
+
+    def test_version(self, server: Deployed, operator: Operator) -> None:
+        done = operator.vserver("version", "--json")
+        assert json.loads(done.stdout) == {"server": __version__, "cli": __version__}
+
+    def test_shell_runs_a_command_or_a_script(self, server: Deployed, operator: Operator) -> None:
+        done = operator.vserver("shell", "--command", "print(db.User.get())")
+        assert done.stdout == "[<User 1 'root'>]\n"
+        script = "user = db.User.get_by_username('root')\nprint(user.email)\n"
+        assert operator.vserver("shell", script=script).stdout == "root@domain.ext\n"
+        failed = operator.vserver("shell", "--command", "raise SystemExit(7)")
+        assert failed.returncode == 7
+
+    def test_shell_in_a_terminal(self, server: Deployed, operator: Operator) -> None:
+        terminal = operator.terminal("vserver", "shell", "-n", operator.name, "--user")
+        terminal.expect("The models are in `db`")
+        terminal.expect(r"In \[")
+        terminal.sendline("print('name of root:', db.User.get(1).username)")
+        terminal.expect("name of root: root")
+        terminal.sendline("exit()")
+        terminal.expect(pexpect.EOF)
+        assert terminal.wait() == 0
+
+    def test_attach_shows_the_log_and_ctrl_c_leaves_the_server(
+        self, server: Deployed, operator: Operator
+    ) -> None:
+        terminal = operator.terminal("vserver", "attach", "-n", operator.name, "--user")
+        terminal.expect("vantage6 server")
+        terminal.expect("listening on")
+        terminal.sendintr()
+        terminal.expect("The server runs on; stop it with: vserver stop --name")
+        terminal.expect(pexpect.EOF)
+        assert terminal.wait() == 0
+        assert status_of(operator) == "online"
+
+    def test_attach_ends_with_the_server(self, server: Deployed, operator: Operator) -> None:
+        terminal = operator.terminal("vserver", "attach", "-n", operator.name, "--user")
+        terminal.expect("listening on")
+        assert operator.vserver("stop").returncode == 0
+        terminal.expect("The server has stopped")
+        terminal.expect(pexpect.EOF)
+        assert terminal.wait() == 0

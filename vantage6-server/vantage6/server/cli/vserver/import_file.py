@@ -1,0 +1,52 @@
+import sys
+from pathlib import Path
+
+import click
+
+from vantage6.common.context import InstanceContext
+from vantage6.server.cli.options import json_option, with_instance
+from vantage6.server.cli.vserver.options import image_option, keep_option, say, source_option
+
+
+@click.command("import")
+@with_instance
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--drop-all",
+    is_flag=True,
+    help="Drop all tables first; only where the configuration has allow_drop_all.",
+)
+@image_option
+@source_option
+@keep_option
+@json_option
+@click.pass_context
+def import_file(
+    ctx: click.Context,
+    context: InstanceContext,
+    file: Path,
+    drop_all: bool,
+    image: str | None,
+    source: Path | None,
+    keep: bool,
+    as_json: bool,
+) -> None:
+    """Add the organizations, users, collaborations and nodes in FILE to the database."""
+    from vantage6.server import instance
+    from vantage6.server.container import containers
+    from vantage6.server.container.deployment import Deployment, Wishes
+
+    api = containers.connect()
+    deployment = Deployment(api, context, instance.database_url(context), say)
+    flags = {"--drop-all": drop_all, "--json": as_json}
+    code = deployment.import_file(
+        Wishes(image=image, keep=keep, source=source),
+        file,
+        [flag for flag, is_given in flags.items() if is_given],
+        sys.stdout.buffer,
+        sys.stderr.buffer,
+    )
+    password = deployment.take_root_password()
+    if password:
+        instance.show_root_password(password)
+    ctx.exit(code)

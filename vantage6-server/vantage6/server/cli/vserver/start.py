@@ -1,0 +1,79 @@
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from vantage6.common.context import InstanceContext
+from vantage6.server.cli.options import with_instance
+from vantage6.server.cli.vserver.attach import show_output
+from vantage6.server.cli.vserver.options import image_option, keep_option, say, source_option
+
+
+@click.command()
+@with_instance
+@click.option("--ip", help="The address of this machine to listen on; all of them by default.")
+@click.option(
+    "-p",
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="The port to listen on, instead of the configured one; 0 picks a free one.",
+)
+@image_option
+@click.option("--rabbitmq-image", help="Accepted, and not used yet.")
+@keep_option
+@source_option
+@click.option(
+    "--attach/--detach", default=False, show_default=True, help="Show what it prints, from then on."
+)
+@click.pass_context
+def start(
+    ctx: click.Context,
+    context: InstanceContext,
+    ip: str | None,
+    port: int | None,
+    image: str | None,
+    rabbitmq_image: str | None,
+    keep: bool,
+    source: Path | None,
+    attach: bool,
+) -> None:
+    """Start a server in a container, and wait until it answers."""
+    from vantage6.server import instance
+    from vantage6.server.container import containers
+    from vantage6.server.container.deployment import Deployment, Wishes
+
+    api = containers.connect()
+    deployment = Deployment(api, context, instance.database_url(context), say)
+    _say_what_is_not_used(context, rabbitmq_image, ip)
+    started = deployment.start(Wishes(image, ip, port, keep, source))
+    if started.root_password:
+        instance.show_root_password(started.root_password)
+    if started.addresses is None:
+        say(f"The server {context.name} starts and does not answer yet; look: vserver attach")
+    else:
+        click.echo(f"The server {context.name} is running: {_urls(context, started.addresses)}")
+    if attach:
+        show_output(api, started.container, context.name, context.scope)
+    elif started.addresses is None:
+        ctx.exit(1)
+
+
+def _urls(context: InstanceContext, addresses: Sequence[str]) -> str:
+    path = context.config["api_path"]
+    return ", ".join(f"http://{address}{path}" for address in addresses)
+
+
+def _say_what_is_not_used(
+    context: InstanceContext, rabbitmq_image: str | None, ip: str | None
+) -> None:
+    """Say which wishes have no effect here, so that nobody relies on them."""
+    if context.config.get("rabbitmq_uri") or rabbitmq_image:
+        say(
+            "RabbitMQ is not used by this version: the server runs as a single process, and "
+            "rabbitmq_uri and --rabbitmq-image have no effect"
+        )
+    if ip is None and context.config["ip"] in ("127.0.0.1", "::1", "localhost"):
+        say(
+            f"The `ip` {context.config['ip']} of the configuration is for vserver-local; the "
+            "container is published on all addresses of this machine unless --ip names one"
+        )

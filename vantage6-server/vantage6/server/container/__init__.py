@@ -1,0 +1,1 @@
+"""The server in a container: what `vserver` does with the engine."""

@@ -1,0 +1,255 @@
+"""What the container of a server gets, worked out by pure functions; no engine is asked here."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from sqlalchemy.engine import URL
+
+from vantage6.common import __version__
+from vantage6.common.context import InstanceContext
+from vantage6.common.exceptions import ConfigurationError
+from vantage6.common.globals import DEFAULT_DOCKER_REGISTRY, DEFAULT_SERVER_IMAGE
+from vantage6.server.database import URI_VARIABLE
+
+NAME_VARIABLE = "VANTAGE6_CONFIG_NAME"
+DEFAULT_IMAGE = f"{DEFAULT_DOCKER_REGISTRY}/{DEFAULT_SERVER_IMAGE}:{__version__}"
+
+CONFIG_FILE = PurePosixPath("/mnt/config.yaml")
+IMPORT_FILE = PurePosixPath("/mnt/import.yaml")
+DATA_FOLDER = PurePosixPath("/mnt/data")
+DATABASE_FOLDER = PurePosixPath("/mnt/database")
+LOG_FOLDER = PurePosixPath("/mnt/log")
+SOURCE_FOLDER = PurePosixPath("/vantage6")
+TEMPORARY_FOLDER = "/tmp"
+PORT = 5000
+# Where the server leaves the first password of `root` for the operator.
+ROOT_PASSWORD_FILE = "root_password"
+
+TYPE_LABEL = "vantage6-type"
+NAME_LABEL = "name"
+SCOPE_LABEL = "vantage6-scope"
+ENVIRONMENT_LABEL = "vantage6-environment"
+CONFIG_LABEL = "vantage6-config"
+SERVER, IMPORT = "server", "server-import"
+
+_HOST_NAME = "host.docker.internal"
+_LOOPBACK = ("localhost", "ip6-localhost", "::1", "")
+# The console's lines on the engine's disk; the log file has them too.
+_LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
+_TEMPORARY_OPTIONS = "rw,noexec,nosuid,nodev,size=256m,mode=1777"
+# A thread each for some requests, far fewer than a loop that forks would want.
+_PIDS = 4096
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The user that a server runs as, and that its files belong to."""
+
+    uid: int
+    gid: int
+
+    def __str__(self) -> str:
+        return f"{self.uid}:{self.gid}"
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A file or folder of ours as the container sees it."""
+
+    source: Path
+    target: PurePosixPath
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the files of a server in a container are on this machine.
+
+    Attributes
+    ----------
+    config : Path
+    data, log : Path
+        Folders of this server alone.
+    database : Path, optional
+        The file, when the database is one.
+    """
+
+    config: Path
+    data: Path
+    log: Path
+    database: Path | None
+
+    @property
+    def folders(self) -> set[Path]:
+        """All folders that the server writes to."""
+        return {self.data, self.log} | ({self.database.parent} if self.database else set())
+
+
+def container_name(name: str, scope: str) -> str:
+    """The name of the container of a server."""
+    return f"vantage6-{name}-{scope}-server"
+
+
+def network_name(name: str, scope: str) -> str:
+    """The name of the network of a server."""
+    return f"vantage6-{name}-{scope}-network"
+
+
+def labels(context: InstanceContext, kind: str = SERVER) -> dict[str, str]:
+    """By what the containers of a server are found again."""
+    return {
+        TYPE_LABEL: kind,
+        NAME_LABEL: context.name,
+        SCOPE_LABEL: context.scope,
+        ENVIRONMENT_LABEL: context.environment,
+        CONFIG_LABEL: str(context.config_file),
+    }
+
+
+def places(context: InstanceContext, url: URL) -> Places:
+    """Where the files of a server are.
+
+    The default log folder is shared by all servers of a scope, and in that of the system it
+    holds their data as well; a container gets one of its own below it.
+    """
+    is_own = context.config["directories"]["log"]
+    return Places(
+        config=context.config_file,
+        data=context.data_dir,
+        log=context.log_dir if is_own else context.log_dir / context.name,
+        database=database_file(url),
+    )
+
+
+def log_file(context: InstanceContext, folder: Path) -> Path:
+    """The log file of a server, in a folder that is mounted."""
+    return folder / context.log_file.name
+
+
+def database_file(url: URL) -> Path | None:
+    """The file of an SQLite database; None of any other."""
+    is_file = url.get_backend_name() == "sqlite" and url.database
+    return Path(url.database).absolute() if is_file and url.database else None
+
+
+def check_reachable(url: URL) -> None:
+    """Refuse a database that is on the loopback of this machine, where no container comes.
+
+    Raises
+    ------
+    ConfigurationError
+        With what to do instead.
+    """
+    if url.get_backend_name() == "sqlite":
+        return
+    hosts = url.query.get("host", url.host or "")
+    for host in [hosts] if isinstance(hosts, str) else hosts:
+        if _is_local(host):
+            raise ConfigurationError(
+                f"The database at {host or 'a local socket'!r} cannot be reached from a container, "
+                "which has a loopback of its own. Let the database listen on the address of the "
+                f"engine's bridge and write {_HOST_NAME!r} as its host, or use `vserver-local`"
+            )
+
+
+def _is_local(host: str) -> bool:
+    return host in _LOOPBACK or host.startswith(("127.", "/"))
+
+
+def environment(context: InstanceContext, url: URL, variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables of the container.
+
+    Parameters
+    ----------
+    context : InstanceContext
+    url : URL
+        The database.
+    variables : mapping
+        Those of this process; a database that they name goes before the configured one.
+    """
+    found = {NAME_VARIABLE: context.name, "HOME": TEMPORARY_FOLDER}
+    file = database_file(url)
+    if file:
+        found[URI_VARIABLE] = f"sqlite:///{DATABASE_FOLDER / file.name}"
+    elif variables.get(URI_VARIABLE):
+        found[URI_VARIABLE] = variables[URI_VARIABLE]
+    return found
+
+
+def source_path(source: Path) -> str:
+    """The variable by which Python finds our packages in a checkout before those of the image.
+
+    Raises
+    ------
+    ConfigurationError
+        When the folder is not a checkout.
+    """
+    parts = [
+        part.name for part in sorted(source.glob("vantage6-*")) if (part / "vantage6").is_dir()
+    ]
+    if "vantage6-server" not in parts:
+        raise ConfigurationError(f"{source} is not a checkout: it has no folder vantage6-server")
+    return ":".join(str(SOURCE_FOLDER / part) for part in parts)
+
+
+def mounts(found: Places, source: Path | None = None) -> Iterable[Mount]:
+    """What of our disk the container sees."""
+    yield Mount(found.config, CONFIG_FILE, read_only=True)
+    yield Mount(found.data, DATA_FOLDER)
+    yield Mount(found.log, LOG_FOLDER)
+    if found.database:
+        yield Mount(found.database.parent, DATABASE_FOLDER)
+    if source:
+        yield Mount(source.absolute(), SOURCE_FOLDER, read_only=True)
+
+
+def command(name: str, environment: str, scope: str, *options: str) -> list[str]:
+    """A command of `vserver-local` in the container, for the environment of the server."""
+    words = ["vserver-local", name, "--config", str(CONFIG_FILE)]
+    return [*words, "--environment", environment, f"--{scope}", *options]
+
+
+def root_password_options() -> list[str]:
+    """Options for a first password that must not be in the log of the container."""
+    return ["--root-password-file", str(DATA_FOLDER / ROOT_PASSWORD_FILE)]
+
+
+def hardening() -> dict[str, Any]:
+    """What every container is denied, in the words of the engine."""
+    return {
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "read_only": True,
+        "tmpfs": {TEMPORARY_FOLDER: _TEMPORARY_OPTIONS},
+        "pids_limit": _PIDS,
+        "init": True,
+        "extra_hosts": {_HOST_NAME: "host-gateway"},
+        "log_config": {"Type": "json-file", "Config": _LOG_OPTIONS},
+    }
+
+
+def ending(keep: bool) -> dict[str, Any]:
+    """What becomes of the container when it ends.
+
+    One that is kept starts again after a crash or with the machine; the engine refuses that for
+    one that is removed.
+    """
+    if keep:
+        return {"restart_policy": {"Name": "unless-stopped"}}
+    return {"auto_remove": True}
+
+
+def user_namespace(security_options: Iterable[str]) -> dict[str, str]:
+    """Where the engine gives containers other users than ours, have it leave that be."""
+    return {"userns_mode": "host"} if "name=userns" in security_options else {}
+
+
+def in_container(context: InstanceContext, name: str) -> InstanceContext:
+    """The context of a server inside its container: folders are fixed, the name is handed in."""
+    logging = dict(context.config["logging"])
+    logging["file"] = PurePosixPath(logging["file"]).name if logging["file"] else None
+    folders = {"data": str(DATA_FOLDER), "log": str(LOG_FOLDER)}
+    config = {**context.config, "directories": folders, "logging": logging}
+    return replace(context, name=name, config=config)
