@@ -51,9 +51,21 @@ def image(engine: docker.DockerClient) -> Iterator[str]:
 
 @pytest.fixture
 def operator(tmp_path: Path, engine: docker.DockerClient, image: str) -> Iterator[Operator]:
+    """An operator with a configuration, whose server a test may start and stop."""
     operator = Operator(tmp_path)
     operator.configure(image=image)
     yield operator
+    operator.clean_up(engine)
+
+
+@pytest.fixture(scope="module")
+def started(
+    tmp_path_factory: pytest.TempPathFactory, engine: docker.DockerClient, image: str
+) -> Iterator["Deployed"]:
+    """A server that runs, for tests that only look."""
+    operator = Operator(tmp_path_factory.mktemp("started"))
+    operator.configure(image=image, rabbitmq_uri="amqp://user:hush@broker.example:5672/v6")
+    yield Deployed(operator)
     operator.clean_up(engine)
 
 
@@ -86,63 +98,126 @@ def status_of(operator: Operator) -> Any:
     return found["status"]
 
 
-class TestStart:
-    def test_it_answers_and_tells_the_first_password(
-        self, operator: Operator, engine: docker.DockerClient
+class TestRunning:
+    def test_it_answers_and_told_the_first_password(
+        self, started: Deployed, engine: docker.DockerClient
     ) -> None:
-        server = Deployed(operator)
-        password = first_password(server.told)
-        assert server.log_in("root", password) == 200
-        assert server.log_in("root", "root") == 401
-        assert requests.get(f"{server.url}/version", timeout=60).json()["version"] == __version__
+        password = first_password(started.told)
+        assert started.log_in("root", password) == 200
+        assert started.log_in("root", "root") == 401
+        assert requests.get(f"{started.url}/version", timeout=60).json()["version"] == __version__
         # Neither in the log of the container nor in a file.
-        assert password.encode() not in container_of(engine, operator).logs()
-        assert all(password.encode() not in path.read_bytes() for path in operator.data.iterdir())
+        assert password.encode() not in container_of(engine, started.operator).logs()
+        files = started.operator.data.iterdir()
+        assert all(password.encode() not in path.read_bytes() for path in files)
 
-    def test_names_and_labels(self, operator: Operator, engine: docker.DockerClient) -> None:
-        Deployed(operator)
-        container = container_of(engine, operator)
+    def test_names_and_labels(self, started: Deployed, engine: docker.DockerClient) -> None:
+        container = container_of(engine, started.operator)
         assert container.labels["vantage6-type"] == "server"
-        assert container.labels["name"] == operator.name
+        assert container.labels["name"] == started.operator.name
         (network,) = container.attrs["NetworkSettings"]["Networks"]
-        assert network == f"vantage6-{operator.name}-user-network"
+        assert network == f"vantage6-{started.operator.name}-user-network"
         assert engine.networks.get(network).attrs["Internal"] is False
 
     def test_the_container_can_do_nothing_but_serve(
-        self, operator: Operator, engine: docker.DockerClient
+        self, started: Deployed, engine: docker.DockerClient
     ) -> None:
-        Deployed(operator)
-        container = container_of(engine, operator)
-        _, status = container.exec_run(["cat", "/proc/1/status", "/proc/self/status"])
-        for line in status.decode().splitlines():
-            key, _, value = line.partition(":")
-            if key in ("CapEff", "CapPrm", "CapBnd"):
-                assert int(value, 16) == 0
-            if key == "NoNewPrivs":
-                assert value.strip() == "1"
-            if key in ("Uid", "Gid"):
-                assert set(value.split()) == {str(NONROOT)}
+        container = container_of(engine, started.operator)
+        _, text = container.exec_run(["cat", "/proc/1/status", "/proc/self/status"])
+        lines = [line.partition(":") for line in text.decode().splitlines()]
+        found = {(key, value.strip()) for key, _, value in lines}
+        assert {int(value, 16) for key, value in found if key.startswith("Cap")} == {0}
+        assert {value for key, value in found if key == "NoNewPrivs"} == {"1"}
+        ids = {value for key, value in found if key in ("Uid", "Gid")}
+        assert {number for value in ids for number in value.split()} == {str(NONROOT)}
         for path in ("/x", "/mnt/config.yaml", "/usr/bin/x", "/mnt/x"):
             assert container.exec_run(["sh", "-c", f"echo x > {path}"]).exit_code != 0
         mounted = {mount["Destination"] for mount in container.attrs["Mounts"]}
         assert mounted == {"/mnt/config.yaml", "/mnt/data", "/mnt/database", "/mnt/log"}
 
     def test_what_it_writes_is_closed_to_others_and_open_to_the_operator(
-        self, operator: Operator
+        self, started: Deployed
     ) -> None:
-        Deployed(operator)
+        operator = started.operator
         assert stat.S_IMODE(operator.data.stat().st_mode) == 0o700
         for name in ("server.sqlite", "jwt_secret"):
             status = (operator.data / name).stat()
             assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (NONROOT, 0o600)
-        shown = operator.run("vserver", "files", "-n", operator.name, "--user", "--json")
-        log = Path(json.loads(shown.stdout)["log"])
+        log = Path(json.loads(operator.vserver("files", "--json").stdout)["log"])
         assert log.parent == operator.log
         assert "vantage6 server" in log.read_text()
         # Beside the server in its container, on the same database.
         local = ("-n", operator.name, "--user", "--command", "print(db.User.get())")
         assert "'root'" in operator.run("vserver-local", "shell", *local).stdout
 
+    def test_rabbitmq_is_not_passed_over_in_silence(self, started: Deployed) -> None:
+        assert "rabbitmq_uri and --rabbitmq-image have no effect" in started.told
+        assert "hush" not in started.told
+
+    def test_list_knows_that_it_runs(self, started: Deployed) -> None:
+        assert status_of(started.operator) == "online"
+        lines = started.operator.run("vserver", "list").stdout.splitlines()
+        assert lines[0].split() == ["Name", "Environments", "Status", "System/User"]
+        (row,) = [line for line in lines if line.startswith(started.operator.name)]
+        assert row.split()[1:] == ["prod", "Online", "user"]
+
+    def test_a_second_one_is_refused(self, started: Deployed) -> None:
+        done = started.operator.vserver("start")
+        assert done.returncode == 1
+        name = started.operator.name
+        assert done.stderr.endswith(f"Error: The server {name!r} is running already\n")
+
+    def test_its_port_is_taken(self, started: Deployed, operator: Operator) -> None:
+        port = started.url.rpartition(":")[2].partition("/")[0]
+        done = operator.vserver("start", "--ip", LOOPBACK, "--port", port)
+        assert done.returncode == 1
+        assert "choose another: --port" in done.stderr
+
+    def test_another_scope_is_another_server(self, started: Deployed) -> None:
+        done = started.operator.run("vserver", "stop", "-n", started.operator.name, "--system")
+        assert done.returncode == 1
+        assert f"No server {started.operator.name!r} is running with --system" in done.stderr
+        assert "runs in environment 'prod' with --user" in done.stderr
+
+    def test_version(self, started: Deployed) -> None:
+        done = started.operator.vserver("version", "--json")
+        assert json.loads(done.stdout) == {"server": __version__, "cli": __version__}
+
+    def test_shell_runs_a_command_or_a_script(self, started: Deployed) -> None:
+        operator = started.operator
+        done = operator.vserver("shell", "--command", "print(db.User.get())")
+        assert done.stdout == "[<User 1 'root'>]\n"
+        script = "user = db.User.get_by_username('root')\nprint(user.email)\n"
+        assert operator.vserver("shell", script=script).stdout == "root@domain.ext\n"
+        failed = operator.vserver("shell", "--command", "raise SystemExit(7)")
+        assert failed.returncode == 7
+
+    def test_shell_in_a_terminal(self, started: Deployed) -> None:
+        terminal = started.operator.terminal(
+            "vserver", "shell", "-n", started.operator.name, "--user"
+        )
+        terminal.expect("The models are in `db`")
+        terminal.expect(r"In \[")
+        terminal.sendline("print('name of root:', db.User.get(1).username)")
+        terminal.expect("name of root: root")
+        terminal.sendline("exit()")
+        terminal.expect(pexpect.EOF)
+        assert terminal.wait() == 0
+
+    def test_attach_shows_the_log_and_ctrl_c_leaves_the_server(self, started: Deployed) -> None:
+        terminal = started.operator.terminal(
+            "vserver", "attach", "-n", started.operator.name, "--user"
+        )
+        terminal.expect("vantage6 server")
+        terminal.expect("listening on")
+        terminal.sendintr()
+        terminal.expect("The server runs on; stop it with: vserver stop --name")
+        terminal.expect(pexpect.EOF)
+        assert terminal.wait() == 0
+        assert status_of(started.operator) == "online"
+
+
+class TestStart:
     def test_files_of_root_are_handed_over(self, operator: Operator) -> None:
         """What `vserver-local` made as root must not keep the container out."""
         local = ("-n", operator.name, "--user")
@@ -169,12 +244,6 @@ class TestStart:
         assert server.log_in("root", "root") == 200
         assert container_of(engine, operator).labels["vantage6-environment"] == "dev"
 
-    def test_a_second_one_is_refused(self, operator: Operator) -> None:
-        Deployed(operator)
-        done = operator.vserver("start")
-        assert done.returncode == 1
-        assert done.stderr.endswith(f"Error: The server {operator.name!r} is running already\n")
-
     def test_one_that_does_not_come_up_says_why_and_leaves_nothing(
         self, operator: Operator, engine: docker.DockerClient
     ) -> None:
@@ -188,15 +257,6 @@ class TestStart:
             container_of(engine, operator)
         assert not engine.networks.list(filters={"label": f"name={operator.name}"})
 
-    def test_a_port_that_is_taken(self, operator: Operator) -> None:
-        port = Deployed(operator).url.rpartition(":")[2].partition("/")[0]
-        other = Operator(operator.home / "other")
-        other.home.mkdir()
-        other.configure(image=container_image(operator))
-        done = other.vserver("start", "--ip", LOOPBACK, "--port", port)
-        assert done.returncode == 1
-        assert "choose another: --port" in done.stderr
-
     def test_an_image_that_is_not_there(self, operator: Operator) -> None:
         done = operator.vserver("start", "--image", "vantage6/there-is-none:1")
         assert done.returncode == 1
@@ -207,19 +267,6 @@ class TestStart:
         program = "import vantage6.server; print(vantage6.server.__file__)"
         shown = operator.vserver("shell", "--command", program).stdout
         assert shown == "/vantage6/vantage6-server/vantage6/server/__init__.py\n"
-
-    def test_rabbitmq_is_not_passed_over_in_silence(self, operator: Operator, image: str) -> None:
-        operator.configure(image=image, rabbitmq_uri="amqp://user:hush@broker.example:5672/v6")
-        told = Deployed(operator).told
-        assert "rabbitmq_uri and --rabbitmq-image have no effect" in told
-        assert "hush" not in told
-
-
-def container_image(operator: Operator) -> str:
-    text = (operator.configurations / f"{operator.name}.yaml").read_text()
-    found = re.search(r"image: (\S+)", text)
-    assert found
-    return found[1]
 
 
 class TestStop:
@@ -248,13 +295,6 @@ class TestStop:
         assert operator.vserver("stop").returncode == 0
         with pytest.raises(docker.errors.NotFound):
             container_of(engine, operator)
-
-    def test_one_that_does_not_run(self, operator: Operator) -> None:
-        Deployed(operator)
-        done = operator.run("vserver", "stop", "--name", operator.name, "--system")
-        assert done.returncode == 1
-        assert f"No server {operator.name!r} is running with --system" in done.stderr
-        assert "runs in environment 'prod' with --user" in done.stderr
 
 
 class TestImport:
@@ -295,49 +335,12 @@ class TestImport:
         assert f"{config}, environment 'prod', does not allow to drop all tables" in done.stderr
 
 
-class TestInside:
-    @pytest.fixture
-    def server(self, operator: Operator) -> Deployed:
-        return Deployed(operator)
-
-    def test_version(self, server: Deployed, operator: Operator) -> None:
-        done = operator.vserver("version", "--json")
-        assert json.loads(done.stdout) == {"server": __version__, "cli": __version__}
-
-    def test_shell_runs_a_command_or_a_script(self, server: Deployed, operator: Operator) -> None:
-        done = operator.vserver("shell", "--command", "print(db.User.get())")
-        assert done.stdout == "[<User 1 'root'>]\n"
-        script = "user = db.User.get_by_username('root')\nprint(user.email)\n"
-        assert operator.vserver("shell", script=script).stdout == "root@domain.ext\n"
-        failed = operator.vserver("shell", "--command", "raise SystemExit(7)")
-        assert failed.returncode == 7
-
-    def test_shell_in_a_terminal(self, server: Deployed, operator: Operator) -> None:
-        terminal = operator.terminal("vserver", "shell", "-n", operator.name, "--user")
-        terminal.expect("The models are in `db`")
-        terminal.expect(r"In \[")
-        terminal.sendline("print('name of root:', db.User.get(1).username)")
-        terminal.expect("name of root: root")
-        terminal.sendline("exit()")
-        terminal.expect(pexpect.EOF)
-        assert terminal.wait() == 0
-
-    def test_attach_shows_the_log_and_ctrl_c_leaves_the_server(
-        self, server: Deployed, operator: Operator
-    ) -> None:
-        terminal = operator.terminal("vserver", "attach", "-n", operator.name, "--user")
-        terminal.expect("vantage6 server")
-        terminal.expect("listening on")
-        terminal.sendintr()
-        terminal.expect("The server runs on; stop it with: vserver stop --name")
-        terminal.expect(pexpect.EOF)
-        assert terminal.wait() == 0
-        assert status_of(operator) == "online"
-
-    def test_attach_ends_with_the_server(self, server: Deployed, operator: Operator) -> None:
-        terminal = operator.terminal("vserver", "attach", "-n", operator.name, "--user")
-        terminal.expect("listening on")
-        assert operator.vserver("stop").returncode == 0
-        terminal.expect("The server has stopped")
-        terminal.expect(pexpect.EOF)
-        assert terminal.wait() == 0
+def test_attach_from_the_start_and_to_the_end(operator: Operator) -> None:
+    words = ["start", "-n", operator.name, "--user", "--ip", LOOPBACK, "--attach"]
+    terminal = operator.terminal("vserver", *words)
+    terminal.expect("is running: http://")
+    terminal.expect("listening on")
+    assert operator.vserver("stop").returncode == 0
+    terminal.expect("The server has stopped")
+    terminal.expect(pexpect.EOF)
+    assert terminal.wait() == 0

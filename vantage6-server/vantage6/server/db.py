@@ -38,6 +38,7 @@ from vantage6.server.model import (
 from vantage6.server.model.base import now
 from vantage6.server.model.node import digest_api_key
 from vantage6.server.permission.catalogue import Operation, Scope
+from vantage6.server.service import audit
 from vantage6.server.service import password as passwords
 
 __all__ = [
@@ -137,10 +138,12 @@ class _ModelCalls:
     def save(self) -> None:
         """Store it, new or changed, and commit."""
         _commit(lambda session: session.add(self))
+        _record("shell.save", self)
 
     def delete(self) -> None:
         """Delete it, with all that belongs to it, and commit."""
         _commit(lambda session: session.delete(self))
+        _record("shell.delete", self)
 
     @classmethod
     def help(cls: Any) -> None:
@@ -169,6 +172,11 @@ def _commit(change: Any) -> None:
     except BaseException:
         session.rollback()
         raise
+
+
+def _record(action: str, item: Any) -> None:
+    (id_,) = inspect(item).identity
+    audit.record(action, "success", model=type(item).__name__, id=id_)
 
 
 class _OrganizationCalls:

@@ -6,6 +6,7 @@ from types import CodeType
 from vantage6.common.context import InstanceContext
 from vantage6.server import db, first_run, instance
 from vantage6.server.database import Database
+from vantage6.server.service import audit
 
 # What is typed may be a password: it is kept in no file.
 _IPYTHON = ["--no-banner", "--no-confirm-exit", "--HistoryManager.enabled=False"]
@@ -24,6 +25,8 @@ def run(context: InstanceContext, command: str | None) -> None:
     url = instance.database_url(context)
     prepared = first_run.prepare(url, context.config["type"])
     instance.hand_out_root_password(prepared)
+    audit.keep_in(instance.audit_file(context))
+    audit.record("shell", "success")
     database = Database(url.render_as_string(hide_password=False))
     try:
         with db.opened(database):

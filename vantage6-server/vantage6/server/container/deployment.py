@@ -155,7 +155,7 @@ class Deployment:
         return owner
 
     def _server(self, wishes: Wishes, owner: Owner, name: str) -> Program:
-        port = self._context.config["port"] if wishes.port is None else wishes.port
+        ports = settings.published(self._context.config, wishes.ip, wishes.port)
         options = ["--ip", "0.0.0.0", "--port", str(settings.PORT)]
         command = self._command_inside("start", *options, *settings.root_password_options())
         return Program(
@@ -165,10 +165,10 @@ class Deployment:
             options={
                 **self._restrictions(),
                 **settings.ending(wishes.keep),
-                "port_bindings": {settings.PORT: (wishes.ip or "", port or None)},
+                "port_bindings": ports,
             },
             network=self._network,
-            ports=[settings.PORT],
+            ports=list(ports),
             **self._common(wishes, owner, name, []),
         )
 

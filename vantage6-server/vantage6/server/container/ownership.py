@@ -11,7 +11,6 @@ from pathlib import Path
 
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.server.container.settings import Owner, Places
-from vantage6.server.first_run import SECRET_FILE
 
 # What the field calls `nonroot`: of nobody's files, and of no package's.
 NONROOT = Owner(65532, 65532)
@@ -85,9 +84,7 @@ def _hand_over(folder: Path, owner: Owner, places: Places, is_default: bool) -> 
 
 def _strangers(folder: Path, places: Places) -> list[Path]:
     """What is in a folder and no file of the server."""
-    database = places.database.name if places.database else SECRET_FILE
-    ours = (database, SECRET_FILE, f".{SECRET_FILE}", f"{places.config.stem}")
-    return [path for path in folder.iterdir() if not path.name.startswith(ours)]
+    return [path for path in folder.iterdir() if not path.name.startswith(places.ours)]
 
 
 def _hand_over_file(path: Path, owner: Owner) -> None:

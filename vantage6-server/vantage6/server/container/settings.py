@@ -12,6 +12,7 @@ from vantage6.common.context import InstanceContext
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.globals import DEFAULT_DOCKER_REGISTRY, DEFAULT_SERVER_IMAGE
 from vantage6.server.database import URI_VARIABLE
+from vantage6.server.first_run import SECRET_FILE
 
 NAME_VARIABLE = "VANTAGE6_CONFIG_NAME"
 DEFAULT_IMAGE = f"{DEFAULT_DOCKER_REGISTRY}/{DEFAULT_SERVER_IMAGE}:{__version__}"
@@ -74,12 +75,15 @@ class Places:
         Folders of this server alone.
     database : Path, optional
         The file, when the database is one.
+    ours : tuple of str
+        What the names of the server's files begin with.
     """
 
     config: Path
     data: Path
     log: Path
     database: Path | None
+    ours: tuple[str, ...]
 
     @property
     def folders(self) -> set[Path]:
@@ -115,11 +119,14 @@ def places(context: InstanceContext, url: URL) -> Places:
     holds their data as well; a container gets one of its own below it.
     """
     is_own = context.config["directories"]["log"]
+    file = database_file(url)
+    ours = [SECRET_FILE, f".{SECRET_FILE}", ROOT_PASSWORD_FILE, context.log_file.stem]
     return Places(
         config=context.config_file,
         data=context.data_dir,
         log=context.log_dir if is_own else context.log_dir / context.name,
-        database=database_file(url),
+        database=file,
+        ours=(*ours, file.name) if file else tuple(ours),
     )
 
 
@@ -241,6 +248,28 @@ def ending(keep: bool) -> dict[str, Any]:
     return {"auto_remove": True}
 
 
+def published(
+    config: Mapping[str, Any], ip: str | None, port: int | None
+) -> dict[int, tuple[str, int | None]]:
+    """The ports of the container and where this machine lets others reach them.
+
+    Parameters
+    ----------
+    config : mapping
+    ip : str, optional
+        All addresses of this machine otherwise.
+    port : int, optional
+        The configured one otherwise; 0 for any that is free.
+    """
+    found: dict[int, tuple[str, int | None]] = {
+        PORT: (ip or "", (config["port"] if port is None else port) or None)
+    }
+    metrics = config["metrics"]
+    if metrics and metrics["port"]:
+        found[metrics["port"]] = (metrics["ip"], metrics["port"])
+    return found
+
+
 def user_namespace(security_options: Iterable[str]) -> dict[str, str]:
     """Where the engine gives containers other users than ours, have it leave that be."""
     return {"userns_mode": "host"} if "name=userns" in security_options else {}
@@ -251,5 +280,7 @@ def in_container(context: InstanceContext, name: str) -> InstanceContext:
     logging = dict(context.config["logging"])
     logging["file"] = PurePosixPath(logging["file"]).name if logging["file"] else None
     folders = {"data": str(DATA_FOLDER), "log": str(LOG_FOLDER)}
-    config = {**context.config, "directories": folders, "logging": logging}
+    metrics = context.config["metrics"] and {**context.config["metrics"], "ip": "0.0.0.0"}
+    changed = {"directories": folders, "logging": logging, "metrics": metrics}
+    config = {**context.config, **changed}
     return replace(context, name=name, config=config)
