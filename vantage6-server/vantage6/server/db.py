@@ -12,10 +12,11 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, event, inspect, select
+from sqlalchemy.engine import URL
 from sqlalchemy.orm import Session
 
 from vantage6.common.exceptions import ConfigurationError
-from vantage6.server.database import Database
+from vantage6.server.database import Database, create_plain_engine
 from vantage6.server.exceptions import BadRequest
 from vantage6.server.model import (
     AlgorithmPort,
@@ -68,11 +69,30 @@ class _ShellSession(Session):
 
     def __init__(self, database: Database) -> None:
         super().__init__(autoflush=False)
-        self._readers, self._writers = database.autocommit, database.writers
+        self._database = database
+        self._readers = _readers(database.engine.url)
 
-    def get_bind(self, *_: Any, **__: Any) -> Engine:
-        """The connection that a statement goes to."""
-        return self._writers if self._flushing else self._readers
+    def get_bind(self, *_: Any, **__: Any) -> Any:
+        """Where a statement goes to."""
+        return self._database.session(writes=True).bind if self._flushing else self._readers
+
+    def close(self) -> None:
+        """Let go of the database."""
+        super().close()
+        self._readers.dispose()
+
+
+def _readers(url: URL) -> Engine:
+    """An engine for statements that are each on their own, outside of any transaction."""
+    if url.get_backend_name() != "sqlite":
+        return create_plain_engine(url, isolation_level="AUTOCOMMIT")
+    engine = create_plain_engine(url)
+    event.listen(engine, "connect", _leave_transactions_alone)
+    return engine
+
+
+def _leave_transactions_alone(connection: Any, _: object) -> None:
+    connection.isolation_level = None
 
 
 _open: list[Session] = []

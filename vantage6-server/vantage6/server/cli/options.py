@@ -47,10 +47,9 @@ def with_instance(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _where_we_are(context: InstanceContext) -> InstanceContext:
     """The context, with the folders of the container if this is inside one of `vserver`."""
-    from vantage6.server.container.settings import NAME_VARIABLE, in_container
+    from vantage6.server.container.settings import DOCKERIZED_VARIABLE, in_container
 
-    name = os.environ.get(NAME_VARIABLE)
-    return in_container(context, name) if name else context
+    return in_container(context) if os.environ.get(DOCKERIZED_VARIABLE) else context
 
 
 root_password_option = click.option(

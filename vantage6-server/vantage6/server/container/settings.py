@@ -8,13 +8,14 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from vantage6.common import __version__
-from vantage6.common.context import InstanceContext
+from vantage6.common.context import NAME_VARIABLE, InstanceContext
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.globals import DEFAULT_DOCKER_REGISTRY, DEFAULT_SERVER_IMAGE
 from vantage6.server.database import URI_VARIABLE
 from vantage6.server.first_run import SECRET_FILE
 
-NAME_VARIABLE = "VANTAGE6_CONFIG_NAME"
+# Set in our containers, where folders are fixed.
+DOCKERIZED_VARIABLE = "VANTAGE6_DOCKERIZED"
 DEFAULT_IMAGE = f"{DEFAULT_DOCKER_REGISTRY}/{DEFAULT_SERVER_IMAGE}:{__version__}"
 
 CONFIG_FILE = PurePosixPath("/mnt/config.yaml")
@@ -176,7 +177,11 @@ def environment(context: InstanceContext, url: URL, variables: Mapping[str, str]
     variables : mapping
         Those of this process; a database that they name goes before the configured one.
     """
-    found = {NAME_VARIABLE: context.name, "HOME": TEMPORARY_FOLDER}
+    found = {
+        NAME_VARIABLE: context.name,
+        DOCKERIZED_VARIABLE: "true",
+        "HOME": TEMPORARY_FOLDER,
+    }
     file = database_file(url)
     if file:
         found[URI_VARIABLE] = f"sqlite:///{DATABASE_FOLDER / file.name}"
@@ -275,12 +280,12 @@ def user_namespace(security_options: Iterable[str]) -> dict[str, str]:
     return {"userns_mode": "host"} if "name=userns" in security_options else {}
 
 
-def in_container(context: InstanceContext, name: str) -> InstanceContext:
-    """The context of a server inside its container: folders are fixed, the name is handed in."""
+def in_container(context: InstanceContext) -> InstanceContext:
+    """The context of a server inside its container, where folders are fixed."""
     logging = dict(context.config["logging"])
     logging["file"] = PurePosixPath(logging["file"]).name if logging["file"] else None
     folders = {"data": str(DATA_FOLDER), "log": str(LOG_FOLDER)}
     metrics = context.config["metrics"] and {**context.config["metrics"], "ip": "0.0.0.0"}
     changed = {"directories": folders, "logging": logging, "metrics": metrics}
     config = {**context.config, **changed}
-    return replace(context, name=name, config=config)
+    return replace(context, config=config)
