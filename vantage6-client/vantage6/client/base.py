@@ -1,6 +1,6 @@
 """What all sub-clients have in common."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,12 +40,10 @@ class SubClient:
         page: int | None,
         per_page: int | None,
         include_metadata: bool,
-        include: str | None = None,
+        include: Iterable[str] = (),
     ) -> Any:
         """One page of a list: `data` and `links`, or without metadata the bare list."""
-        wanted = [include] if include else []
-        if include_metadata:
-            wanted.append("metadata")
+        wanted = [*include, *(["metadata"] if include_metadata else [])]
         numbers = {"page": page, "per_page": per_page, "include": wanted or None}
         return self._get(endpoint, {**filters, **numbers})
 

@@ -99,7 +99,8 @@ class Server:
         if not node["collaboration"]:
             raise AuthenticationException("This node does not belong to a collaboration any more")
         organization = self.call("get", f"organization/{node['organization']['id']}")
-        collaboration = self.call("get", f"collaboration/{node['collaboration']['id']}")
+        path = f"collaboration/{node['collaboration']['id']}"
+        collaboration = self.call("get", path, params={"exclude": "tasks"})
         return Identity(
             node_id=node["id"],
             name=node["name"],

@@ -178,3 +178,21 @@ def test_organizations_nodes_and_tasks_of_a_collaboration_are_listed(
     assert ids(caller.get(f"{path}/node").json) == [node.id]
     assert ids(caller.get(f"{path}/task").json) == ids(tasks)
     assert caller.get("/api/collaboration/999/task").status_code == 404
+
+
+def test_the_links_to_tasks_are_left_out_on_request(
+    make: Factory, login_as: Login, root: User
+) -> None:
+    hospital = make.organization()
+    study = make.collaboration(hospital)
+    make.task(study)
+    client = login_as(root)
+    one, many = f"/api/collaboration/{study.id}", "/api/collaboration"
+    of_organization = f"/api/organization/{hospital.id}/collaboration"
+    for path in (one, many, of_organization):
+        whole, rest = client.get(path).json, client.get(f"{path}?exclude=tasks").json
+        whole, rest = (shown if path is one else shown[0] for shown in (whole, rest))
+        assert ids(whole.pop("tasks")) == [1]
+        assert rest == whole
+    assert client.get(f"{one}?exclude=name").status_code == 400
+    assert client.get(f"{many}?exclude=nodes").status_code == 400

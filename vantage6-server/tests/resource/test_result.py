@@ -252,3 +252,56 @@ def test_a_result_is_shown_with_its_node_and_ports(
     assert shown["task"]["link"] == f"/api/task/{run.task_id}"
     nested = login_as(root).get(f"/api/result/{run.id}?include=task").json
     assert nested["task"]["run_id"] == run.task.run_id
+
+
+PAYLOADS = ("input", "result", "log")
+
+
+@pytest.mark.parametrize(
+    ("query", "carries"),
+    [
+        ("", False),
+        ("?organization_id={organization}", False),
+        ("?state=open", False),
+        ("?node_id={node}", False),
+        ("?include=task", False),
+        ("?include=payload", True),
+        ("?include=task&include=payload", True),
+        ("?task_id={task}", True),
+        ("?node_id={node}&state=open", True),
+        ("?state=open&include=task&node_id={node}", True),
+    ],
+)
+def test_lists_carry_payloads_where_they_are_asked_for(
+    login_as: Login,
+    root: User,
+    node: Node,
+    run: Result,
+    query: str,
+    carries: bool,
+    session: Session,
+) -> None:
+    run.result, run.log = "b3V0", "said"
+    session.commit()
+    path = "/api/result" + query.format(
+        node=node.id, task=run.task_id, organization=node.organization_id
+    )
+    (shown,) = login_as(root).get(path).json
+    expected = ["aW5wdXQ=", "b3V0", "said"] if carries else [None] * 3
+    assert [shown[name] for name in PAYLOADS] == expected
+    assert shown["status"] == "pending"
+
+
+def test_what_is_about_one_task_or_result_always_carries_payloads(
+    login_as: Login, root: User, run: Result, path: str
+) -> None:
+    client = login_as(root)
+    shown = [
+        client.get(path).json,
+        client.get(f"/api/task/{run.task_id}/result").json[0],
+        client.get(f"/api/task/{run.task_id}?include=results").json["results"][0],
+        client.get("/api/task?include=results&include=payload").json[0]["results"][0],
+    ]
+    assert [one["input"] for one in shown] == ["aW5wdXQ="] * 4
+    listed = client.get("/api/task?include=results").json[0]["results"][0]
+    assert [listed[name] for name in PAYLOADS] == [None] * 3

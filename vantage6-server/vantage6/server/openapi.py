@@ -257,7 +257,8 @@ def _output(spec: APISpec, schema: type[Schema]) -> Words:
             embedded = _refer(spec, class_registry.get_class(other))
             words["properties"][name] = _embedded(words["properties"][name], embedded)
     if schema is not RefusalOutput:
-        words["required"] = list(words["properties"])
+        may_lack = getattr(schema, "excludable", ())
+        words["required"] = [name for name in words["properties"] if name not in may_lack]
     return {"description": _first_line(schema), **words}
 
 

@@ -56,9 +56,16 @@ class CollaborationSubClient(SubClient):
         return self._page("collaboration", filters, page, per_page, include_metadata)
 
     @post_filtering(iterable=False)
-    def get(self, id_: int) -> Any:
-        """One collaboration."""
-        return self._get(f"collaboration/{id_}")
+    def get(self, id_: int, include_tasks: bool = True) -> Any:
+        """One collaboration.
+
+        Parameters
+        ----------
+        id_ : int
+        include_tasks : bool
+            Whether the links to its tasks come with it, of which there may be many.
+        """
+        return self._get(f"collaboration/{id_}", {"exclude": None if include_tasks else "tasks"})
 
     @post_filtering(iterable=False)
     def create(self, name: str, organizations: Ids, encrypted: bool = False) -> Any:

@@ -76,7 +76,7 @@ class ResultSubClient(SubClient):
             **_period("assigned", assigned),
             **_period("finished", finished),
         }
-        include = "task" if include_task else None
+        include = ["task", "payload"] if include_task else ["payload"]
         reply = self._page("result", filters, page, per_page, include_metadata, include)
         return self._read(self.parent.decrypt_results(reply), allow_pickle)
 

@@ -56,7 +56,7 @@ class TaskSubClient(SubClient):
         image, name, description, database : str, optional
             Patterns, with `%` for anything.
         include_results : bool
-            Whether their results come with them.
+            Whether their results come with them, without what they hold.
         page, per_page : int
         include_metadata : bool
             Whether to get the links to other pages too.
@@ -73,7 +73,7 @@ class TaskSubClient(SubClient):
             "database": database,
             "result_id": result,
         }
-        include = "results" if include_results else None
+        include = ["results"] if include_results else []
         return self._page("task", filters, page, per_page, include_metadata, include)
 
     @post_filtering(iterable=False)

@@ -25,6 +25,9 @@ M = TypeVar("M", bound=Model)
 
 Answer = tuple[Any, int, dict[str, str]]
 
+# The argument that names a field to leave out; the schemas call it the same.
+EXCLUDE = "exclude"
+
 # Bytes of a body that is not one of data for or from an algorithm.
 SMALL_BODY_LIMIT = 64 * 1024
 
@@ -155,7 +158,8 @@ class Resource(flask_restful.Resource):
 
     def filtered(self, query: Select[M]) -> Select[M]:
         """Narrow a query by the arguments of the request."""
-        return filters.apply(query, self.contract.filters, request.args)
+        terms = self.contract
+        return filters.apply(query, terms.filters, request.args, besides=terms.arguments)
 
     def check_filter(self, name: str, model: type[Model]) -> None:
         """Refuse to filter by what the caller may not see: what is found would tell of it."""
@@ -170,6 +174,9 @@ class Resource(flask_restful.Resource):
     def output(self, **options: Any) -> Output:
         """The schema of what the contract promises."""
         schema = cast(type[Output], self.contract.gives)
+        left_out = EXCLUDE in self.contract.arguments and self.argument(EXCLUDE)
+        if left_out:
+            options[EXCLUDE] = (left_out,)
         return schema(self.session, self.identity, **options)
 
     def show(self, found: Any, schema: Output | None = None) -> Answer:

@@ -1,13 +1,15 @@
 """Collaborations, with their organizations, nodes and tasks."""
 
+from dataclasses import replace
+
 from sqlalchemy import Select, select
 
 from vantage6.server.exceptions import BadRequest, Forbidden
 from vantage6.server.model import Collaboration, Member, Node, Organization, Task
 from vantage6.server.permission.catalogue import Operation
-from vantage6.server.resource.base import Answer, Resource
+from vantage6.server.resource.base import EXCLUDE, Answer, Resource
 from vantage6.server.resource.contract import Shape, contract
-from vantage6.server.resource.filter import boolean, equal, like, where
+from vantage6.server.resource.filter import boolean, equal, like, one_of, where
 from vantage6.server.schema.answer import MessageOutput
 from vantage6.server.schema.collaboration import (
     CollaborationChange,
@@ -31,13 +33,19 @@ FILTERS = {
     ),
 }
 
+EXCLUDES = {
+    EXCLUDE: replace(
+        one_of(*CollaborationOutput.excludable), description="What the answer leaves out."
+    )
+}
+
 
 class Collaborations(Resource):
     """All collaborations."""
 
     route = "/collaboration"
 
-    @contract(gives=CollaborationOutput, shape=Shape.PAGE, filters=FILTERS)
+    @contract(gives=CollaborationOutput, shape=Shape.PAGE, filters=FILTERS, arguments=EXCLUDES)
     def get(self) -> Answer:
         """List the collaborations that the caller may see."""
         query = self.filtered(self.visible(select(Collaboration)))
@@ -66,7 +74,7 @@ class OneCollaboration(Resource):
 
     route = "/collaboration/<id>"
 
-    @contract(gives=CollaborationOutput)
+    @contract(gives=CollaborationOutput, arguments=EXCLUDES)
     def get(self, id: int) -> Answer:
         """Show a collaboration."""
         return self.show(self.load(Operation.VIEW, Collaboration, id))

@@ -1,6 +1,6 @@
 """Filters of lists, declared as data: the name of an argument and what it compares."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -59,15 +59,20 @@ class Filter:
     description: str = field(default="Of several values, one must fit.", kw_only=True)
 
 
-def apply(query: Query, filters: Mapping[str, Filter], arguments: MultiDict[str, str]) -> Query:
-    """Narrow a query by the arguments of a request.
+def apply(
+    query: Query,
+    filters: Mapping[str, Filter],
+    arguments: MultiDict[str, str],
+    besides: Iterable[str] = (),
+) -> Query:
+    """Narrow a query by the arguments of a request; those of `besides` are for others.
 
     Raises
     ------
     BadRequest
         When an argument is not known, or its value is not of its type.
     """
-    unknown = sorted(set(arguments) - set(filters) - COMMON)
+    unknown = sorted(set(arguments) - set(filters) - COMMON - set(besides))
     if unknown:
         raise BadRequest(
             f"Unknown filter: {', '.join(unknown)}", {name: ["Unknown field."] for name in unknown}

@@ -5,6 +5,7 @@ from sqlalchemy import select
 from vantage6.server.model import Collaboration, Member, Node, Organization
 from vantage6.server.permission.catalogue import Operation
 from vantage6.server.resource.base import Answer, Resource
+from vantage6.server.resource.collaboration import EXCLUDES
 from vantage6.server.resource.contract import Shape, contract
 from vantage6.server.resource.filter import equal, like, text, where
 from vantage6.server.schema.collaboration import CollaborationOutput
@@ -67,7 +68,7 @@ class OrganizationCollaborations(Resource):
 
     route = "/organization/<id>/collaboration"
 
-    @contract(gives=CollaborationOutput, shape=Shape.PAGE)
+    @contract(gives=CollaborationOutput, shape=Shape.PAGE, arguments=EXCLUDES)
     def get(self, id: int) -> Answer:
         """List the collaborations that an organization is in."""
         self.require(Operation.VIEW, Collaboration, organization_id=id)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from flask import request
 from sqlalchemy import ColumnElement, and_, exists, select
 from sqlalchemy.orm import Session, joinedload
 
@@ -14,7 +15,7 @@ from vantage6.server.resource.base import Answer, Resource
 from vantage6.server.resource.contract import Shape, contract
 from vantage6.server.resource.filter import equal, one_of, since, until, where
 from vantage6.server.schema.base import Embedding, Output
-from vantage6.server.schema.result import ResultOutput, ResultReport
+from vantage6.server.schema.result import WITHOUT_PAYLOADS, ResultOutput, ResultReport
 from vantage6.server.schema.task import TaskOutput
 from vantage6.server.service import result as service
 
@@ -48,7 +49,11 @@ FILTERS = {
     "finished_till": until(Result.finished_at),
 }
 
-INCLUDES = {"task": "The task in the place of the link to it"}
+INCLUDES = {
+    "task": "The task in the place of the link to it",
+    "payload": "Input, result and log, which lists leave empty unless they are about one task, "
+    "or about the open runs of one node",
+}
 
 
 class ResultResource(Resource):
@@ -79,7 +84,16 @@ class Results(ResultResource):
     @contract(gives=ResultOutput, shape=Shape.PAGE, filters=FILTERS, includes=INCLUDES)
     def get(self) -> Answer:
         """List the results that the caller may see, the newest first."""
-        return self.page(self.filtered(self.visible(select(Result))), newest_first=True)
+        query = self.filtered(self.visible(select(Result)))
+        if self._asks_for_payload():
+            return self.page(query, newest_first=True)
+        schema = self.output(payload=False)
+        return self.page(query.options(*WITHOUT_PAYLOADS), schema, newest_first=True)
+
+    def _asks_for_payload(self) -> bool:
+        """Whether inputs and results are asked for; clients and nodes ask with these filters."""
+        asked = request.args.keys()
+        return self.includes("payload") or "task_id" in asked or {"node_id", "state"} <= asked
 
 
 class OneResult(ResultResource):

@@ -15,7 +15,7 @@ from vantage6.server.resource.contract import Shape, contract
 from vantage6.server.resource.filter import equal, like, seconds, value_of, where
 from vantage6.server.schema.answer import MessageOutput
 from vantage6.server.schema.base import Embedding, Output
-from vantage6.server.schema.result import ResultOfTaskOutput
+from vantage6.server.schema.result import WITHOUT_PAYLOADS, ResultOfTaskOutput
 from vantage6.server.schema.task import TaskInput, TaskOutput
 from vantage6.server.service import task as service
 from vantage6.server.tracing import note_wait
@@ -35,7 +35,9 @@ FILTERS = {
 }
 
 # The documented name, and the one that the classic server listens to.
-INCLUDES = dict.fromkeys(("results", "result"), "The results in the place of the links to them")
+RESULTS = ("results", "result")
+INCLUDES = dict.fromkeys(RESULTS, "The results in the place of the links to them")
+PAYLOAD = {"payload": "Input, result and log of these results, which lists leave empty"}
 
 # Seconds that one request may wait for a task.
 MAXIMUM_WAIT = 60.0
@@ -48,17 +50,19 @@ class TaskResource(Resource):
     def output(self, **options: Any) -> Output:
         """The schema of tasks, with their results where the request asks for them."""
         embed: dict[str, Embedding] = {}
-        if self.includes(*INCLUDES):
+        if self.includes(*RESULTS):
             embed["results"] = self._results_of
         return super().output(embed=embed, **options)
 
     def _results_of(self, tasks: Sequence[Model]) -> Mapping[int, list[dict[str, Any]]]:
         """The results of some tasks, as far as the caller may see results."""
         ids = [task.id for task in tasks]
-        query = self.visible(select(Result).where(Result.task_id.in_(ids)))
-        results = self.session.scalars(query.order_by(Result.id)).all()
+        payload = self.contract.shape is Shape.ONE or self.includes("payload")
+        query = self.visible(select(Result).where(Result.task_id.in_(ids))).order_by(Result.id)
+        results = self.session.scalars(query if payload else query.options(*WITHOUT_PAYLOADS))
+        schema = ResultOfTaskOutput(self.session, self.identity, payload=payload)
         by_task: dict[int, list[dict[str, Any]]] = {id_: [] for id_ in ids}
-        for shown in ResultOfTaskOutput(self.session, self.identity).dump(results, many=True):
+        for shown in schema.dump(results, many=True):
             by_task[shown.pop("task")].append(shown)
         return by_task
 
@@ -69,7 +73,7 @@ class Tasks(TaskResource):
     route = "/task"
     takes_data = True
 
-    @contract(gives=TaskOutput, shape=Shape.PAGE, filters=FILTERS, includes=INCLUDES)
+    @contract(gives=TaskOutput, shape=Shape.PAGE, filters=FILTERS, includes=INCLUDES | PAYLOAD)
     def get(self) -> Answer:
         """List the tasks that the caller may see, the newest first."""
         return self.page(self.filtered(self.visible(select(Task))), newest_first=True)
@@ -88,7 +92,7 @@ class OneTask(TaskResource):
 
     route = "/task/<id>"
 
-    @contract(gives=TaskOutput, includes=INCLUDES, arguments={"wait": WAIT})
+    @contract(gives=TaskOutput, includes=INCLUDES | PAYLOAD, arguments={"wait": WAIT})
     def get(self, id: int) -> Answer:
         """Show a task; with `wait`, once it has ended or that many seconds have passed."""
         patience = self.argument("wait")

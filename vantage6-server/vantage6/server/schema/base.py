@@ -10,7 +10,16 @@ from typing import Any, ClassVar
 
 from flask import current_app
 from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validate
-from sqlalchemy import ColumnElement, Select, bindparam, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Select,
+    bindparam,
+    literal_column,
+    select,
+    true,
+    union_all,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from vantage6.server.model import Model
@@ -35,14 +44,12 @@ def plain(column: Column) -> ColumnElement[Any]:
     return column
 
 
-def belonging(owner: Column, *columns: Column) -> Select[Any]:
-    """Rows of those that belong to some `owners`: the owner's id first, in order of the next.
+def among_owners(column: Column) -> ColumnElement[bool]:
+    """The condition that a row belongs to one of the `owners`, which are named at every use.
 
-    Made once per field, since to put a statement together costs more than to run it.
+    So a statement is made once: to put it together costs more than to run it.
     """
-    chosen, *others = map(plain, (owner, *columns))
-    is_asked_for = chosen.in_(bindparam("owners", expanding=True))
-    return select(chosen, *others).where(is_asked_for).order_by(others[0])
+    return plain(column).in_(bindparam("owners", expanding=True))
 
 
 class Id(fields.Integer):
@@ -118,6 +125,8 @@ class Output(Schema):
 
     # The schemas, by name, of what can be embedded in the place of links.
     embedded: ClassVar[Mapping[str, str]] = {}
+    # The fields that a caller may ask to leave out.
+    excludable: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -148,11 +157,25 @@ class Output(Schema):
         return getattr(obj, attr, default)
 
     def fetch(self, objects: Sequence[Model]) -> None:
-        """Fetch what belongs to all of the objects at once."""
-        ids = [item.id for item in objects]
-        for field in self.fields.values():
-            if isinstance(field, Related):
-                field.fetch(self.session, self.identity, ids)
+        """Fetch what belongs to all of the objects, of all kinds, in one statement."""
+        related = [field for field in self.fields.values() if isinstance(field, Related)]
+        queries = [query for field in related for query in field.queries(self.identity)]
+        if not queries:
+            return
+        found: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+        query = union_all(*queries) if len(queries) > 1 else queries[0]
+        for key, owner, target in self.session.execute(query, _owners(objects)):
+            found[key][owner].append(target)
+        for field in related:
+            field.found = found[field.key]
+
+    def rows(self, query: Executable, objects: Sequence[Model]) -> Iterable[Any]:
+        """The rows of a query about the `owners` of what is shown, the objects."""
+        return self.session.execute(query, _owners(objects))
+
+
+def _owners(objects: Sequence[Model]) -> dict[str, Any]:
+    return {"owners": [item.id for item in objects]}
 
 
 def links(resource: str, ids: Iterable[int]) -> list[dict[str, Any]]:
@@ -198,24 +221,25 @@ class Related(fields.Field):
 
     def __init__(self, target: Column, owner: Column, kind: type[Model] | None = None) -> None:
         super().__init__(dump_only=True)
-        self.query = belonging(owner, target)
-        self.target, self.kind = target, kind
+        self.target, self.kind = plain(target), kind
+        # Tells the rows of this field from those of others in the same statement.
+        self.key = f"{plain(owner)} {self.target}"
+        which: ColumnElement[Any] = literal_column(f"'{self.key}'")
+        self.query: Select[Any] = select(which, plain(owner), self.target).where(
+            among_owners(owner)
+        )
         self.found: Mapping[int, list[int]] = {}
 
-    def fetch(self, session: Session, identity: Identity, owners: Sequence[int]) -> None:
-        """Find what belongs to all the owners, as far as the caller may know."""
-        query = self.query
+    def queries(self, identity: Identity) -> Sequence[Select[Any]]:
+        """What finds all that belongs to the `owners`, as far as the caller may know."""
         known = check.may_be_named(identity, self.kind) if self.kind else true()
-        if self.kind and known is not true():
-            query = query.where(self.target.in_(select(self.kind.id).where(known)))
-        found = defaultdict(list)
-        for owner, target in session.execute(query, {"owners": owners}):
-            found[owner].append(target)
-        self.found = found
+        if self.kind is None or known is true():
+            return [self.query]
+        return [self.query.where(self.target.in_(select(self.kind.id).where(known)))]
 
     def serialize(self, attr: str, obj: Any, accessor: Any = None, **_: Any) -> Any:
         """The ids fetched for one object; its own attribute of this name is not touched."""
-        return self.show(self.found.get(obj.id, []))
+        return self.show(sorted(self.found.get(obj.id, [])))
 
     def show(self, ids: list[int]) -> Any:
         """How the ids appear on the wire."""

@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from marshmallow import fields, validate
 
 from vantage6.server.model import Member, Node, Task
@@ -28,6 +30,9 @@ class ReferenceInput(Input):
 
 class CollaborationOutput(Output):
     """A collaboration, as the server shows it."""
+
+    # One that has worked for years has many.
+    excludable: ClassVar[tuple[str, ...]] = ("tasks",)
 
     id = fields.Integer()
     name = fields.String()

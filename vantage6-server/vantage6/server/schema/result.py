@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import and_, select
+from sqlalchemy.orm import defer
 
 from vantage6.common.task_status import TaskStatus
 from vantage6.server.model import AlgorithmPort, Model, Node, Result, Task
-from vantage6.server.schema.base import Input, Link, Moment, Output, belonging
+from vantage6.server.schema.base import Input, Link, Moment, Output, among_owners
 
 
 class LenientMoment(fields.Field):
@@ -32,20 +33,28 @@ class ResultReport(Input):
     log = fields.String()
 
 
-_PORTS = belonging(
-    AlgorithmPort.result_id, AlgorithmPort.id, AlgorithmPort.port, AlgorithmPort.label
-)
-_NODES = (
-    select(Result.id.label("result_id"), Node.id, Node.name, Node.ip, Node.status)
+_NODES_AND_PORTS = (
+    select(
+        Result.id.label("result_id"),
+        Node.id,
+        Node.name,
+        Node.ip,
+        Node.status.label("node_status"),
+        AlgorithmPort.id.label("port_id"),
+        AlgorithmPort.port,
+        AlgorithmPort.label,
+    )
     .join(Task, Result.task_id == Task.id)
-    .join(
+    .outerjoin(
         Node,
         and_(
             Node.organization_id == Result.organization_id,
             Node.collaboration_id == Task.collaboration_id,
         ),
     )
-    .where(Result.id.in_(bindparam("owners", expanding=True)))
+    .outerjoin(AlgorithmPort, AlgorithmPort.result_id == Result.id)
+    .where(among_owners(Result.id))
+    .order_by(AlgorithmPort.id)
 )
 
 _PORTS_SHOWN = {
@@ -75,15 +84,37 @@ _NODE_SHOWN = {
 }
 
 
+# Each of these may be as large as a data set.
+PAYLOADS = (Result.input, Result.result, Result.log)
+WITHOUT_PAYLOADS = tuple(defer(column, raiseload=True) for column in PAYLOADS)
+
+
+class ShownPayload(fields.String):
+    """The data or words of an algorithm; null where nobody asked for them."""
+
+    def serialize(self, attr: str, obj: Any, accessor: Any = None, **options: Any) -> Any:
+        """The text; it is not even loaded where nobody asked for it."""
+        assert isinstance(self.parent, ResultOutput)
+        if not self.parent.payload:
+            return None
+        return super().serialize(attr, obj, accessor, **options)
+
+
 class ResultOutput(Output):
-    """A result, as the server shows it."""
+    """A result, as the server shows it.
+
+    Parameters
+    ----------
+    payload : bool
+        Whether input, result and log are shown; else they need not be loaded.
+    """
 
     embedded: ClassVar[Mapping[str, str]] = {"task": "TaskInResultOutput"}
 
     id = fields.Integer()
-    input = fields.String(allow_none=True)
-    result = fields.String(allow_none=True)
-    log = fields.String(allow_none=True)
+    input = ShownPayload(allow_none=True)
+    result = ShownPayload(allow_none=True)
+    log = ShownPayload(allow_none=True)
     status = fields.Enum(TaskStatus, by_value=True)
     assigned_at = Moment()
     started_at = Moment(allow_none=True)
@@ -93,19 +124,26 @@ class ResultOutput(Output):
     node = fields.Method("show_node", metadata=_NODE_SHOWN)
     ports = fields.Method("show_ports", metadata=_PORTS_SHOWN)
 
+    def __init__(self, *args: Any, payload: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.payload = payload
+
     def fetch(self, objects: Sequence[Model]) -> None:
         """Also fetch the nodes that run them, and their ports."""
         super().fetch(objects)
-        owners = {"owners": [result.id for result in objects]}
-        self._nodes: Mapping[int, dict[str, Any]] = {
-            row.result_id: {"id": row.id, "name": row.name, "ip": row.ip, "status": row.status}
-            for row in self.session.execute(_NODES, owners)
-        }
+        self._nodes: dict[int, dict[str, Any]] = {}
         self._ports: dict[int, list[dict[str, Any]]] = defaultdict(list)
-        for port in self.session.execute(_PORTS, owners):
-            self._ports[port.result_id].append(
-                {"id": port.id, "port": port.port, "label": port.label}
-            )
+        for row in self.rows(_NODES_AND_PORTS, objects):
+            if row.id is not None:
+                self._nodes[row.result_id] = {
+                    "id": row.id,
+                    "name": row.name,
+                    "ip": row.ip,
+                    "status": row.node_status,
+                }
+            if row.port_id is not None:
+                shown = {"id": row.port_id, "port": row.port, "label": row.label}
+                self._ports[row.result_id].append(shown)
 
     def show_node(self, result: Result) -> dict[str, Any]:
         """The node of the organization in the collaboration of the task."""

@@ -4,12 +4,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields
-from sqlalchemy import Row
+from sqlalchemy import Row, Select, select
 
 from vantage6.common.image import canonical
 from vantage6.common.task_status import TaskStatus, combined
 from vantage6.server.model import Model, Result, Task
-from vantage6.server.schema.base import Flag, Id, Input, Link, Links, Output, belonging
+from vantage6.server.permission.identity import Identity
+from vantage6.server.schema.base import (
+    Flag,
+    Id,
+    Input,
+    Link,
+    Links,
+    Output,
+    among_owners,
+    plain,
+)
 
 
 class Payload(fields.Field):
@@ -54,8 +64,9 @@ STATUS = {"type": "string", "enum": [str(status) for status in TaskStatus]}
 class ResultLinks(Links):
     """The references to the results of a task, from the query that also tells its state."""
 
-    def fetch(self, *_: Any) -> None:
-        """Nothing more: the schema has them."""
+    def queries(self, identity: Identity) -> Sequence[Select[Any]]:
+        """None of its own."""
+        return []
 
     def serialize(self, attr: str, obj: Any, accessor: Any = None, **_: Any) -> Any:
         """The references of one task."""
@@ -83,14 +94,17 @@ class TaskOutput(Output):
     children = Links("task", Task.id, Task.parent_id)
     results = ResultLinks("result", Result.id, Result.task_id)
 
-    runs_query = belonging(Result.task_id, Result.id, Result.status, Result.finished_at)
+    runs_query: ClassVar[Select[Any]] = (
+        select(*map(plain, (Result.task_id, Result.id, Result.status, Result.finished_at)))
+        .where(among_owners(Result.task_id))
+        .order_by(plain(Result.id))
+    )
 
     def fetch(self, objects: Sequence[Model]) -> None:
         """Also fetch how far the runs are."""
         super().fetch(objects)
         self.runs: dict[int, list[Row[Any]]] = defaultdict(list)
-        owners = [task.id for task in objects]
-        for run in self.session.execute(self.runs_query, {"owners": owners}):
+        for run in self.rows(self.runs_query, objects):
             self.runs[run.task_id].append(run)
 
     def is_complete(self, task: Task) -> bool:
