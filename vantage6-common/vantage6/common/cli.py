@@ -1,7 +1,6 @@
 """What the commands of server and node have in common."""
 
 import json
-import os
 import sys
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
@@ -9,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from vantage6.common.config import ENVIRONMENTS
-from vantage6.common.context import NAME_VARIABLE, Available, InstanceContext, Kind, available
+from vantage6.common.context import Available, InstanceContext, Kind, available
 from vantage6.common.exceptions import ConfigurationError, Vantage6Error
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -85,8 +84,7 @@ def select_context(
         When there is no such instance, or none was named and nobody can be asked.
     """
     if config:
-        given = os.environ.get(NAME_VARIABLE) if kind == "server" else None
-        return InstanceContext.from_file(kind, config, environment, system_folders, schema, given)
+        return InstanceContext.from_file(kind, config, environment, system_folders, schema)
     if not name:
         name, environment = _ask(kind, system_folders)
     return InstanceContext.find(kind, name, environment, system_folders, schema)

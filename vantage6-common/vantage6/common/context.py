@@ -93,9 +93,11 @@ class InstanceContext:
     ) -> "InstanceContext":
         """The instance that a configuration file describes; ConfigurationError if it is bad.
 
-        It has the name of the file, unless it is given another.
+        Without a name it has that of the file, unless the environment names the server.
         """
         path = Path(path).absolute()
+        if name is None and kind == "server":
+            name = os.environ.get(NAME_VARIABLE)
         name = check_name(name or path.stem)
         config = load_configuration(path, environment, schema)
         return cls(kind, name, environment, system_folders, path, config)
@@ -115,7 +117,7 @@ class InstanceContext:
         places = [folders(kind, system_folders).config / file, Path.cwd() / file]
         for path in places:
             if path.is_file():
-                return cls.from_file(kind, path, environment, system_folders, schema)
+                return cls.from_file(kind, path, environment, system_folders, schema, name)
         looked = " nor ".join(str(path) for path in places)
         raise ConfigurationError(f"There is no {kind} configuration {name!r}: neither {looked}")
 

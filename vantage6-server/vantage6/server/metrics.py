@@ -15,7 +15,13 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from flask import Flask
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -48,6 +54,8 @@ _PATIENCE_SECONDS = 10
 def collect(app: Flask) -> CollectorRegistry:
     """Begin to count what an application does; what it finds can be read from the registry."""
     registry = CollectorRegistry()
+    # When a series began is known to whoever reads them.
+    disable_created_metrics()
     _count_requests(app, registry)
     registry.register(_State(app))
     ProcessCollector(registry=registry)
