@@ -20,11 +20,21 @@ class Listener:
     """A socket that remembers what it hears."""
 
     def __init__(
-        self, url: str, token: str | None, *namespaces: str, origin: str | None = None
+        self,
+        url: str,
+        token: str | None,
+        *namespaces: str,
+        origin: str | None = None,
+        transport: str | None = None,
     ) -> None:
         # One of its own the library would leave open.
         self._http = requests.Session()
-        self.client = socketio.Client(reconnection=False, http_session=self._http)
+        self.client = socketio.Client(
+            reconnection=False,
+            http_session=self._http,
+            # Else a websocket names an origin of its own besides.
+            websocket_extra_options={"suppress_origin": bool(origin)},
+        )
         self.heard: queue.Queue[tuple[str, str, Any]] = queue.Queue()
         self.namespaces = namespaces or ("/tasks",)
         self.gone = threading.Event()
@@ -35,7 +45,11 @@ class Listener:
         headers |= {"Origin": origin} if origin else {}
         try:
             self.client.connect(
-                url, headers=headers, namespaces=list(self.namespaces), wait_timeout=PATIENCE
+                url,
+                headers=headers,
+                namespaces=list(self.namespaces),
+                transports=[transport] if transport else None,
+                wait_timeout=PATIENCE,
             )
         except BaseException:
             self._http.close()

@@ -63,9 +63,11 @@ def test_every_answer_has_an_id_of_its_own(client: FlaskClient) -> None:
     assert len(ids) == len(paths)
 
 
-@pytest.mark.parametrize(("proxies", "believed"), [(0, False), (1, True)])
+@pytest.mark.parametrize(
+    ("proxies", "believed"), [([], False), (["10.1.0.0/16"], False), (["127.0.0.1"], True)]
+)
 def test_an_id_is_taken_from_our_own_proxies_only(
-    config: dict[str, Any], proxies: int, believed: bool
+    config: dict[str, Any], proxies: list[str], believed: bool
 ) -> None:
     app = create_app({**config, "trusted_proxies": proxies})
     answer = app.test_client().get("/api/version", headers={HEADER: "from-the-proxy.1"})
@@ -75,7 +77,7 @@ def test_an_id_is_taken_from_our_own_proxies_only(
 
 @pytest.mark.parametrize("bad", ["short", "x" * 65, "with space 12345", "semi;colon1234", ""])
 def test_an_id_that_could_do_harm_is_replaced(config: dict[str, Any], bad: str) -> None:
-    app = create_app({**config, "trusted_proxies": 1})
+    app = create_app({**config, "trusted_proxies": ["127.0.0.1"]})
     answer = app.test_client().get("/api/version", headers={HEADER: bad})
     assert answer.headers[HEADER] not in ("", bad)
     app.extensions["database"].dispose()
@@ -156,7 +158,7 @@ def show(number):
     gevent.sleep(0.01 * (number % 3))
     return {"same": before == request_id.get(), "id": before}
 
-tracing.trace(app, trusts_ids=False)
+tracing.trace(app)
 
 def ask(number):
     answer = app.test_client().get(f"/{number}")

@@ -7,11 +7,12 @@ from typing import Any
 
 import flask_restful
 from flask import Flask, Response
-from werkzeug.middleware.proxy_fix import ProxyFix
+from flask_cors import CORS
 
 from vantage6.server import configuration, pages, tracing
 from vantage6.server.database import Database, database_uri
 from vantage6.server.first_run import load_secret
+from vantage6.server.proxies import Proxies
 from vantage6.server.resource import RESOURCES, check_admissions, flask_rule
 from vantage6.server.resource.error import answer
 from vantage6.server.service import rights, token
@@ -28,6 +29,11 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+
+# What a page of another origin may read besides the body.
+EXPOSED_HEADERS = ["Link", "total-count", "Retry-After", tracing.HEADER]
+# How long a browser may remember what it may send.
+PREFLIGHT_SECONDS = 600
 
 
 def create_app(config: Mapping[str, Any], *, data_dir: Path | None = None) -> Flask:
@@ -57,15 +63,18 @@ def create_app(config: Mapping[str, Any], *, data_dir: Path | None = None) -> Fl
         # Errors of the token library pass the error handler like all others.
         PROPAGATE_EXCEPTIONS=True,
     )
-    _trust_proxies(app, config.get("trusted_proxies", configuration.TRUSTED_PROXIES))
     _connect_database(app, config, data_dir)
     token.set_up(app, _secret(config, data_dir), in_tests=config.get("type") == "test")
     app.extensions["turns"] = Turns()
     app.extensions["login_limit"] = _login_limit(config.get("password_policy") or {})
     _register_routes(app)
     app.after_request(_add_security_headers)
-    app.extensions["socketio"] = create_socket(app)
-    app.extensions["tracer"] = tracing.trace(app, trusts_ids=bool(config.get("trusted_proxies")))
+    origins = list(config.get("cors_allowed_origins") or [])
+    _allow_origins(app, origins)
+    app.extensions["socketio"] = create_socket(app, origins)
+    app.extensions["tracer"] = tracing.trace(app)
+    proxies = Proxies(app.wsgi_app, config.get("trusted_proxies") or [])
+    app.wsgi_app = proxies  # type: ignore[method-assign]
     return app
 
 
@@ -108,10 +117,10 @@ def _login_limit(policy: Mapping[str, Any]) -> LoginLimit:
     )
 
 
-def _trust_proxies(app: Flask, count: int) -> None:
-    """Take the address of a caller from what the proxies before us add, and from nobody else."""
-    if count:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count)  # type: ignore[method-assign]
+def _allow_origins(app: Flask, origins: list[str]) -> None:
+    """Let the pages of other origins read answers; without any, browsers keep them from it."""
+    if origins:
+        CORS(app, origins=origins, expose_headers=EXPOSED_HEADERS, max_age=PREFLIGHT_SECONDS)
 
 
 def _add_security_headers(response: Response) -> Response:

@@ -1,7 +1,9 @@
 """The configuration of a server: its keys and what they may hold."""
 
+import re
 import uuid
 from collections.abc import Mapping
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,10 +16,13 @@ from vantage6.common.config import InstanceSchema, LoggingSchema
 # Defaults that also hold where an application is made without a whole configuration.
 MAX_LIST_SIZE = 10_000
 MAX_BODY_SIZE = 1024**3
-TRUSTED_PROXIES = 0
+STOP_TIMEOUT = 8
 MAX_FAILED_ATTEMPTS = 5
 MAX_FAILED_ATTEMPTS_PER_ADDRESS = 50
 INACTIVATION_MINUTES = 15
+
+# As browsers write it: in small letters, without a path. An asterisk is not one.
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?")
 
 TYPES = ("prod", "acc", "test", "dev")
 # HS256 is as strong as its key is long; 32 bytes are what it is made for.
@@ -29,6 +34,18 @@ def _check_uri(value: str) -> None:
         make_url(value)
     except ArgumentError as error:
         raise ValidationError("Not a database URI, such as sqlite:///default.sqlite") from error
+
+
+def _check_network(value: str) -> None:
+    try:
+        ip_network(value)
+    except ValueError as error:
+        raise ValidationError("Not an address or a network, such as 10.1.0.0/16") from error
+
+
+def _check_origin(value: str) -> None:
+    if not _ORIGIN.fullmatch(value):
+        raise ValidationError("Not an origin, such as https://portal.example.org")
 
 
 def _check_rabbitmq(value: str) -> None:
@@ -179,12 +196,29 @@ class ServerSchema(InstanceSchema):
         validate=validate.Range(min=1),
         metadata={"description": "The largest request, in bytes. A key of ours."},
     )
-    trusted_proxies = fields.Integer(
-        load_default=TRUSTED_PROXIES,
+    stop_timeout = fields.Integer(
+        load_default=STOP_TIMEOUT,
         validate=validate.Range(min=0),
         metadata={
-            "description": "How many proxies stand in front, whose `X-Forwarded-For` and "
-            "`X-Request-ID` are believed. A key of ours."
+            "description": "How long requests may still go on when the server is to stop, in "
+            "seconds. A key of ours."
+        },
+    )
+    trusted_proxies = fields.List(
+        fields.String(validate=_check_network),
+        load_default=list,
+        metadata={
+            "description": "The proxies in front, whose `X-Forwarded-For`, `X-Forwarded-Proto` "
+            "and `X-Request-ID` are believed: addresses, or networks such as `10.1.0.0/16`. "
+            "A key of ours."
+        },
+    )
+    cors_allowed_origins = fields.List(
+        fields.String(validate=_check_origin),
+        load_default=list,
+        metadata={
+            "description": "The origins of which pages in a browser may use the API and the "
+            "sockets, such as `https://portal.example.org`. A key of ours."
         },
     )
     password_policy = fields.Nested(

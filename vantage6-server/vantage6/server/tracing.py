@@ -65,17 +65,14 @@ Watcher = Callable[[Trace], None]
 _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 
-def trace(app: Flask, *, trusts_ids: bool) -> "Tracer":
+def trace(app: Flask) -> "Tracer":
     """Follow all requests of an application; to be called after all else is around it.
 
-    Parameters
-    ----------
-    app : Flask
-    trusts_ids : bool
-        Whether requests come from proxies of our own, which may have given them an id.
+    But before `Proxies`, which leaves an id in requests that come from a proxy of our own, and
+    in no others.
     """
     app.before_request(_note_route)
-    tracer = Tracer(app.wsgi_app, trusts_ids)
+    tracer = Tracer(app.wsgi_app)
     app.wsgi_app = tracer  # type: ignore[method-assign]
     return tracer
 
@@ -90,9 +87,8 @@ def note_wait(seconds: float) -> None:
 class Tracer:
     """Goes around an application; in its `extensions` under "tracer"."""
 
-    def __init__(self, wsgi: WSGI, trusts_ids: bool) -> None:
+    def __init__(self, wsgi: WSGI) -> None:
         self._wsgi = wsgi
-        self._trusts_ids = trusts_ids
         self._watchers: list[Watcher] = [_log_request]
 
     def watch(self, watcher: Watcher) -> None:
@@ -101,7 +97,8 @@ class Tracer:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer a request."""
-        id_ = self._id(environ)
+        given = environ.get("HTTP_X_REQUEST_ID", "")
+        id_ = given if _GOOD_ID.fullmatch(given) else secrets.token_hex(8)
         current = Trace(environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", ""))
         tokens = request_id.set(id_), _current.set(current)
 
@@ -121,10 +118,6 @@ class Tracer:
             # The thread goes on to other requests.
             request_id.reset(tokens[0])
             _current.reset(tokens[1])
-
-    def _id(self, environ: dict[str, Any]) -> str:
-        given = environ.get("HTTP_X_REQUEST_ID", "") if self._trusts_ids else ""
-        return given if _GOOD_ID.fullmatch(given) else secrets.token_hex(8)
 
 
 def _note_route() -> None:

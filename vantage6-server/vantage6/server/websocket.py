@@ -8,7 +8,7 @@ the sockets come from the event hub, after the transaction that they tell of.
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,12 +53,21 @@ _DATABASE_INTEGERS = range(-(2**31), 2**31)
 _UNKNOWN_EXIT_CODE = 1
 
 
-def create_socket(app: Flask) -> SocketIO:
+def create_socket(app: Flask, origins: Sequence[str] = ()) -> SocketIO:
     """Give an application its sockets; it needs a database, tokens and an event hub already.
 
-    What was made is in `app.extensions`: the library under "socketio", ours under "sockets".
+    Parameters
+    ----------
+    app : Flask
+    origins : sequence of str
+        Besides our own, those of which pages in browsers may connect.
+
+    Returns
+    -------
+    SocketIO
+        Also in `app.extensions`: the library under "socketio", ours under "sockets".
     """
-    sockets = Sockets(app)
+    sockets = Sockets(app, origins)
     app.extensions["sockets"] = sockets
     return sockets.io
 
@@ -83,7 +92,7 @@ class Connection:
 class Sockets:
     """Who is connected, and what reaches them."""
 
-    def __init__(self, app: Flask) -> None:
+    def __init__(self, app: Flask, origins: Sequence[str]) -> None:
         self._database: Database = app.extensions["database"]
         self._connections: dict[str, Connection] = {}
         self._idle_since: dict[str, float] = {}
@@ -97,6 +106,9 @@ class Sockets:
             async_handlers=False,
             client_manager=_Manager(),
             manage_session=False,
+            # For the library an empty list stands for everybody, and none for our own.
+            cors_allowed_origins=list(origins) or None,
+            cors_credentials=False,
             # Those with a handler, and no others; an empty list would stand for "/".
             namespaces=[TASKS, ADMIN],
             max_http_buffer_size=MESSAGE_LIMIT,

@@ -25,8 +25,6 @@ from vantage6.server.serving.worker import CONNECTIONS, KEEP_ALIVE_SECONDS, Work
 if TYPE_CHECKING:
     from flask import Flask
 
-# How long open requests may go on when the server is to stop; configuration key `stop_timeout`.
-DEFAULT_STOP_SECONDS = 8
 # How much longer the main process waits before it kills the worker.
 _RESERVE_SECONDS = 5
 
@@ -76,7 +74,7 @@ class Server(BaseApplication):
 
     def load_config(self) -> None:
         """Set what differs from how gunicorn is by itself."""
-        stop_seconds = self._context.config.get("stop_timeout", DEFAULT_STOP_SECONDS)
+        stop_seconds = self._context.config["stop_timeout"]
         settings = {
             "bind": f"fd://{self._listener.detach()}",
             "workers": 1,
@@ -86,6 +84,8 @@ class Server(BaseApplication):
             "graceful_timeout": stop_seconds + _RESERVE_SECONDS,
             "loglevel": "warning",
             "logger_class": _Log,
+            # It would believe this machine; `proxies.py` alone decides whom to.
+            "forwarded_allow_ips": "",
             "proc_name": "vserver-local",
             "post_fork": lambda _arbiter, worker: worker.stop_within(stop_seconds),
             "post_worker_init": self._announce,
