@@ -14,6 +14,7 @@ setup(
         "apispec>=6,<7",
         "bcrypt>=4,<6",
         "click>=8.1,<9",
+        "cryptography>=42",
         "docker>=7,<8",
         "Flask>=3,<4",
         "Flask-Cors>=5,<7",

@@ -41,7 +41,7 @@ def log_in(app: Flask, who: Who) -> LoggedIn:
 
 def access_token(who: User | Node) -> str:
     """What a user or node gets when logging in."""
-    return token.pair(Kind(who.type), who.id, who.credential_version, [])["access_token"]
+    return token.access(Kind(who.type), who.id, who.credential_version, [])
 
 
 def container_token(result: Result, **subject: Any) -> str:

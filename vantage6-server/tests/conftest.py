@@ -12,6 +12,7 @@ from documented import Witness
 from factories import Factory
 from flask import Flask
 from flask.testing import FlaskClient
+from letters import Letters
 from sqlalchemy.orm import Session
 
 from development.postgres import Postgres
@@ -117,6 +118,12 @@ def events(app: Flask) -> list[Event]:
     sent: list[Event] = []
     app.extensions["events"].subscribe(sent.append)
     return sent
+
+
+@pytest.fixture
+def letters(app: Flask) -> Letters:
+    """The mails that the server sends from now on."""
+    return Letters(app)
 
 
 @pytest.fixture

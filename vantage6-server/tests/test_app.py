@@ -126,5 +126,5 @@ def test_no_secret_is_in_any_answer(login_as: Login, root: User, make: Factory) 
     client = login_as(root)
     for path in ("user", "node", f"user/{root.id}", "organization", "rule"):
         text = client.get(f"/api/{path}").text
-        for word in ("password", "otp", "ABCDEFGH", "api_key", "digest", "$2b$"):
+        for word in ("password", "ABCDEFGH", "api_key", "digest", "$2b$"):
             assert word not in text

@@ -122,7 +122,7 @@ class TestConnecting:
 
     def test_a_refresh_token_is_refused(self, app: Flask, connect: Connect, node: Node) -> None:
         with app.app_context():
-            refresh = token.pair(token.Kind.NODE, node.id, 0, [])["refresh_token"]
+            refresh = token.refresh(token.Kind.NODE, node.id, 0, [], "x")
         with pytest.raises(SocketConnectionError):
             connect(refresh)
 

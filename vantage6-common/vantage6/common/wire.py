@@ -4,7 +4,4 @@ from collections.abc import Mapping
 
 # Fields that released clients, nodes or wrappers send and that mean nothing to our server: they
 # are accepted and ignored. Any other field that is not known is refused by its name.
-KNOWN_EXTRAS: Mapping[str, frozenset[str]] = {
-    # Of users who once set up a second factor, on a server that does not ask for it.
-    "POST /token/user": frozenset({"mfa_code"}),
-}
+KNOWN_EXTRAS: Mapping[str, frozenset[str]] = {}

@@ -199,6 +199,7 @@ CASES = [
     *cases("PATCH", "/user/{user}", "user", E,
            colleague=IN_OWN, self_=(OWN, ORG, GLO), firstname="New"),
     *cases("DELETE", "/user/{user}", "user", D, colleague=IN_OWN, self_=(OWN, ORG, GLO)),
+    *cases("DELETE", "/user/{user}/2fa", "user", E, colleague=IN_OWN),
     *cases("POST", "/user", "user", C, colleague=IN_OWN, **NEW_USER),
     *cases("GET", "/role/{role}", "role", V, colleague=IN_OWN),
     *cases("GET", "/role/{role}/rule", "role", V, colleague=IN_OWN),
@@ -337,7 +338,7 @@ def test_only_those_are_admitted_whom_the_table_names(
 
 
 def _token(kind: Kind, id_: int, refresh: bool) -> str:
-    return token.pair(kind, id_, 0, [])["refresh_token" if refresh else "access_token"]
+    return token.refresh(kind, id_, 0, [], "x") if refresh else token.access(kind, id_, 0, [])
 
 
 def test_a_node_reaches_what_its_organization_reaches(world: World) -> None:

@@ -61,6 +61,7 @@ def test_a_user_is_created_and_logs_in(
         "ip": None,
         "status": None,
         "last_seen": None,
+        "otp_secret": None,
         "organization": {
             "id": root.organization_id,
             "link": f"/api/organization/{root.organization_id}",

@@ -2,6 +2,8 @@
 
 import secrets
 from collections.abc import Mapping
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,11 @@ from vantage6.server.resource.error import answer
 from vantage6.server.service import rights, token
 from vantage6.server.service.event import EventHub
 from vantage6.server.service.login_limit import LoginLimit
+from vantage6.server.service.mail import Mailer, MailSettings, send
+from vantage6.server.service.mail_limit import MailLimit
+from vantage6.server.service.notice import Notices
+from vantage6.server.service.reset_token import ResetTokens
+from vantage6.server.service.second_factor import SecondFactors
 from vantage6.server.service.turns import Turns
 from vantage6.server.websocket import create_socket
 
@@ -50,8 +57,8 @@ def create_app(config: Mapping[str, Any], *, data_dir: Path | None = None) -> Fl
     Returns
     -------
     Flask
-        Its parts are in `extensions`: "database", "events", "login_limit", "turns",
-        "socketio" and "tracer".
+        Its parts are in `extensions`: "database", "events", "login_limit", "second_factors",
+        "notices", "turns", "socketio" and "tracer".
     """
     check_admissions()
     app = Flask("vantage6.server", static_folder=None)
@@ -64,7 +71,10 @@ def create_app(config: Mapping[str, Any], *, data_dir: Path | None = None) -> Fl
         PROPAGATE_EXCEPTIONS=True,
     )
     _connect_database(app, config, data_dir)
-    token.set_up(app, _secret(config, data_dir), in_tests=config.get("type") == "test")
+    secret = _secret(config, data_dir)
+    token.set_up(app, secret, in_tests=config.get("type") == "test")
+    app.extensions["second_factors"] = SecondFactors(bool(config.get("two_factor_auth")), secret)
+    app.extensions["notices"] = _notices(app, config, secret)
     app.extensions["turns"] = Turns()
     app.extensions["login_limit"] = _login_limit(config.get("password_policy") or {})
     _register_routes(app)
@@ -106,6 +116,22 @@ def _secret(config: Mapping[str, Any], data_dir: Path | None) -> str:
     if config.get("jwt_secret_key") or data_dir:
         return load_secret(dict(config), data_dir or Path())
     return secrets.token_urlsafe(48)
+
+
+def _notices(app: Flask, config: Mapping[str, Any], secret: str) -> Notices:
+    settings, block = MailSettings.from_config(config), config.get("smtp") or {}
+    life = timedelta(
+        minutes=block.get("email_token_validity_minutes", configuration.EMAIL_TOKEN_MINUTES)
+    )
+    overall = block.get("max_mails_per_hour", configuration.MAILS_PER_HOUR)
+    return Notices(
+        app.extensions["database"],
+        ResetTokens(secret, life),
+        # While one token is good another is not mailed.
+        MailLimit(per_account=life, overall=overall),
+        settings,
+        Mailer(partial(send, settings)) if settings else None,
+    )
 
 
 def _login_limit(policy: Mapping[str, Any]) -> LoginLimit:

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
-from marshmallow import INCLUDE, Schema, ValidationError, fields, validate
+from marshmallow import INCLUDE, Schema, ValidationError, fields, validate, validates_schema
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -20,6 +20,8 @@ STOP_TIMEOUT = 8
 MAX_FAILED_ATTEMPTS = 5
 MAX_FAILED_ATTEMPTS_PER_ADDRESS = 50
 INACTIVATION_MINUTES = 15
+EMAIL_TOKEN_MINUTES = 60
+MAILS_PER_HOUR = 500
 
 # As browsers write it: in small letters, without a path. An asterisk is not one.
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?")
@@ -114,6 +116,73 @@ class _Switched(fields.Nested):
         return super()._deserialize({} if value is True else value, *args, **kwargs)
 
 
+class SmtpSchema(Schema):
+    """The `smtp` block: the mail server, and the mails that go out."""
+
+    class Meta:
+        unknown = INCLUDE
+
+    server = fields.String(
+        load_default="localhost", metadata={"description": "The name of the mail server."}
+    )
+    port = fields.Integer(
+        load_default=1025,
+        validate=validate.Range(1, 65535),
+        metadata={"description": "The port it listens on."},
+    )
+    username = fields.String(
+        load_default="support@vantage6.ai",
+        metadata={"description": "What to log in with, and who mails are from."},
+    )
+    password = fields.String(
+        load_default="", metadata={"description": "Without one there is no log-in."}
+    )
+    MAIL_USE_TLS = fields.Boolean(
+        load_default=True,
+        metadata={"description": "Whether to turn to TLS after connecting (STARTTLS)."},
+    )
+    MAIL_USE_SSL = fields.Boolean(
+        load_default=False,
+        metadata={"description": "Whether to speak TLS from the start; this one wins."},
+    )
+    ca_file = fields.String(
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "A file with the certificates of the authorities to trust, instead of "
+            "those of the system. A key of ours."
+        },
+    )
+    email_from = fields.String(
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "Who mails are from, where that is not the username. A key of ours."
+        },
+    )
+    email_token_validity_minutes = fields.Integer(
+        load_default=EMAIL_TOKEN_MINUTES,
+        validate=validate.Range(min=1),
+        metadata={
+            "description": "How long the token in a mail is good. As long no other one is mailed."
+        },
+    )
+    max_mails_per_hour = fields.Integer(
+        load_default=MAILS_PER_HOUR,
+        validate=validate.Range(min=1),
+        metadata={"description": "Mails to all users together. A key of ours."},
+    )
+
+    @validates_schema
+    def _refuse_open_passwords(self, values: dict[str, Any], **_: Any) -> None:
+        is_open = not values["MAIL_USE_TLS"] and not values["MAIL_USE_SSL"]
+        is_near = values["server"] in ("localhost", "127.0.0.1", "::1")
+        if values["password"] and is_open and not is_near:
+            raise ValidationError(
+                "The password would travel unencrypted; use TLS", field_name="MAIL_USE_TLS"
+            )
+
+
 class ServerSchema(InstanceSchema):
     """The keys of a server configuration; unknown keys are kept.
 
@@ -177,11 +246,21 @@ class ServerSchema(InstanceSchema):
             "default": "a random one, kept in the folder for data",
         },
     )
-    # Refused rather than ignored: whoever asks for it counts on it.
     two_factor_auth = fields.Boolean(
         load_default=False,
-        validate=validate.Equal(False, error="Two-factor log-in is not available"),
-        metadata={"description": "Whether users log in with a second factor."},
+        metadata={"description": "Whether users also log in with a code of an authenticator app."},
+    )
+    smtp = fields.Nested(
+        SmtpSchema,
+        allow_none=True,
+        metadata={"description": "The mail server; without this block no mail is sent."},
+    )
+    support_email = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "The address for questions, in mails to users.",
+            "default": "`smtp.username`",
+        },
     )
     max_list_size = fields.Integer(
         load_default=MAX_LIST_SIZE,

@@ -215,7 +215,11 @@ def _success(spec: APISpec, contract: Contract) -> Words:
     }
     if headers:
         found["headers"] = {
-            name: {"description": description, "required": True, "schema": {"type": "string"}}
+            name: {
+                "description": description,
+                "required": name not in contract.sometimes,
+                "schema": {"type": "string"},
+            }
             for name, description in headers.items()
         }
     return found

@@ -11,12 +11,15 @@ from vantage6.server.model.authenticatable import Authenticatable
 from vantage6.server.model.base import Base, Model
 from vantage6.server.model.collaboration import Collaboration
 from vantage6.server.model.login_attempt import LoginAttempt
+from vantage6.server.model.mail_count import MailCount
 from vantage6.server.model.node import Node
 from vantage6.server.model.organization import Organization
+from vantage6.server.model.refresh_token import RefreshToken
 from vantage6.server.model.result import Result
 from vantage6.server.model.role import Role
 from vantage6.server.model.rule import Rule
 from vantage6.server.model.run import Run
+from vantage6.server.model.second_factor import RecoveryCode, SecondFactor
 from vantage6.server.model.task import Task
 from vantage6.server.model.task_count import TaskCount
 from vantage6.server.model.user import User
@@ -27,15 +30,19 @@ __all__ = [
     "Base",
     "Collaboration",
     "LoginAttempt",
+    "MailCount",
     "Member",
     "Model",
     "Node",
     "Organization",
     "Permission",
+    "RecoveryCode",
+    "RefreshToken",
     "Result",
     "Role",
     "Rule",
     "Run",
+    "SecondFactor",
     "Task",
     "TaskCount",
     "User",

@@ -34,6 +34,7 @@ class User(Authenticatable):
     # Kept for databases of the classic server; the limits of log-ins are in LoginAttempt.
     failed_login_attempts: Mapped[int | None] = mapped_column(default=0)
     last_login_attempt: Mapped[datetime | None]
+    # As well; what the server uses is in SecondFactor, which is sealed.
     otp_secret: Mapped[str | None] = mapped_column(String(32))
 
     organization: Mapped["Organization"] = relationship(back_populates="users")

@@ -19,6 +19,7 @@ from vantage6.server.resource.contract import Contract, Shape, contracts_of
 from vantage6.server.resource.pagination import paginate
 from vantage6.server.schema.base import Output
 from vantage6.server.service import audit, authentication, token
+from vantage6.server.service.guard import Guard
 from vantage6.server.service.login_limit import LoginLimit
 
 M = TypeVar("M", bound=Model)
@@ -50,6 +51,7 @@ class Resource(flask_restful.Resource):
     # Whether all methods leave the database as it is, whatever they are called.
     only_reads: ClassVar[bool] = False
 
+    claims: dict[str, Any]
     identity: Identity
     session: Session
 
@@ -103,6 +105,12 @@ class Resource(flask_restful.Resource):
         """How many wrong secrets the application lets through."""
         limit: LoginLimit = current_app.extensions["login_limit"]
         return limit
+
+    @property
+    def guard(self) -> Guard:
+        """Compares the secrets that come with this request."""
+        notices = current_app.extensions["notices"]
+        return Guard(self.database, self.login_limit, notices, self.address)
 
     @property
     def address(self) -> str:
@@ -204,8 +212,8 @@ class Resource(flask_restful.Resource):
         return self.answer(data, page.headers)
 
     def _admit(self, admitted: Admitted) -> None:
-        claims = token.read(refresh=self.takes_refresh_token)
-        self.identity = authentication.identify(self.session, claims)
+        self.claims = token.read(refresh=self.takes_refresh_token)
+        self.identity = authentication.identify(self.session, self.claims)
         audit.set_caller(self.identity)
         if self.identity.kind not in admitted:
             raise Forbidden(f"This is not for a {self.identity.kind.value}")

@@ -54,6 +54,8 @@ class Contract:
         in the path and taken.
     headers : mapping
         What an answer carries besides its body.
+    sometimes : tuple of str
+        Those of the headers that not every answer carries.
     """
 
     takes: type[Input] | None = None
@@ -66,6 +68,7 @@ class Contract:
     arguments: Mapping[str, Value] = field(default_factory=dict)
     refusals: tuple[int, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    sometimes: tuple[str, ...] = ()
 
     @property
     def all_includes(self) -> Mapping[str, str]:

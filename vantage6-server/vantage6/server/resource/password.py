@@ -17,11 +17,6 @@ class PasswordChange(Resource):
         """Change the own password; all tokens are void, and whoever has it logs in anew."""
         values = self.read()
         authentication.change_password(
-            self.database,
-            self.login_limit,
-            self.address,
-            self.identity,
-            values["current_password"],
-            values["new_password"],
+            self.guard, self.identity, values["current_password"], values["new_password"]
         )
         return self.say("The password is changed; log in with the new one")

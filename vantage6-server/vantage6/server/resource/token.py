@@ -4,11 +4,15 @@ from flask import current_app
 
 from vantage6.server.resource.base import Answer, Resource
 from vantage6.server.resource.contract import contract
+from vantage6.server.schema.answer import MessageOutput
 from vantage6.server.schema.token import (
     ContainerTokenInput,
     ContainerTokenOutput,
+    EnrolmentOutput,
+    FirstTokensOutput,
     NodeLogin,
     NodeTokensOutput,
+    RecoveredTokensOutput,
     RenewedTokensOutput,
     UserLogin,
     UserTokensOutput,
@@ -24,18 +28,32 @@ class UserToken(Resource):
 
     route = "/token/user"
 
-    @contract(takes=UserLogin, gives=UserTokensOutput, refusals=(401, 429), headers=TOKEN_HEADER)
+    @contract(
+        takes=UserLogin,
+        gives=(
+            UserTokensOutput,
+            FirstTokensOutput,
+            RecoveredTokensOutput,
+            EnrolmentOutput,
+            MessageOutput,
+        ),
+        refusals=(401, 429),
+        headers=TOKEN_HEADER,
+        sometimes=tuple(TOKEN_HEADER),
+    )
     def post(self) -> Answer:
         """Exchange a username and password for tokens."""
         login = self.read()
-        tokens = authentication.log_in_user(
-            self.database,
-            self.login_limit,
-            self.address,
+        answer = authentication.log_in_user(
+            self.guard,
+            current_app.extensions["second_factors"],
             login["username"],
             login["password"],
+            login["mfa_code"],
         )
-        return self.answer(*token_answer("user", current_app.config["API_PATH"], **tokens))
+        if "access_token" not in answer:
+            return self.answer(answer)
+        return self.answer(*token_answer("user", current_app.config["API_PATH"], **answer))
 
 
 class NodeToken(Resource):
@@ -72,9 +90,9 @@ class RefreshedToken(Resource):
 
     route = "/token/refresh"
     takes_refresh_token = True
-    only_reads = True
 
     @contract(gives=RenewedTokensOutput)
     def post(self) -> Answer:
-        """Exchange a refresh token for new tokens."""
-        return self.answer(authentication.renew(self.session, self.identity))
+        """Exchange a refresh token for a new access token; itself it is good for longer now."""
+        token_id = self.claims.get("jti")
+        return self.answer(authentication.renew(self.session, self.identity, token_id))

@@ -68,4 +68,6 @@ class UserOutput(Output):
     organization = Link("organization", "organization_id")
     roles = Links("role", Permission.c.role_id, Permission.c.user_id)
     rules = Links("rule", UserPermission.c.rule_id, UserPermission.c.user_id)
+    # Where the classic server shows the secret to everybody; nobody is to see it.
+    otp_secret = fields.Constant(None)
     created_tasks = Related(Task.id, Task.init_user_id, Task)

@@ -112,6 +112,13 @@ def attempt(action: str, **facts: Any) -> None:
         g.audit_attempt = (action, facts)
 
 
+def know(one: Authenticatable | None) -> None:
+    """Add whom it is about to what the current request is about to try."""
+    action, facts = _attempted()
+    if action:
+        attempt(action, **{**facts, **about(one)})
+
+
 def succeeded() -> None:
     """The secret was right: write the success of what was tried."""
     action, facts = _attempted()

@@ -1,6 +1,6 @@
 """From a secret to tokens, and from a token back to who holds it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Integer, Select, String, and_, bindparam, or_, select, type_coerce, update
@@ -27,9 +27,11 @@ from vantage6.server.model.node import digest_api_key
 from vantage6.server.permission import role
 from vantage6.server.permission.catalogue import RULES, Kind, RuleKey
 from vantage6.server.permission.identity import ContainerRun, Identity
-from vantage6.server.service import audit, password, token
+from vantage6.server.service import audit, password, renewal, second_factor, token
 from vantage6.server.service import user as user_service
+from vantage6.server.service.guard import Guard
 from vantage6.server.service.login_limit import LoginLimit
+from vantage6.server.service.second_factor import SecondFactors
 
 LAST_SEEN_PRECISION = timedelta(minutes=1)
 
@@ -38,25 +40,30 @@ _CONTAINER_RULES = frozenset(record.key for record in role.CONTAINER.rules)
 
 
 def log_in_user(
-    database: Database, limit: LoginLimit, address: str, username: str, secret: str
+    guard: Guard, factors: SecondFactors, username: str, secret: str, code: str
 ) -> dict[str, Any]:
-    """Tokens for a username and password, with the user's id.
+    """What a user gets for a username, a password and, where it takes one, a code.
 
-    An unknown name takes the same steps, and as long, as a wrong password. No transaction is
-    open while the password is hashed, which takes a moment.
+    An unknown name takes the same steps, and as long, as a wrong password.
+
+    Returns
+    -------
+    dict
+        The tokens, with the id of the user; after the first code of an app also its recovery
+        codes. Where a code is missing, what is needed to have one: `qr_uri` and `otp_secret`
+        until the app is set up, later `msg` alone.
     """
-    with database.reading() as session:
-        user = session.scalar(select(User).where(User.username == username))
-    audit.attempt("login", kind=Kind.USER.value, **audit.about(user))
-    with database.transaction() as session:
-        limit.reserve(session, address, username)
-    if not password.matches(secret, user.password_hash if user else None) or user is None:
-        raise Unauthorized("The username or the password is wrong")
-    with database.transaction() as session:
-        limit.forgive(session, address, username)
+    audit.attempt("login", kind=Kind.USER.value)
+    user = guard.check_password(User.username == username, username, secret)
+    if factors.required and not code:
+        return _ask_for_code(guard, factors, user)
+    shown = _prove(guard, factors, user, code) if factors.required else {}
+    with guard.database.transaction() as session:
+        guard.forgive(session, user.username)
         roles = _role_names(session, user.id)
+        tokens = _first_tokens(session, Kind.USER, user.id, user.credential_version, roles)
     audit.succeeded()
-    return {"id": user.id, **token.pair(Kind.USER, user.id, user.credential_version, roles)}
+    return {"id": user.id, **tokens, **shown}
 
 
 def log_in_node(
@@ -70,28 +77,30 @@ def log_in_node(
     with database.reading() as session:
         node = session.scalar(select(Node).where(Node.api_key_digest == digest_api_key(api_key)))
     audit.attempt("login", kind=Kind.NODE.value, **audit.about(node))
-    if node is None:
-        with database.transaction() as session:
+    with database.transaction() as session:
+        if node is None:
             limit.reserve(session, f"node {address}")
+        else:
+            tokens = _first_tokens(session, Kind.NODE, node.id, node.credential_version, [])
+    if node is None:
         raise Unauthorized("The API key is not known")
     audit.succeeded()
-    return {"id": node.id, **token.pair(Kind.NODE, node.id, node.credential_version, [])}
+    return {"id": node.id, **tokens}
 
 
-def renew(session: Session, identity: Identity) -> dict[str, str]:
-    """New tokens for somebody who showed a refresh token."""
+def renew(
+    session: Session, identity: Identity, token_id: Any, *, at: datetime | None = None
+) -> dict[str, str]:
+    """A new access token for somebody who showed a refresh token, which is good for longer now.
+
+    The refresh token stays the same: classic clients and nodes keep the first one for good.
+    """
+    renewal.extend(session, identity.kind, identity.id, token_id, at=at)
     roles = _role_names(session, identity.id) if identity.kind is Kind.USER else []
-    return token.pair(identity.kind, identity.id, identity.credential_version, roles)
+    return _tokens(identity.kind, identity.id, identity.credential_version, roles, token_id)
 
 
-def change_password(
-    database: Database,
-    limit: LoginLimit,
-    address: str,
-    identity: Identity,
-    current: str,
-    new: str,
-) -> None:
+def change_password(guard: Guard, identity: Identity, current: str, new: str) -> None:
     """Change the own password; all tokens of before are void, also the one just used.
 
     Raises
@@ -105,15 +114,16 @@ def change_password(
         raise BadRequest("The new password is the same as the current one")
     password.check_policy(new)
     audit.attempt("password.change")
-    with database.reading() as session:
+    with guard.database.reading() as session:
         user = session.get_one(User, identity.id)
-    with database.transaction() as session:
-        limit.reserve(session, address, user.username)
-    if not password.matches(current, user.password_hash):
-        raise Unauthorized("The current password is wrong")
+    guard.check(
+        user.username,
+        lambda: password.matches(current, user.password_hash),
+        "The current password is wrong",
+    )
     password_hash = password.hash_password(new)
-    with database.transaction() as session:
-        limit.forgive(session, address, user.username)
+    with guard.database.transaction() as session:
+        guard.forgive(session, user.username)
         user = session.get_one(User, identity.id, with_for_update=True)
         user_service.set_password(session, user, password_hash)
     audit.succeeded()
@@ -154,6 +164,34 @@ def container_token(session: Session, identity: Identity, task_id: int, image: s
         },
         identity.credential_version,
     )
+
+
+def _ask_for_code(guard: Guard, factors: SecondFactors, user: User) -> dict[str, Any]:
+    """What somebody gets who knows the password and shows no code."""
+    with guard.database.transaction() as session:
+        guard.take_back(session, user.username)
+        if factors.is_confirmed(session, user.id):
+            return {"msg": "Log in with the code of your authenticator app as well (mfa_code)"}
+        enrolment = factors.enrol(session, user)
+    return second_factor.shown(enrolment)
+
+
+def _prove(guard: Guard, factors: SecondFactors, user: User, code: str) -> dict[str, Any]:
+    """Check the code of somebody who knows the password; what is to be told with the tokens."""
+    return guard.check_code(user.username, lambda session: factors.check(session, user.id, code))
+
+
+def _first_tokens(
+    session: Session, kind: Kind, id_: int, version: int, roles: list[str]
+) -> dict[str, str]:
+    return _tokens(kind, id_, version, roles, renewal.begin(session, kind, id_))
+
+
+def _tokens(kind: Kind, id_: int, version: int, roles: list[str], token_id: str) -> dict[str, str]:
+    return {
+        "access_token": token.access(kind, id_, version, roles),
+        "refresh_token": token.refresh(kind, id_, version, roles, token_id),
+    }
 
 
 def identify(session: Session, claims: dict[str, Any]) -> Identity:

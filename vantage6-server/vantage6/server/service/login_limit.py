@@ -1,32 +1,60 @@
-"""Limits to guessing: wrong passwords are counted per account and address, and per address.
+"""Limits to guessing: wrong secrets are counted per account and address, and per address.
 
 An account is never locked as such: who guesses locks out the own address, for that account or
-for all, and nobody else.
+for all, and nobody else. What is guessed from many addresses at once only becomes slower, and
+the owner is told.
 """
 
 import hashlib
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Network, ip_address
 
-from sqlalchemy import delete, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from vantage6.server import configuration
+from vantage6.server.database import insert_if_missing
 from vantage6.server.exceptions import TooManyRequests
 from vantage6.server.model import LoginAttempt
 from vantage6.server.model.base import now
 
+# Seconds; the longest is short enough for an owner who has to wait because of a stranger.
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 4.0
+
 
 @dataclass(frozen=True)
 class LoginLimit:
-    """How many wrong guesses are let through, and how long they are remembered."""
+    """How many wrong guesses are let through, and how long they are remembered.
+
+    Attributes
+    ----------
+    per_account : int
+        For one account from one address.
+    per_address : int
+        For all accounts from one address.
+    minutes : float
+        How long they are remembered.
+    sleep : callable
+        Waits for some seconds.
+    """
 
     per_account: int = configuration.MAX_FAILED_ATTEMPTS
     per_address: int = configuration.MAX_FAILED_ATTEMPTS_PER_ADDRESS
     minutes: float = configuration.INACTIVATION_MINUTES
+    sleep: Callable[[float], object] = time.sleep
+
+    @property
+    def unhindered(self) -> int:
+        """How many wrong guesses for one account, from anywhere, are answered at once."""
+        return 2 * self.per_account
+
+    def pause_after(self, attempts: int) -> float:
+        """Seconds to wait before one more guess, after so many from anywhere."""
+        beyond = attempts - self.unhindered
+        return 0.0 if beyond <= 0 else min(FIRST_PAUSE * 2 ** (beyond - 1), LONGEST_PAUSE)
 
     def reserve(
         self,
@@ -35,11 +63,16 @@ class LoginLimit:
         account: str | None = None,
         *,
         at: datetime | None = None,
-    ) -> None:
+    ) -> int:
         """Count an attempt before its secret is compared.
 
         Counted first, so that many guesses at the same time are not let through together. A
-        right one is taken off again with `forgive`.
+        right one is taken off again with `take_back` or `forgive`.
+
+        Returns
+        -------
+        int
+            How many there were for the account from anywhere, with this one.
 
         Raises
         ------
@@ -47,7 +80,7 @@ class LoginLimit:
             When there were too many; this attempt is then not counted.
         """
         self.check(session, address, account, at=at)
-        self.count(session, address, account, at=at)
+        return self.count(session, address, account, at=at)
 
     def check(
         self,
@@ -58,12 +91,8 @@ class LoginLimit:
         at: datetime | None = None,
     ) -> None:
         """Raise TooManyRequests when there were too many wrong guesses lately."""
-        at = at or now()
-        since = at - timedelta(minutes=self.minutes)
-        for key, maximum in self._keys(address, account):
-            attempt = session.get(LoginAttempt, key, with_for_update=True)
-            if attempt and attempt.count >= maximum and attempt.last_at > since:
-                raise self._refusal(attempt.last_at - since)
+        for key, maximum in self._limited(address, account):
+            self._check(session, key, maximum, at or now())
 
     def count(
         self,
@@ -72,35 +101,70 @@ class LoginLimit:
         account: str | None = None,
         *,
         at: datetime | None = None,
-    ) -> None:
-        """Count one wrong guess, and forget those that are long past."""
+    ) -> int:
+        """Count one wrong guess, and forget those that are long past; see `reserve`."""
         at = at or now()
-        since = at - timedelta(minutes=self.minutes)
-        session.execute(delete(LoginAttempt).where(LoginAttempt.last_at <= since))
-        for key, _ in self._keys(address, account):
-            _insert_if_missing(session, key, at)
+        self._forget(session, at)
+        if account is not None:
+            _add_one(session, _account_here(address, account), at)
+        anywhere = 0 if account is None else _add_one(session, _account_anywhere(account), at)
+        _add_one(session, _address(address), at)
+        return anywhere
+
+    def take_back(self, session: Session, address: str, account: str) -> None:
+        """Do not count a reserved attempt: the secret was right."""
+        for key in (_account_here(address, account), _account_anywhere(account), _address(address)):
             session.execute(
                 update(LoginAttempt)
-                .where(LoginAttempt.key == key)
-                .values(count=LoginAttempt.count + 1, last_at=at)
+                .where(LoginAttempt.key == key, LoginAttempt.count > 0)
+                .values(count=LoginAttempt.count - 1)
             )
 
     def forgive(self, session: Session, address: str, account: str) -> None:
-        """Take a reserved attempt back: the secret was right."""
-        (account_key, _), (address_key, _) = self._keys(address, account)
-        session.execute(delete(LoginAttempt).where(LoginAttempt.key == account_key))
-        session.execute(
-            update(LoginAttempt)
-            .where(LoginAttempt.key == address_key, LoginAttempt.count > 0)
-            .values(count=LoginAttempt.count - 1)
-        )
+        """Take a reserved attempt back, and forget the wrong ones of this address before it."""
+        self.take_back(session, address, account)
+        key = _account_here(address, account)
+        session.execute(delete(LoginAttempt).where(LoginAttempt.key == key))
 
-    def _keys(self, address: str, account: str | None) -> Sequence[tuple[str, int]]:
-        address = _origin(address)
-        by_address = (_digest("address", address), self.per_address)
-        if account is None:
-            return (by_address,)
-        return (_digest("account", address, account.lower()), self.per_account), by_address
+    def forget_account(self, session: Session, address: str, account: str) -> None:
+        """Begin anew for an account of which the secret was replaced."""
+        keys = [_account_here(address, account), _account_anywhere(account), _codes(account)]
+        session.execute(delete(LoginAttempt).where(LoginAttempt.key.in_(keys)))
+
+    def reserve_code(self, session: Session, account: str, *, at: datetime | None = None) -> int:
+        """Count an attempt at a code of an account, wherever it comes from; how many there were.
+
+        Only who knows the password gets as far as this, so a stranger cannot lock anybody out;
+        and codes are short, so many addresses must not guess them together.
+
+        Raises
+        ------
+        TooManyRequests
+            When there were too many; this attempt is then not counted.
+        """
+        at = at or now()
+        self._check(session, _codes(account), self.unhindered, at)
+        self._forget(session, at)
+        return _add_one(session, _codes(account), at)
+
+    def forgive_codes(self, session: Session, account: str) -> None:
+        """Forget the wrong codes of an account: now there was a right one."""
+        session.execute(delete(LoginAttempt).where(LoginAttempt.key == _codes(account)))
+
+    def _limited(self, address: str, account: str | None) -> Iterator[tuple[str, int]]:
+        if account is not None:
+            yield _account_here(address, account), self.per_account
+        yield _address(address), self.per_address
+
+    def _check(self, session: Session, key: str, maximum: int, at: datetime) -> None:
+        since = at - timedelta(minutes=self.minutes)
+        attempt = session.get(LoginAttempt, key, with_for_update=True)
+        if attempt and attempt.count >= maximum and attempt.last_at > since:
+            raise self._refusal(attempt.last_at - since)
+
+    def _forget(self, session: Session, at: datetime) -> None:
+        since = at - timedelta(minutes=self.minutes)
+        session.execute(delete(LoginAttempt).where(LoginAttempt.last_at <= since))
 
     @staticmethod
     def _refusal(remaining: timedelta) -> TooManyRequests:
@@ -112,7 +176,7 @@ class LoginLimit:
         )
 
 
-def _origin(address: str) -> str:
+def origin(address: str) -> str:
     """An address; of those of version 6 the network, since everybody has all of one to himself."""
     try:
         parsed = ip_address(address.partition("%")[0])
@@ -124,13 +188,31 @@ def _origin(address: str) -> str:
     return str(IPv6Network((parsed, 64), strict=False))
 
 
+def _account_here(address: str, account: str) -> str:
+    return _digest("account", origin(address), account.lower())
+
+
+def _account_anywhere(account: str) -> str:
+    return _digest("anywhere", account.lower())
+
+
+def _codes(account: str) -> str:
+    return _digest("codes", account.lower())
+
+
+def _address(address: str) -> str:
+    return _digest("address", origin(address))
+
+
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _insert_if_missing(session: Session, key: str, at: datetime) -> None:
-    dialect = session.get_bind().dialect.name
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+def _add_one(session: Session, key: str, at: datetime) -> int:
+    insert_if_missing(session, LoginAttempt, key=key, count=0, last_at=at)
     session.execute(
-        insert(LoginAttempt).values(key=key, count=0, last_at=at).on_conflict_do_nothing()
+        update(LoginAttempt)
+        .where(LoginAttempt.key == key)
+        .values(count=LoginAttempt.count + 1, last_at=at)
     )
+    return session.scalar(select(LoginAttempt.count).where(LoginAttempt.key == key)) or 0

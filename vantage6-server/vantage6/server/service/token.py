@@ -21,7 +21,6 @@ from vantage6.server.permission.catalogue import Kind
 
 ACCESS_LIFE = timedelta(hours=6)
 ACCESS_LIFE_IN_TESTS = timedelta(days=1)
-REFRESH_LIFE = {Kind.USER: timedelta(hours=48), Kind.NODE: timedelta(days=30)}
 
 
 # The `sub` of tokens is no text, see above.
@@ -43,23 +42,28 @@ def set_up(app: Flask, secret: str, *, in_tests: bool) -> None:
     JWTManager(app)
 
 
-def pair(kind: Kind, id_: int, version: int, roles: list[str]) -> dict[str, str]:
-    """An access token and a refresh token of a user or node."""
-    claims = {"client_type": kind.value, "roles": roles, "credential_version": version}
-    return {
-        "access_token": create_access_token(id_, additional_claims=claims),
-        "refresh_token": create_refresh_token(
-            id_, additional_claims=claims, expires_delta=REFRESH_LIFE[kind]
-        ),
-    }
+def access(kind: Kind, id_: int, version: int, roles: list[str]) -> str:
+    """An access token of a user or node."""
+    token: str = create_access_token(id_, additional_claims=_claims(kind, version, roles))
+    return token
+
+
+def refresh(kind: Kind, id_: int, version: int, roles: list[str], token_id: str) -> str:
+    """A refresh token of a user or node; how long it is good is for `service.renewal` to say."""
+    claims = {**_claims(kind, version, roles), "jti": token_id}
+    token: str = create_refresh_token(id_, additional_claims=claims, expires_delta=False)
+    return token
+
+
+def _claims(kind: Kind, version: int, roles: list[str]) -> dict[str, Any]:
+    return {"client_type": kind.value, "roles": roles, "credential_version": version}
 
 
 def for_container(subject: Mapping[str, Any], version: int) -> str:
     """The token of a container: it dies with its run, or with the credentials of its node."""
-    claims = {"client_type": Kind.CONTAINER.value, "roles": [], "credential_version": version}
     token: str = create_access_token(
         {"client_type": Kind.CONTAINER.value, **subject},
-        additional_claims=claims,
+        additional_claims=_claims(Kind.CONTAINER, version, []),
         expires_delta=False,
     )
     return token
