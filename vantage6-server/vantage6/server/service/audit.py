@@ -177,7 +177,8 @@ def _entry(
 
 def _actor(identity: Identity | None) -> dict[str, Any] | None:
     if identity is None:
-        return None
+        # Whoever runs a command on the machine of the server.
+        return None if has_request_context() else {"kind": "operator", "uid": os.getuid()}
     actor: dict[str, Any] = {
         "kind": identity.kind.value,
         "id": identity.id,

@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session, SessionTransaction, scoped_session, sessionm
 log = logging.getLogger(__name__)
 
 Action = Callable[[], None]
+# One session, or what makes them.
+Sessions = Session | sessionmaker[Session] | scoped_session[Session]
 
 _WAITING = "vantage6_after_commit"
 
@@ -23,8 +25,8 @@ def after(session: Session, action: Action) -> None:
     waiting.append((session.get_nested_transaction(), action))
 
 
-def attach(sessions: "sessionmaker[Session] | scoped_session[Session]") -> None:
-    """Do what waits on the sessions of this factory; without it nothing is ever done."""
+def attach(sessions: Sessions) -> None:
+    """Do what waits on a session, or those of a factory; without it nothing is ever done."""
     event.listen(sessions, "after_commit", _after_commit)
     event.listen(sessions, "after_soft_rollback", _after_rollback)
 

@@ -7,10 +7,11 @@ service changes something, none can forget to say so.
 from typing import Any
 
 from sqlalchemy import event, inspect
-from sqlalchemy.orm import Mapper, Session, scoped_session, sessionmaker
+from sqlalchemy.orm import Mapper, Session
 
 from vantage6.server.model import Collaboration, Model, Node, Organization, Role, Task, User
 from vantage6.server.service import audit
+from vantage6.server.service.commit import Sessions
 
 _WATCHED = (Collaboration, Node, Organization, Role, Task, User)
 # What gives rights by belonging together.
@@ -43,8 +44,8 @@ _QUIET = {
 _NAMES = {"_public_key": "public_key", "api_key_digest": "api_key", "password_hash": "password"}
 
 
-def watch(sessions: "sessionmaker[Session] | scoped_session[Session]") -> None:
-    """Write what changes in the sessions of this factory, once it is committed."""
+def watch(sessions: Sessions) -> None:
+    """Write what changes in a session, or those of a factory, once it is committed."""
     event.listen(sessions, "after_flush", _after_flush)
 
 
