@@ -38,7 +38,7 @@ class Server:
         self.calls = []
 
     def request(self, method, url, *, headers, json, params, timeout):
-        path = url.removeprefix("http://server:5000/api/").removesuffix("/")
+        path = url.removeprefix("http://server:5000/api/")
         self.calls.append((method, path, headers.get("Authorization"), json, params))
         answer = self.answers[method, path]
         answer = answer.pop(0) if isinstance(answer, list) else answer

@@ -237,9 +237,11 @@ class ClientBase:
         AuthenticationException
             When there is none, or the server no longer takes it.
         """
-        if not self._can_refresh():
+        if self._refresh_token is None or self._refresh_url is None:
             raise AuthenticationException("Log in first: call authenticate()")
-        reply = self._renewal_transport().call("post", "", token=self._refresh_token)
+        # the server names the whole path, so it does not go below that of the API
+        transport = Transport(self.server_url, self.transport.session)
+        reply = transport.call("post", self._refresh_url, token=self._refresh_token)
         self._take_tokens(reply)
 
     def setup_encryption(self, private_key_file: Path | str | None) -> None:
@@ -400,9 +402,6 @@ class ClientBase:
 
     def _can_refresh(self) -> bool:
         return self._refresh_token is not None and self._refresh_url is not None
-
-    def _renewal_transport(self) -> Transport:
-        return Transport(f"{self.server_url}{self._refresh_url}", self.transport.session)
 
     def _take_tokens(self, reply: dict[str, Any]) -> None:
         self._access_token = reply["access_token"]

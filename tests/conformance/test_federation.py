@@ -1,0 +1,141 @@
+"""Whole federations with classic parts: their clients and node, our server, node and images."""
+
+import pytest
+
+from development import average, classic
+from development.engine import ensure_engine
+from development.federation import Federation
+from development.images import ensure_average_image, ensure_relay_image
+from tests.conformance import classic_node
+from tests.conformance.federations import ShortLived, running, wait_until
+
+pytestmark = pytest.mark.docker
+
+GHOST_IMAGE = "v6-there-is-no-such-image:1"
+ALLOWED = [f"^{GHOST_IMAGE}$", "^v6-average-py:.*$"]
+RENEWED = "Token refreshed"
+
+
+@pytest.fixture(scope="session")
+def image():
+    ensure_engine()
+    ensure_relay_image()
+    return ensure_average_image()
+
+
+@pytest.fixture(scope="session")
+def hospitals(tmp_path_factory):
+    """The first one has our node, the second one the classic node."""
+    ours, theirs, _ = average.hospitals(tmp_path_factory.mktemp("hospitals"))
+    # a pickle, which the classic client sends unless told otherwise, is read only where allowed
+    ours.node_config["allow_pickle"] = True
+    pickles = {"algorithm_env": {"ALLOW_PICKLE": "true"}}
+    return [ours, classic_node.hospital(theirs.name, theirs.database, **pickles)]
+
+
+@pytest.fixture(scope="session")
+def encrypted(image, hospitals, pythons, tmp_path_factory):
+    federation = Federation(tmp_path_factory.mktemp("encrypted") / "f", hospitals, ALLOWED)
+    with running(federation, pythons[classic.NODE]):
+        yield federation
+
+
+@pytest.fixture(scope="session")
+def plain(image, hospitals, pythons, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("plain") / "f"
+    federation = Federation(folder, hospitals, ALLOWED, encrypted=False)
+    with running(federation, pythons[classic.NODE]):
+        yield federation
+
+
+@pytest.fixture(params=["encrypted", "plain"])
+def federation(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def researcher(federation, remote, hospitals):
+    """The classic client at our hospital, with its key."""
+    client = remote.log_in(federation.url, federation.researcher, federation.password)
+    key = federation.private_key(hospitals[0])
+    client.setup_encryption(str(key) if federation.encrypted else None)
+    return client
+
+
+def create(client, input_, *hospitals, image, **options):
+    """Have a client of whatever line create a task; its id."""
+    rows = client.organization.list(include_metadata=False)
+    assert isinstance(rows, list), rows
+    ids = {row["name"]: row["id"] for row in rows}
+    (collaboration,) = client.collaboration.list()
+    return client.task.create(
+        collaboration=collaboration["id"],
+        organizations=[ids[hospital.name] for hospital in hospitals],
+        name="t",
+        image=image,
+        description="",
+        input=input_,
+        **options,
+    )["id"]
+
+
+def answers(client, task):
+    client.wait_for_results(task, sleep=0.2)
+    return [row["result"] for row in client.result.list(task=task)["data"]]
+
+
+@pytest.mark.parametrize("at", [0, 1], ids=["at our node", "at the classic node"])
+def test_a_mean_over_both_nodes(at, image, hospitals, researcher):
+    """The central part asks both nodes, through the proxy of the node it runs on."""
+    task = create(
+        researcher, average.central_input(), hospitals[at], image=image, data_format="json"
+    )
+    (answer,) = answers(researcher, task)
+    assert answer["average"] == pytest.approx(average.pooled_mean(hospitals), rel=1e-12)
+    assert sorted(answer["rows"].values()) == sorted(average.rows_of(hospitals).values())
+    (child,) = researcher.task.list(parent=task)["data"]
+    runs = researcher.request(f"task/{child['id']}/result")
+    assert [run["status"] for run in runs] == ["completed", "completed"]
+    assert all(run["started_at"] < run["finished_at"] for run in runs)
+
+
+def test_the_format_that_the_classic_client_has_by_default(image, hospitals, researcher):
+    task = create(researcher, average.partial_input(), *hospitals, image=image)
+    found = answers(researcher, task)
+    rows = average.rows_of(hospitals)
+    assert sorted(answer["count"] for answer in found) == sorted(rows.values())
+
+
+def test_a_function_that_fails_on_the_classic_node(encrypted, image, hospitals):
+    client = encrypted.client()
+    missing = {"method": "average_partial", "kwargs": {"column_name": "no such column"}}
+    task = create(client, missing, hospitals[1], image=image)
+    client.wait_for_results(task)
+    (run,) = client.request(f"task/{task}/result")
+    assert run["status"] == "failed"
+    assert run["finished_at"]
+    assert "no such column" in run["log"]
+    assert client.task.get(task)["status"] == "failed"
+
+
+def test_an_image_that_the_classic_node_does_not_find(encrypted, hospitals):
+    client = encrypted.client()
+    task = create(client, average.partial_input(), hospitals[1], image=GHOST_IMAGE)
+    client.wait_for_results(task)
+    (run,) = client.request(f"task/{task}/result")
+    assert run["status"] == "failed"
+
+
+def test_nodes_and_clients_stay_while_tokens_and_servers_go(hospitals, pythons, tmp_path):
+    """The classic node keeps one refresh token for ever, and looks for what it missed."""
+    federation = ShortLived(tmp_path / "f", hospitals, ALLOWED, encrypted=False)
+    with running(federation, pythons[classic.NODE]) as node:
+        client = federation.client()
+        wait_until(lambda: node.said().count(RENEWED) >= 2, node)
+        federation.services["server"].ask_to_stop()
+        federation.services["server"].wait_for_end()
+        federation.start_server()
+        task = create(client, average.partial_input(), *hospitals, image=GHOST_IMAGE)
+        wait_until(lambda: client.task.get(task)["complete"], node)
+        runs = client.request(f"task/{task}/result")
+        assert sorted(run["status"] for run in runs) == ["failed", "non-existing Docker image"]
