@@ -219,7 +219,8 @@ class Federation:
 
     def _make_key(self, hospital: Hospital) -> None:
         self.home(hospital).mkdir(exist_ok=True)
-        RSACryptor.create_new_rsa_key(self.private_key(hospital))
+        if self.encrypted:
+            RSACryptor.create_new_rsa_key(self.private_key(hospital))
 
     def _server_options(self) -> list[str]:
         return ["--config", str(self.server_config), "--environment", ENVIRONMENT]

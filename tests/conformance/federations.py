@@ -13,13 +13,13 @@ SHORT_LIVED = Path(__file__).with_name("short_lived.py")
 
 
 class ShortLived(Federation):
-    """A federation whose access tokens live for some seconds only."""
+    """A federation whose access tokens live for some seconds only, from the server's start on."""
 
-    LIFE = 4
+    life = 4
 
     def _start(self, name: str, command: list[str]) -> Service:
         if name == "server":
-            command = [sys.executable, str(SHORT_LIVED), str(self.LIFE), *command[1:]]
+            command = [sys.executable, str(SHORT_LIVED), str(self.life), *command[1:]]
         return super()._start(name, command)
 
 
