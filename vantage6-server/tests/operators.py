@@ -31,6 +31,7 @@ class Operator:
         self.home = home
         self.name = f"test-{secrets.token_hex(4)}"
         self.variables = {f"XDG_{name}": str(home / name.lower()) for name in _FOLDERS}
+        self.variables["HOME"] = str(home)
         # The library of menus would ask the terminal where its cursor is, and wait.
         self.variables |= {"PROMPT_TOOLKIT_NO_CPR": "1", "TERM": "xterm", "COLUMNS": "200"}
 

@@ -28,7 +28,8 @@ def test_what_is_not_answered_is_as_offered(home: Path) -> None:
     offered = {
         question.key: question.default
         for question in QUESTIONS
-        if question.key not in ("jwt_secret", "log_level")
+        if question.key not in ("jwt_secret", "log_level", "vpn", "rabbitmq")
+        and not question.only_if
     }
     assert offered.items() <= config.items()
     assert config["logging"]["level"] == "INFO"
@@ -42,6 +43,26 @@ def test_answers_count(home: Path) -> None:
     assert config["type"] == "dev"
     assert config["logging"]["level"] == "DEBUG"
     assert config["allow_drop_all"] is True
+
+
+def test_what_is_said_about_a_thing_implies_it(home: Path) -> None:
+    uri = "amqp://user:hush@broker.example:5672/v6"
+    config = create(rabbitmq_uri=uri, vpn_url="https://vpn.example", vpn_client_id="v6")
+    assert config["rabbitmq_uri"] == uri
+    assert config["vpn_server"] == {
+        "url": "https://vpn.example",
+        "portal_username": "",
+        "portal_userpass": "",
+        "client_id": "v6",
+        "client_secret": "",
+        "redirect_url": "http://localhost",
+    }
+
+
+def test_what_there_is_not_is_not_written(home: Path) -> None:
+    config = create()
+    assert "vpn_server" not in config
+    assert "rabbitmq_uri" not in config
 
 
 def test_a_secret_is_random_and_the_file_closed(home: Path) -> None:

@@ -34,12 +34,15 @@ class Question:
         Also says of what type the answer is.
     choices : tuple of str
         What there is to choose from; anything when empty.
+    only_if : str
+        The key of a question that must be answered with yes for this one to be asked.
     """
 
     key: str
     text: str
     default: Any
     choices: tuple[str, ...] = ()
+    only_if: str = ""
 
     @property
     def option(self) -> str:
@@ -62,7 +65,23 @@ QUESTIONS = (
         False,
     ),
     Question("log_level", "How much should it log?", "INFO", LOG_LEVELS),
+    Question("two_factor_auth", "Must users log in with a second factor?", False),
+    Question("vpn", "Is there a VPN server? (not used by this version)", False),
+    Question("vpn_url", "What is its address?", "https://", only_if="vpn"),
+    Question("vpn_portal_username", "Who logs in to its portal?", "", only_if="vpn"),
+    Question("vpn_portal_userpass", "With which password?", "", only_if="vpn"),
+    Question("vpn_client_id", "Which client does its API know?", "", only_if="vpn"),
+    Question("vpn_client_secret", "With which secret?", "", only_if="vpn"),
+    Question("vpn_redirect_url", "Where does it redirect to?", "http://localhost", only_if="vpn"),
+    Question("rabbitmq", "Is there a RabbitMQ? (not used by this version)", False),
+    Question(
+        "rabbitmq_uri",
+        "Which one?",
+        "amqp://user:password@localhost:5672/vhost",
+        only_if="rabbitmq",
+    ),
 )
+_VPN = "vpn_"
 
 
 def create_configuration(
@@ -107,10 +126,17 @@ def check_new(name: str, environment: str, system_folders: bool) -> Path:
 
 def ask(answers: Answers) -> dict[str, Any]:
     """The answers, with those that are missing asked for on the terminal; KeyboardInterrupt."""
-    return {
-        question.key: answers[question.key] if question.key in answers else _ask(question)
-        for question in QUESTIONS
-    }
+    found = _with_implied(answers)
+    for question in QUESTIONS:
+        if question.key not in found and (not question.only_if or found[question.only_if]):
+            found[question.key] = _ask(question)
+    return found
+
+
+def _with_implied(answers: Answers) -> dict[str, Any]:
+    """The answers; whoever says something about a thing has it."""
+    implied = {one.only_if: True for one in QUESTIONS if one.only_if and one.key in answers}
+    return {**implied, **answers}
 
 
 def _ask(question: Question) -> Any:
@@ -138,10 +164,17 @@ def _fault(key: str, text: str) -> str | None:
 
 
 def _configuration(name: str, answers: Answers) -> dict[str, Any]:
-    values = {question.key: question.default for question in QUESTIONS} | dict(answers)
+    offered = {question.key: question.default for question in QUESTIONS}
+    values = offered | _with_implied(answers)
     level = values.pop("log_level")
     if values.pop("jwt_secret"):
         values["jwt_secret_key"] = secrets.token_urlsafe(48)
+    has_vpn, has_rabbitmq = values.pop("vpn"), values.pop("rabbitmq")
+    vpn = {key: values.pop(key) for key in offered if key.startswith(_VPN)}
+    if has_vpn:
+        values["vpn_server"] = {key.removeprefix(_VPN): value for key, value in vpn.items()}
+    if not has_rabbitmq:
+        del values["rabbitmq_uri"]
     values["logging"] = {
         "level": level,
         "file": f"{name}.log",

@@ -1,0 +1,150 @@
+"""What a container gets, worked out from the configuration alone."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from served import write_config
+from sqlalchemy.engine import make_url
+
+from vantage6.common import __version__
+from vantage6.common.context import InstanceContext
+from vantage6.common.exceptions import ConfigurationError
+from vantage6.server.configuration import ServerSchema
+from vantage6.server.container import image, settings
+
+SQLITE = make_url("sqlite:////srv/v6/server.sqlite")
+
+
+def context(folder: Path, *, system: bool = False, **differing: Any) -> InstanceContext:
+    path = write_config(folder, "acc", **{"directories": ..., **differing})
+    return InstanceContext.from_file("server", path, "acc", system, ServerSchema())
+
+
+class TestPlaces:
+    def test_a_container_never_shares_a_log_folder(self, tmp_path: Path) -> None:
+        """The default one of the system also holds the data of all other servers."""
+        for system in (True, False):
+            found = settings.places(context(tmp_path, system=system), SQLITE)
+            assert found.log.name == "hospital"
+            assert found.data.name == "hospital"
+
+    def test_what_the_operator_chose_is_used_as_it_is(self, tmp_path: Path) -> None:
+        chosen = {"data": str(tmp_path / "d"), "log": str(tmp_path / "l")}
+        found = settings.places(context(tmp_path, directories=chosen), SQLITE)
+        assert found.folders == {tmp_path / "d", tmp_path / "l", Path("/srv/v6")}
+
+    def test_inside_the_folders_are_fixed(self, tmp_path: Path) -> None:
+        logging = {"level": "INFO", "file": "/var/log/v6/server.log"}
+        inside = settings.in_container(context(tmp_path, logging=logging))
+        assert inside.data_dir == Path("/mnt/data")
+        assert inside.log_file == Path("/mnt/log/server.log")
+
+
+class TestEnvironment:
+    def test_a_file_is_found_where_it_is_mounted(self, tmp_path: Path) -> None:
+        found = settings.environment(context(tmp_path), SQLITE, {})
+        assert found["VANTAGE6_DB_URI"] == "sqlite:////mnt/database/server.sqlite"
+        assert found["VANTAGE6_CONFIG_NAME"] == "hospital"
+
+    def test_another_database_is_named_only_by_who_named_it_before(self, tmp_path: Path) -> None:
+        url = make_url("postgresql+psycopg://v6:hush@db.example/v6")
+        assert "VANTAGE6_DB_URI" not in settings.environment(context(tmp_path), url, {})
+        named = {"VANTAGE6_DB_URI": "postgresql://v6:hush@db.example/v6", "OTHER": "1"}
+        found = settings.environment(context(tmp_path), url, named)
+        assert found["VANTAGE6_DB_URI"] == named["VANTAGE6_DB_URI"]
+        assert "OTHER" not in found
+
+    def test_the_command_is_for_the_environment_and_the_scope(self) -> None:
+        words = settings.command("start", "acc", "user", "--port", "5000")
+        assert " ".join(words) == (
+            "vserver-local start --config /mnt/config.yaml --environment acc --user --port 5000"
+        )
+
+
+class TestDatabase:
+    @pytest.mark.parametrize(
+        "uri",
+        [
+            "postgresql://v6@localhost/v6",
+            "postgresql://v6@127.0.0.1:5433/v6",
+            "postgresql://v6@[::1]/v6",
+            "postgresql:///v6",
+            "postgresql:///v6?host=/var/run/postgresql",
+        ],
+    )
+    def test_one_on_the_loopback_of_this_machine_is_refused(self, uri: str) -> None:
+        with pytest.raises(ConfigurationError, match="cannot be reached from a container"):
+            settings.check_reachable(make_url(uri))
+
+    @pytest.mark.parametrize(
+        "uri", ["postgresql://v6@host.docker.internal/v6", "postgresql://v6@10.1.2.3/v6"]
+    )
+    def test_any_other_may_do(self, uri: str) -> None:
+        settings.check_reachable(make_url(uri))
+        settings.check_reachable(SQLITE)
+
+
+class TestPorts:
+    def test_the_address_of_the_configuration_is_not_used(self, tmp_path: Path) -> None:
+        config = context(tmp_path, ip="127.0.0.1", port=7601).config
+        assert settings.published(config, None, None) == {5000: ("", 7601)}
+        assert settings.published(config, "10.0.0.1", 80) == {5000: ("10.0.0.1", 80)}
+
+    def test_no_number_picks_any(self, tmp_path: Path) -> None:
+        assert settings.published(context(tmp_path).config, None, 0) == {5000: ("", None)}
+
+    def test_metrics_stay_where_they_were_asked_for(self, tmp_path: Path) -> None:
+        found = context(tmp_path, metrics={"ip": "127.0.0.1", "port": 9464})
+        assert settings.published(found.config, None, 80)[9464] == ("127.0.0.1", 9464)
+        assert settings.in_container(found).config["metrics"]["ip"] == "0.0.0.0"
+
+
+class TestSource:
+    def test_a_checkout_goes_before_the_image(self, tmp_path: Path) -> None:
+        for part in ("vantage6-common", "vantage6-server", "docs"):
+            (tmp_path / part / "vantage6").mkdir(parents=True)
+        assert settings.source_path(tmp_path) == (
+            "/vantage6/vantage6-common:/vantage6/vantage6-server"
+        )
+
+    def test_any_other_folder_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigurationError, match="is not a checkout"):
+            settings.source_path(tmp_path)
+
+
+class TestImage:
+    def test_the_option_goes_before_the_configuration_and_that_before_ours(self) -> None:
+        config = {"image": "registry.example/v6:1"}
+        assert image.choose("mine:2", config) == "mine:2"
+        assert image.choose(None, config) == "registry.example/v6:1"
+        assert image.choose(None, {}) == f"vantage6/infrastructure-server:{__version__}"
+
+    def test_what_is_no_name(self) -> None:
+        with pytest.raises(ConfigurationError, match="is not the name of a container image"):
+            image.choose("a b", {})
+
+    @pytest.mark.parametrize(
+        ("name", "has_one"),
+        [
+            ("vantage6/infrastructure-server:1", False),
+            ("server", False),
+            ("docker.io/vantage6/server:1", True),
+            ("registry.example/server:1", True),
+            ("localhost:5000/server", True),
+        ],
+    )
+    def test_only_a_name_with_a_registry_is_looked_for_in_one(
+        self, name: str, has_one: bool
+    ) -> None:
+        assert image.names_registry(name) is has_one
+
+
+def test_engines_with_users_of_their_own_leave_ours_be() -> None:
+    assert settings.user_namespace(["name=seccomp", "name=userns"]) == {"userns_mode": "host"}
+    assert settings.user_namespace(["name=seccomp"]) == {}
+
+
+def test_one_that_is_kept_starts_again_by_itself() -> None:
+    assert settings.ending(keep=True) == {"restart_policy": {"Name": "unless-stopped"}}
+    assert settings.ending(keep=False) == {"auto_remove": True}
