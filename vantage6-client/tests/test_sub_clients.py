@@ -118,6 +118,17 @@ def test_tasks(client, create, federation):
     assert client.task.list()["data"] == []
 
 
+def test_tasks_are_killed(root, create, federation):
+    task = create(federation.ids[:2], method="size")
+    assert "stopped" in root.task.kill(task["id"])["msg"]
+    assert root.task.get(task["id"])["status"] == "killed by user"
+    assert set(root.task.kill(task["id"])) == {"msg"}, "it has ended already"
+    other = create(federation.ids[:1], method="size")
+    node = root.node.list(organization=federation.ids[0])["data"][0]
+    assert "1 run" in root.node.kill_tasks(node["id"])["msg"]
+    assert root.task.get(other["id"])["complete"] is True
+
+
 def test_results(client, create, federation, algorithm):
     with federation.work(algorithm(RPC_size=len), [[1], [1, 2], None]):
         task = create()

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from vantage6.common.encryption import DummyCryptor, RSACryptor
-from vantage6.common.exceptions import ServerUnreachable
+from vantage6.common.exceptions import BadRequest, ServerUnreachable
 from vantage6.common.task_status import check_move
 from vantage6.common.text import bytes_to_base64s
 from vantage6.node.databases import Databases
@@ -78,6 +78,12 @@ class FakeServer:
     def delete(self, assignment):
         del self.runs[assignment.result_id], self.status[assignment.result_id]
 
+    def kill(self, assignment):
+        """What the server does when somebody kills a run."""
+        result_id = assignment.result_id
+        self.status[result_id] = "killed by user"
+        self.reports[result_id] = SimpleNamespace(status="killed by user")
+
     def log_in(self):
         self._answer()
         key = self.public_keys[ORGANIZATION]
@@ -112,6 +118,8 @@ class FakeServer:
 
     def deliver(self, result_id, report, result):
         self._answer()
+        if result_id in self.reports:
+            raise BadRequest(400, "The run has finished already")
         self._move(result_id, report.status)
         self.reports[result_id] = SimpleNamespace(
             status=report.status.value, log=report.log, result=result, at=report.finished_at

@@ -9,7 +9,7 @@ from vantage6.node.daemon import POLL_WITH_SOCKET, POLL_WITHOUT_SOCKET, Daemon, 
 from vantage6.node.runner.fake import RUNS_ON, FakeRunner, cannot_start
 from vantage6.node.runner.interface import EngineBack, EngineUnreachable
 from vantage6.node.server import ApiKeyRefused
-from vantage6.node.socket import NewTask, SocketDown, SocketUp
+from vantage6.node.socket import NewTask, RunsKilled, SocketDown, SocketUp
 
 
 class Clock:
@@ -211,6 +211,65 @@ def test_a_run_whose_task_was_deleted_is_stopped(node, server, runner, assignmen
     server.delete(run)
     daemon.wait(POLL_WITHOUT_SOCKET)
     assert daemon.in_hand == runner.containers == {}
+
+
+def test_a_run_that_is_killed_is_stopped_at_once(node, server, runner, assignment):
+    runner.programs["average"] = runs_on
+    killed, other = server.add(assignment()), server.add(assignment())
+    daemon = node()
+    server.kill(killed)
+    daemon.tell(RunsKilled(frozenset({killed.result_id, 999})))
+    assert set(runner.containers) == {other.result_id}
+    assert daemon.in_hand == {other.result_id: "running"}
+    assert status(server, killed) == "killed by user"
+
+
+def test_a_run_that_was_killed_while_nobody_could_tell_us_is_stopped_later(
+    node, server, runner, assignment
+):
+    runner.programs["average"] = runs_on
+    run = server.add(assignment())
+    daemon = node()
+    server.kill(run)
+    daemon.wait(POLL_WITHOUT_SOCKET)
+    assert daemon.in_hand == runner.containers == {}
+
+
+def test_a_run_is_not_stopped_because_somebody_says_so(node, server, runner, assignment):
+    runner.programs["average"] = runs_on
+    run = server.add(assignment())
+    daemon = node()
+    daemon.tell(RunsKilled(frozenset({run.result_id})))
+    assert set(runner.containers) == {run.result_id}
+
+
+def test_a_run_that_is_killed_while_its_container_starts_is_removed(
+    node, server, runner, assignment
+):
+    def is_killed_meanwhile(container):
+        server.kill(run)
+        daemon.daemon.tell(RunsKilled(frozenset({run.result_id})))
+        return RUNS_ON
+
+    daemon = node()
+    runner.programs["average"] = is_killed_meanwhile
+    run = server.add(assignment())
+    daemon.tell(NewTask(run.task_id))
+    assert daemon.in_hand == runner.containers == {}
+    assert status(server, run) == "killed by user"
+
+
+def test_the_report_of_a_killed_run_comes_too_late(node, server, runner, assignment):
+    def ends_after_the_kill(container):
+        server.kill(run)
+        return 0
+
+    daemon = node()
+    runner.programs["average"] = ends_after_the_kill
+    run = server.add(assignment())
+    daemon.tell(NewTask(run.task_id))
+    assert daemon.in_hand == runner.containers == {}
+    assert status(server, run) == "killed by user"
 
 
 def fails(container):

@@ -7,7 +7,7 @@ import pytest
 
 from vantage6.common.exceptions import ServerUnreachable
 from vantage6.node import socket as module
-from vantage6.node.socket import NewTask, SocketDown, SocketListener, SocketUp
+from vantage6.node.socket import NewTask, RunsKilled, SocketDown, SocketListener, SocketUp
 
 SECONDS = 30
 
@@ -81,6 +81,11 @@ def test_news_reach_the_queue(listener, told):
     connected.handlers["new_task"](5)
     assert told.get(timeout=SECONDS) == NewTask(5)
     connected.handlers["new_task"]("nonsense")
+    connected.handlers["kill_containers"]({"kill_list": [{"result_id": 7}, {"result_id": "x"}, 8]})
+    assert told.get(timeout=SECONDS) == RunsKilled(frozenset({7}))
+    for nonsense in ("nonsense", {}, {"kill_list": None}):
+        connected.handlers["kill_containers"](nonsense)
+        assert told.get(timeout=SECONDS) == RunsKilled(frozenset())
     listener.close()
     assert told.get(timeout=SECONDS) == SocketDown()
     assert connected.closed

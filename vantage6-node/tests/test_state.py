@@ -22,6 +22,7 @@ EVENTS = [
     state.Delivered(),
     state.Rejected(FAILED),
     state.Gone(),
+    state.Unwanted(),
     state.Cleaned(),
     state.Postponed("the server is away"),
     state.Broken(ODD),
@@ -39,25 +40,27 @@ WAYS = {
         state.Exited(),
         state.Collected(GOOD),
     ],
-    Phase.CLEANING: [state.Gone()],
-    Phase.DONE: [state.Gone(), state.Cleaned()],
+    Phase.CLEANING: [state.Unwanted()],
+    Phase.DONE: [state.Unwanted(), state.Cleaned()],
 }
 
 AWAY = "the server is away"
 MOVES = {
     (Phase.WAITING, state.Admitted): (Phase.STARTING, [state.Start()]),
-    (Phase.WAITING, state.Gone): (Phase.CLEANING, [state.Clean()]),
+    (Phase.WAITING, state.Unwanted): (Phase.CLEANING, [state.Clean()]),
     (Phase.STARTING, state.Started): (Phase.RUNNING, []),
     (Phase.STARTING, state.Exited): (Phase.STARTING, []),
     (Phase.STARTING, state.Refused): (Phase.DELIVERING, [state.Deliver(BAD)]),
     (Phase.STARTING, state.Postponed): (Phase.STARTING, [state.Later(state.Start(), AWAY)]),
     (Phase.STARTING, state.Gone): (Phase.CLEANING, [state.Clean()]),
+    (Phase.STARTING, state.Unwanted): (Phase.STARTING, []),
     (Phase.STARTING, state.Broken): (Phase.DELIVERING, [state.Deliver(ODD)]),
     (Phase.RUNNING, state.Exited): (Phase.COLLECTING, [state.Collect()]),
-    (Phase.RUNNING, state.Gone): (Phase.CLEANING, [state.Clean()]),
+    (Phase.RUNNING, state.Unwanted): (Phase.CLEANING, [state.Clean()]),
     (Phase.RUNNING, state.Broken): (Phase.RUNNING, []),
     (Phase.COLLECTING, state.Collected): (Phase.DELIVERING, [state.Deliver(GOOD)]),
     (Phase.COLLECTING, state.Exited): (Phase.COLLECTING, []),
+    (Phase.COLLECTING, state.Unwanted): (Phase.COLLECTING, []),
     (Phase.COLLECTING, state.Postponed): (
         Phase.COLLECTING,
         [state.Later(state.Collect(), AWAY)],
@@ -65,6 +68,7 @@ MOVES = {
     (Phase.COLLECTING, state.Broken): (Phase.DELIVERING, [state.Deliver(ODD)]),
     (Phase.DELIVERING, state.Delivered): (Phase.CLEANING, [state.Clean()]),
     (Phase.DELIVERING, state.Exited): (Phase.DELIVERING, []),
+    (Phase.DELIVERING, state.Unwanted): (Phase.DELIVERING, []),
     (Phase.DELIVERING, state.Rejected): (Phase.DELIVERING, [state.Deliver(FAILED)]),
     (Phase.DELIVERING, state.Postponed): (
         Phase.DELIVERING,
@@ -74,7 +78,7 @@ MOVES = {
     (Phase.DELIVERING, state.Broken): (Phase.DELIVERING, [state.Deliver(ODD)]),
     (Phase.CLEANING, state.Cleaned): (Phase.DONE, []),
     (Phase.CLEANING, state.Exited): (Phase.CLEANING, []),
-    (Phase.CLEANING, state.Gone): (Phase.CLEANING, []),
+    (Phase.CLEANING, state.Unwanted): (Phase.CLEANING, []),
     (Phase.CLEANING, state.Postponed): (Phase.CLEANING, [state.Later(state.Clean(), AWAY)]),
     (Phase.CLEANING, state.Broken): (Phase.DONE, []),
 }
@@ -109,6 +113,14 @@ def test_a_run_that_ends_before_we_hear_of_its_start_is_collected():
     assert actions == ()
     run, actions = advance(run, state.Started())
     assert (run.phase, actions) == (Phase.COLLECTING, (state.Collect(),))
+
+
+@pytest.mark.parametrize("end", [state.Started(), state.Postponed("the engine is away")])
+def test_a_run_that_is_unwanted_while_it_starts_is_removed_when_that_is_over(end):
+    run, actions = advance(run_in(Phase.STARTING), state.Unwanted())
+    assert (run.phase, actions) == (Phase.STARTING, ())
+    run, actions = advance(run, end)
+    assert (run.phase, actions) == (Phase.CLEANING, (state.Clean(),))
 
 
 def test_a_bare_failure_that_the_server_rejects_too_is_tried_again_later():

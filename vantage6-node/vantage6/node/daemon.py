@@ -20,7 +20,7 @@ from vantage6.common.task_status import is_failure
 from vantage6.node import state
 from vantage6.node.runner.interface import ContainerEnded, EngineBack, Runner, RunnerError
 from vantage6.node.server import ApiKeyRefused, Identity, Server
-from vantage6.node.socket import NewTask, SocketDown, SocketUp
+from vantage6.node.socket import NewTask, RunsKilled, SocketDown, SocketUp
 from vantage6.node.state import Action, Assignment, Event, Phase, Run, Trace
 from vantage6.node.timeline import Timeline
 from vantage6.node.work import RunWork
@@ -308,7 +308,7 @@ class Daemon:
         try:
             if not self._server.wants(result_id):
                 log.info("Run %d is not wanted any more", result_id)
-                self.tell(Happened(result_id, state.Gone()))
+                self.tell(Happened(result_id, state.Unwanted()))
         except (ServerUnreachable, ServerError) as error:
             log.debug("Whether run %d is wanted is not known: %s", result_id, error)
 
@@ -328,6 +328,11 @@ class Daemon:
 
     def _on_new_task(self, message: NewTask) -> None:
         self._ask(message.task_id)
+
+    def _on_runs_killed(self, message: RunsKilled) -> None:
+        """Ask about runs that are said to be stopped: what the server's database says counts."""
+        for result_id in self._entries.keys() & message.result_ids:
+            self._calls.submit(lambda id_=result_id: self._confirm(id_))  # type: ignore[misc]
 
     def _on_socket_up(self, _: SocketUp) -> None:
         log.info("Connected to the events of the server")
@@ -452,6 +457,7 @@ _HANDLERS: dict[type, Callable[[Daemon, Any], None]] = {
     Looked: Daemon._on_looked,
     Fatal: Daemon._on_fatal,
     NewTask: Daemon._on_new_task,
+    RunsKilled: Daemon._on_runs_killed,
     SocketUp: Daemon._on_socket_up,
     SocketDown: Daemon._on_socket_down,
     ContainerEnded: Daemon._on_container_ended,

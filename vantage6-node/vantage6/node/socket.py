@@ -35,7 +35,14 @@ class NewTask:
     task_id: int
 
 
-News = SocketUp | SocketDown | NewTask
+@dataclass(frozen=True)
+class RunsKilled:
+    """Somebody had runs stopped, perhaps some of ours."""
+
+    result_ids: frozenset[int]
+
+
+News = SocketUp | SocketDown | NewTask | RunsKilled
 
 
 class SocketListener:
@@ -86,7 +93,11 @@ class SocketListener:
         socket = TaskSocket(
             self._server.url,
             lambda: token,
-            {"new_task": self._on_new_task, "expired_token": self._on_expired_token},
+            {
+                "new_task": self._on_new_task,
+                "kill_containers": self._on_kill_containers,
+                "expired_token": self._on_expired_token,
+            },
             on_disconnect=self._lost.set,
             reconnect=False,
         )
@@ -105,6 +116,11 @@ class SocketListener:
     def _on_new_task(self, task_id: Any) -> None:
         if isinstance(task_id, int):
             self._tell(NewTask(task_id))
+
+    def _on_kill_containers(self, payload: Any) -> None:
+        runs = payload.get("kill_list") if isinstance(payload, dict) else None
+        killed = [run.get("result_id") for run in runs or () if isinstance(run, dict)]
+        self._tell(RunsKilled(frozenset(id_ for id_ in killed if isinstance(id_, int))))
 
     def _on_expired_token(self, _: Any = None) -> None:
         self._expired = True

@@ -9,9 +9,10 @@ them back as events::
                                                                         │ Delivered
                                                    DONE ◀──Cleaned── CLEANING
 
-`Postponed` repeats what a phase is about, later. `Gone` (the server no longer wants the run)
-leads from every phase to CLEANING. `Broken` (something that nobody foresaw) ends a run with
-"unknown error", so that no run stays open.
+`Postponed` repeats what a phase is about, later. `Gone` (an action learned that the server no
+longer wants the run) leads to CLEANING. `Unwanted` (somebody else learned it) does so too, but
+not while an action is under way: then its end does, or the refusal of the report. `Broken`
+(something that nobody foresaw) ends a run with "unknown error", so that no run stays open.
 """
 
 from collections.abc import Callable
@@ -145,6 +146,11 @@ class Gone:
 
 
 @dataclass(frozen=True)
+class Unwanted:
+    """The server no longer wants the run, as we learned beside all that is done for it."""
+
+
+@dataclass(frozen=True)
 class Cleaned:
     """Nothing is left of it on this machine."""
 
@@ -172,6 +178,7 @@ Event = (
     | Delivered
     | Rejected
     | Gone
+    | Unwanted
     | Cleaned
     | Postponed
     | Broken
@@ -231,6 +238,8 @@ class Run:
         What the server knows, or will know once our report has arrived.
     exited : bool
         The container ended before we heard that it had started.
+    unwanted : bool
+        The server no longer wants it, but its container is just being started.
     report : Report, optional
         How it ended, as soon as that is known.
     """
@@ -239,6 +248,7 @@ class Run:
     phase: Phase = Phase.WAITING
     status: TaskStatus = TaskStatus.PENDING
     exited: bool = False
+    unwanted: bool = False
     report: Report | None = None
 
     @property
@@ -292,12 +302,22 @@ def _start(run: Run, event: Admitted) -> Step:
 
 
 def _started(run: Run, event: Started) -> Step:
+    if run.unwanted:
+        return _clean(run, event)
     run = _moved(run, TaskStatus.ACTIVE)
     return _collect(run) if run.exited else (replace(run, phase=Phase.RUNNING), ())
 
 
 def _exited_early(run: Run, event: Exited) -> Step:
     return replace(run, exited=True), ()
+
+
+def _clean_once_started(run: Run, event: Unwanted) -> Step:
+    return replace(run, unwanted=True), ()
+
+
+def _start_later(run: Run, event: Postponed) -> Step:
+    return _clean(run, event) if run.unwanted else (run, (Later(Start(), event.reason),))
 
 
 def _collect(run: Run, event: Exited | None = None) -> Step:
@@ -320,7 +340,7 @@ def _rejected(run: Run, event: Rejected | Broken) -> Step:
     return replace(run, report=event.report, status=event.report.status), (Deliver(event.report),)
 
 
-def _clean(run: Run, event: Delivered | Gone) -> Step:
+def _clean(run: Run, event: Event) -> Step:
     return replace(run, phase=Phase.CLEANING), (Clean(),)
 
 
@@ -330,11 +350,11 @@ def _done(run: Run, event: Cleaned | Broken) -> Step:
 
 
 def _ignore(run: Run, event: Event) -> Step:
-    """The engine may tell an end twice: as an event, and when we look."""
+    """What may be told twice, or finds out by itself: ends, and that a run is unwanted."""
     return run, ()
 
 
-def _later(action: Start | Collect | Clean) -> Callable[[Run, Postponed], Step]:
+def _later(action: Collect | Clean) -> Callable[[Run, Postponed], Step]:
     return lambda run, event: (run, (Later(action, event.reason),))
 
 
@@ -350,29 +370,32 @@ def _moved(run: Run, status: TaskStatus) -> Run:
 
 _MOVES: dict[tuple[Phase, type], Callable[[Run, Any], Step]] = {
     (Phase.WAITING, Admitted): _start,
-    (Phase.WAITING, Gone): _clean,
+    (Phase.WAITING, Unwanted): _clean,
     (Phase.STARTING, Started): _started,
     (Phase.STARTING, Exited): _exited_early,
     (Phase.STARTING, Refused): _reported,
-    (Phase.STARTING, Postponed): _later(Start()),
+    (Phase.STARTING, Postponed): _start_later,
+    (Phase.STARTING, Unwanted): _clean_once_started,
     (Phase.STARTING, Gone): _clean,
     (Phase.STARTING, Broken): _reported,
     (Phase.RUNNING, Exited): _collect,
-    (Phase.RUNNING, Gone): _clean,
+    (Phase.RUNNING, Unwanted): _clean,
     (Phase.RUNNING, Broken): _ignore,
     (Phase.COLLECTING, Collected): _reported,
     (Phase.COLLECTING, Exited): _ignore,
+    (Phase.COLLECTING, Unwanted): _ignore,
     (Phase.COLLECTING, Postponed): _later(Collect()),
     (Phase.COLLECTING, Broken): _reported,
     (Phase.DELIVERING, Delivered): _clean,
     (Phase.DELIVERING, Exited): _ignore,
+    (Phase.DELIVERING, Unwanted): _ignore,
     (Phase.DELIVERING, Rejected): _rejected,
     (Phase.DELIVERING, Postponed): _deliver_later,
     (Phase.DELIVERING, Gone): _clean,
     (Phase.DELIVERING, Broken): _rejected,
     (Phase.CLEANING, Cleaned): _done,
     (Phase.CLEANING, Exited): _ignore,
-    (Phase.CLEANING, Gone): _ignore,
+    (Phase.CLEANING, Unwanted): _ignore,
     (Phase.CLEANING, Postponed): _later(Clean()),
     (Phase.CLEANING, Broken): _done,
 }

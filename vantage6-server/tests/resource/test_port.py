@@ -140,5 +140,6 @@ def test_without_a_vpn_nodes_are_told_so(app: Flask, node: LoggedIn, configured:
     got = node.get("/api/vpn")
     renewed = node.post("/api/vpn/update", json={"vpn_config": "<cert>"})
     assert (got.status_code, renewed.status_code) == (501, 501)
+    assert list(got.json) == ["msg"]
     assert ("`vpn_server`" in got.json["msg"]) == configured
     assert node.post("/api/vpn/update", json={}).status_code == 400

@@ -91,3 +91,7 @@ class NodeSubClient(SubClient):
     def delete(self, id_: int) -> Any:
         """Remove a node."""
         return self._delete(f"node/{id_}")
+
+    def kill_tasks(self, id_: int) -> Any:
+        """Stop all that a node is doing; its runs end as "killed by user"."""
+        return self._post("kill/node/tasks", {"id": id_})

@@ -133,6 +133,13 @@ class TaskSubClient(SubClient):
         """Remove a task with its results."""
         self._delete(f"task/{id_}")
 
+    def kill(self, id_: int) -> Any:
+        """Stop a task that runs, with its subtasks and the task that it is a subtask of.
+
+        Its runs end at once as "killed by user"; the nodes stop their containers.
+        """
+        return self._post("kill/task", {"id": id_})
+
     def wait(
         self,
         id_: int,

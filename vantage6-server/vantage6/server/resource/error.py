@@ -22,14 +22,16 @@ log = logging.getLogger(__name__)
 def answer(error: Exception) -> Response:
     """The answer to a request that ended in an error."""
     status, message, errors, headers = _describe(error)
-    if status >= 500:
+    # Some refusals have such a status too, but nothing went wrong.
+    failed = status >= 500 and not isinstance(error, Refusal)
+    if failed:
         log.error("%s %s failed", request.method, quote(request.path), exc_info=error)
     if status in audit.REFUSALS:
         audit.refused(status, message)
     body: dict[str, Any] = {"msg": message}
     if errors:
         body["errors"] = errors
-    if status >= 500:
+    if failed:
         # With it the cause is found in the log. In no refusal: those are alike to the letter.
         body["request_id"] = request_id.get()
     response = jsonify(body)

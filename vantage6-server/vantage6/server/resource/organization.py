@@ -28,7 +28,7 @@ class Organizations(Resource):
 
     route = "/organization"
 
-    @contract(gives=OrganizationOutput, shape=Shape.PAGE, filters=FILTERS)
+    @contract(gives=OrganizationOutput, shape=Shape.PAGE, filters=FILTERS, refusals=(404,))
     def get(self) -> Answer:
         """List the organizations that the caller may see."""
         query = self.filtered(self.visible(select(Organization)))

@@ -67,7 +67,7 @@ class Roles(Resource):
 
     route = "/role"
 
-    @contract(gives=RoleOutput, shape=Shape.PAGE, filters=FILTERS)
+    @contract(gives=RoleOutput, shape=Shape.PAGE, filters=FILTERS, refusals=(404,))
     def get(self) -> Answer:
         """List the roles that the caller may see."""
         query = self.filtered(self.visible(select(Role)))

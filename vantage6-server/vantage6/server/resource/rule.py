@@ -26,7 +26,7 @@ class Rules(Resource):
 
     route = "/rule"
 
-    @contract(gives=RuleOutput, shape=Shape.PAGE, filters=FILTERS)
+    @contract(gives=RuleOutput, shape=Shape.PAGE, filters=FILTERS, refusals=(404,))
     def get(self) -> Answer:
         """List the rules."""
         query = self.filtered(select(Rule))
