@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, null, select
 
 from vantage6.server.exceptions import Forbidden
 from vantage6.server.model import Collaboration, Node, Organization, Result, Task, User
@@ -30,13 +30,13 @@ class Stats(Resource):
     @contract(gives=StatsOutput)
     def get(self) -> Answer:
         """Count what the caller may see; null for what the caller may not see at all."""
-        return self.answer({name: self._count(query) for name, query in _COUNTED.items()})
+        counts = [self._count(query).label(name) for name, query in _COUNTED.items()]
+        return self.answer(dict(self.session.execute(select(*counts)).one()._mapping))
 
-    def _count(self, query: Select[Any]) -> int | None:
+    def _count(self, query: Select[Any]) -> ColumnElement[int | None]:
         model = query.column_descriptions[0]["entity"]
         try:
             self.require(Operation.VIEW, model)
         except Forbidden:
-            return None
-        ids = self.visible(query).with_only_columns(func.count(model.id))
-        return self.session.scalar(ids)
+            return null()
+        return self.visible(query).with_only_columns(func.count(model.id)).scalar_subquery()
