@@ -33,7 +33,7 @@ class Stats(Resource):
         counts = [self._count(query).label(name) for name, query in _COUNTED.items()]
         return self.answer(dict(self.session.execute(select(*counts)).one()._mapping))
 
-    def _count(self, query: Select[Any]) -> ColumnElement[int | None]:
+    def _count(self, query: Select[Any]) -> ColumnElement[Any]:
         model = query.column_descriptions[0]["entity"]
         try:
             self.require(Operation.VIEW, model)
