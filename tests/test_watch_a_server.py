@@ -7,6 +7,7 @@ import pytest
 import yaml
 from prometheus_client import generate_latest
 
+import vantage6.server
 from vantage6.common.config import unknown_keys
 from vantage6.server.app import create_app
 from vantage6.server.configuration import ServerSchema
@@ -37,3 +38,14 @@ def test_it_names_every_metric(text, tmp_path):
     shown = set(re.findall(r"^# HELP (vantage6_\w+)", exposition, re.MULTILINE))
     documented = set(re.findall(r"^\| `(vantage6_\w+)`", text, re.MULTILINE))
     assert documented == shown
+
+
+def test_it_names_every_action_of_the_audit_trail(text):
+    called = re.compile(r"""(?:audit\.(?:record|attempt)|_record)\(\s*"([a-z_.]+)\"""")
+    actions = {
+        action
+        for path in Path(vantage6.server.__file__).parent.rglob("*.py")
+        for action in called.findall(path.read_text(encoding="utf-8"))
+    }
+    assert len(actions) > 5
+    assert {action for action in actions if f"`{action}`" not in text} == set()

@@ -10,6 +10,7 @@ from clients import Login
 from factories import Factory
 from flask import Flask
 from flask.testing import FlaskClient
+from person import Person
 
 from vantage6.server.model import User
 from vantage6.server.service import audit
@@ -272,3 +273,45 @@ def test_tasks_are_written_when_they_come_and_go(
     assert made[0].items() >= {"task_id": task["id"], "organizations": [hospital.id]}.items()
     assert (deleted["action"], deleted["task_id"]) == ("task.delete", task["id"])
     assert "the input" not in json.dumps(made)
+
+
+class TestSecondFactor:
+    """Log-ins that take a code, each step of them."""
+
+    @pytest.fixture
+    def config(self, config: dict[str, Any]) -> dict[str, Any]:
+        return {**config, "two_factor_auth": True}
+
+    def test_every_step_is_written_without_its_codes(
+        self, client: FlaskClient, make: Factory, lines: Lines
+    ) -> None:
+        user = make.user()
+        person = Person(client, user.username)
+        lines()
+        person.enrol()
+        person.log_in("000000")
+        person.log_in(person.recovery_codes[0])
+        found = lines()
+        assert [(line["action"], line["outcome"]) for line in found] == [
+            ("login", "incomplete"),
+            ("second_factor.confirm", "success"),
+            ("login", "success"),
+            ("login", "failure"),
+            ("second_factor.recovery_code", "success"),
+            ("login", "success"),
+        ]
+        assert {line["id"] for line in found if line["action"] == "login"} == {user.id}
+        text = json.dumps(found)
+        assert not [code for code in person.recovery_codes if code in text]
+
+
+def test_recovery_by_mail_is_written(client: FlaskClient, make: Factory, lines: Lines) -> None:
+    user = make.user()
+    lines()
+    client.post("/api/recover/lost", json={"username": user.username})
+    client.post("/api/recover/reset", json={"reset_token": "a.b.c", "password": "Passw0rd!2"})
+    found = [line for line in lines() if line["address"]]
+    assert [(line["action"], line["outcome"]) for line in found] == [
+        ("password.lost", "success"),
+        ("password.reset", "failure"),
+    ]

@@ -26,8 +26,7 @@ def answer(error: Exception) -> Response:
     failed = status >= 500 and not isinstance(error, Refusal)
     if failed:
         log.error("%s %s failed", request.method, quote(request.path), exc_info=error)
-    if status in audit.REFUSALS:
-        audit.refused(status, message)
+    audit.failed(status, message)
     body: dict[str, Any] = {"msg": message}
     if errors:
         body["errors"] = errors

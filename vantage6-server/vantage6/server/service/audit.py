@@ -28,7 +28,7 @@ trail = logging.getLogger("vantage6.audit")
 trail.setLevel(logging.INFO)
 
 # The refusals that are written, by the status of the answer.
-REFUSALS = (401, 403, TOO_MANY := 429)
+_REFUSALS = (401, 403, _TOO_MANY := 429)
 _counts: Counter[tuple[str, str, str]] = Counter()
 _counting = threading.Lock()
 # Nobody makes a line long by what he sends.
@@ -126,10 +126,19 @@ def succeeded() -> None:
         record(action, "success", **facts)
 
 
-def refused(status: int, reason: str) -> None:
-    """The current request was refused: write what it wanted, and the answer it got."""
+def incomplete(wanted: str) -> None:
+    """What came so far was right, but more is wanted: write that, too."""
     action, facts = _attempted()
-    outcome = "limited" if status == TOO_MANY else "failure" if action else "refused"
+    if action:
+        record(action, "incomplete", **facts, wanted=wanted)
+
+
+def failed(status: int, reason: str) -> None:
+    """The current request failed: write it if it is a refusal, or was tried with a secret."""
+    action, facts = _attempted()
+    if status not in _REFUSALS and not action:
+        return
+    outcome = "limited" if status == _TOO_MANY else "failure" if action else "refused"
     record(
         action or "request",
         outcome,

@@ -168,6 +168,7 @@ def container_token(session: Session, identity: Identity, task_id: int, image: s
 
 def _ask_for_code(guard: Guard, factors: SecondFactors, user: User) -> dict[str, Any]:
     """What somebody gets who knows the password and shows no code."""
+    audit.incomplete("mfa_code")
     with guard.database.transaction() as session:
         guard.take_back(session, user.username)
         if factors.is_confirmed(session, user.id):

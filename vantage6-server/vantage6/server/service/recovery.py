@@ -44,6 +44,7 @@ def password_lost(guard: Guard, account: Account) -> None:
     """Have a token mailed; nobody can tell whether there is such an account."""
     audit.attempt("password.lost")
     guard.notices.password_lost(account.condition, guard.address)
+    audit.succeeded()
 
 
 def reset_password(guard: Guard, token: str, new: str) -> None:

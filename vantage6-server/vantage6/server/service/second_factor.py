@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from vantage6.server.model import RecoveryCode, SecondFactor, User
 from vantage6.server.model.base import now
+from vantage6.server.service import audit
 from vantage6.server.service.derived_key import derive_for_sealing
 
 log = logging.getLogger(__name__)
@@ -99,6 +100,7 @@ class SecondFactors:
         if factor is None or factor.confirmed_at or not self._take_step(factor, code, at):
             return None
         factor.confirmed_at = at or now()
+        audit.record("second_factor.confirm", "success", session=session, user_id=user_id)
         return _new_recovery_codes(session, user_id)
 
     def check(
@@ -186,6 +188,8 @@ def use_recovery_code(session: Session, user_id: int, code: str) -> bool:
         )
     )
     assert isinstance(found, CursorResult)
+    if found.rowcount == 1:
+        audit.record("second_factor.recovery_code", "success", session=session, user_id=user_id)
     return found.rowcount == 1
 
 
