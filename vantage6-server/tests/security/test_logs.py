@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 from clients import bearer
-from served import API_KEY, COMMAND, Served, run, write_config, write_import
+from served import API_KEY, COMMAND, LOOPBACK, Served, run, write_config, write_import
 from sockets import Listener
 
 PASSWORD, NEW_PASSWORD = "Lovelace-1", "Babbage-2!"
@@ -21,6 +22,8 @@ SECRETS = {
     "wrong API key": "00000000-1111-2222-3333-444444444444",
     "secret for tokens": "signed-with-this-and-nothing-else-0123",
     "password of the broker": "hush-broker",
+    "password of the mail server": "hush-mail-server",
+    "token of a mail": "what-a-mail-held",
     "input": "c2Vuc2l0aXZlIGlucHV0IG9mIGEgdGFzaw==",
     "question": "what-stands-behind-the-path",
 }
@@ -52,12 +55,24 @@ class Told:
         }
 
 
+def found_in(told: Told) -> list[str]:
+    """The secrets that were written down, and where."""
+    return [
+        f"{what} in {place}"
+        for place, text in told.written().items()
+        for what, secret in told.secrets.items()
+        if secret in text
+    ]
+
+
 @pytest.fixture(params=[False, True], ids=["lines", "json"])
 def told(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Told]:
     config = write_config(
         tmp_path,
         jwt_secret_key=SECRETS["secret for tokens"],
         rabbitmq_uri=f"amqp://v6:{SECRETS['password of the broker']}@broker.example:5672/v6",
+        # Nobody listens there.
+        smtp={"server": LOOPBACK, "port": 1, "password": SECRETS["password of the mail server"]},
         logging={"level": "DEBUG", "file": "server.log", "json": request.param},
     )
     assert run("import", "-c", config, write_import(tmp_path)).returncode == 0
@@ -88,6 +103,9 @@ def test_no_secret_is_written_down(told: Told) -> None:
     told.send("token/container", {"task_id": task["id"], "image": image}, node)
     Listener(server.url, node).close()
     told.send("recover/node", {"id": place["id"]}, root)
+    told.send("recover/lost", {"username": "ada"})
+    wrong = {"reset_token": SECRETS["token of a mail"], "password": NEW_PASSWORD}
+    told.send("recover/reset", wrong)
     server.get("task", headers=bearer("forged.token.here"))
     server.get(f"version?token={SECRETS['question']}")
     change = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
@@ -95,16 +113,27 @@ def test_no_secret_is_written_down(told: Told) -> None:
     assert answer.status_code == 200
     server.terminate()
 
+    assert found_in(told) == []
     written = told.written()
     assert "POST /api/task" in written["server.log"], "it was not at DEBUG"
     assert "task.create" in written["server.audit.log"]
-    found = [
-        f"{what} in {place}"
-        for what, secret in told.secrets.items()
-        for place, text in written.items()
-        if secret in text
-    ]
-    assert found == []
+
+
+def test_no_code_is_written_down(tmp_path: Path) -> None:
+    logging = {"level": "DEBUG", "file": "server.log"}
+    config = write_config(tmp_path, two_factor_auth=True, logging=logging)
+    assert run("import", "-c", config, write_import(tmp_path)).returncode == 0
+    with Served("--config", config) as server:
+        told = Told(server, tmp_path)
+        login = {"username": "ada", "password": PASSWORD}
+        secret = told.send("token/user", login)["otp_secret"]
+        code = pyotp.TOTP(secret).now()
+        codes = told.send("token/user", {**login, "mfa_code": code})["recovery_codes"]
+        told.send("token/user", {**login, "mfa_code": codes[0]})
+        told.secrets |= {"secret of the app": secret, **{f"code {one}": one for one in codes}}
+        server.terminate()
+    assert found_in(told) == []
+    assert "second_factor.recovery_code" in told.written()["server.audit.log"]
 
 
 def test_every_line_of_json_is_one(tmp_path: Path) -> None:
