@@ -12,13 +12,42 @@ from pathlib import Path
 
 import pytest
 import requests
+import simple_websocket
 import socketio
 from clients import bearer
 from served import LOOPBACK, Served, run, write_config, write_import
 from sockets import PATIENCE, Listener
+from wsproto.frame_protocol import CloseReason
 
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.server.serve import bind, url
+
+
+class Upload:
+    """A new organization that is sent in pieces."""
+
+    def __init__(self, server: Served, body: bytes) -> None:
+        self._connection = http.client.HTTPConnection(LOOPBACK, int(server.port), timeout=PATIENCE)
+        self._connection.putrequest("POST", "/api/organization")
+        self._connection.putheader("Content-Type", "application/json")
+        self._connection.putheader("Content-Length", str(len(body)))
+        self._connection.putheader("Authorization", f"Bearer {server.token()}")
+        self._connection.endheaders()
+
+    def __enter__(self) -> "Upload":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def send(self, piece: bytes) -> None:
+        """Send a piece of the body."""
+        self._connection.send(piece)
+
+    def status(self) -> int:
+        """What the server says to the whole."""
+        with self._connection.getresponse() as answer:
+            return answer.status
 
 
 @pytest.fixture
@@ -197,6 +226,51 @@ class TestStopping:
             with waiting.getresponse() as answer:
                 assert json.load(answer)["status"] == "pending"
             waiting.close()
+
+    def test_a_body_on_its_way_may_arrive(self, server: Served) -> None:
+        body = json.dumps({"name": "late"}).encode()
+        address = (LOOPBACK, int(server.port))
+        with Upload(server, body) as upload, ThreadPoolExecutor(1) as pool:
+            upload.send(body[:5])
+            with socket.create_connection(address, timeout=PATIENCE) as silent:
+                ended = pool.submit(server.terminate)
+                # It hangs up on those who ask for nothing, so it stops by now.
+                assert silent.recv(1) == b""
+            upload.send(body[5:])
+            assert upload.status() == 201
+            assert ended.result() == 0
+
+    def test_a_body_that_does_not_arrive_is_not_waited_for(self, tmp_path: Path) -> None:
+        config = write_config(tmp_path, stop_timeout=0)
+        with Served("--config", config) as server, Upload(server, b"{}") as upload:
+            upload.send(b"{")
+            assert server.terminate() == 0
+
+    def test_a_connection_that_is_kept_does_not_keep_the_server(self, tmp_path: Path) -> None:
+        with Served("--config", write_config(tmp_path, stop_timeout=600)) as server:
+            address = (LOOPBACK, int(server.port))
+            assert server.get("version").ok
+            with socket.create_connection(address, timeout=PATIENCE) as silent:
+                assert server.terminate() == 0
+                assert silent.recv(1) == b""
+
+    def test_websockets_are_told(self, server: Served) -> None:
+        address = server.url.replace("http", "ws")
+        client = simple_websocket.Client(f"{address}/socket.io/?EIO=4&transport=websocket")
+        client.receive(timeout=PATIENCE)
+        assert server.terminate() == 0
+        with pytest.raises(simple_websocket.ConnectionClosed) as closed:
+            client.receive(timeout=PATIENCE)
+        # One that is just gone would have none.
+        assert closed.value.reason == CloseReason.NORMAL_CLOSURE
+
+    def test_nobody_is_online_afterwards(self, server: Served, tmp_path: Path) -> None:
+        listener = Listener(server.url, server.token())
+        assert server.terminate() == 0
+        listener.close()
+        with closing(sqlite3.connect(tmp_path / "data" / "server.sqlite")) as database:
+            statuses = database.execute("SELECT status FROM authenticatable").fetchall()
+        assert statuses == [("offline",)]
 
     def test_clients_come_back_by_themselves(self, config: Path) -> None:
         back = threading.Event()

@@ -1,19 +1,19 @@
 """What the transports below the sockets may cost us, as long as nobody on them has logged in.
 
-The library gives every request that reads a thread, and takes messages of any length. So what a
-stranger can hold here is counted, and cut off.
+The library keeps whoever connects, and takes messages of any length. So what a stranger can hold
+here is counted, and cut off.
 """
 
+import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 from urllib.parse import parse_qs
 
-from engineio.async_drivers._websocket_wsgi import SimpleWebSocketWSGI
+import simple_websocket
 from flask import Flask
 from flask_socketio import SocketIO
-from simple_websocket import ConnectionClosed
 
 # What clients send are a few words.
 MESSAGE_LIMIT = 100_000
@@ -41,6 +41,7 @@ def guard(app: Flask, io: SocketIO, in_use: Callable[[], Collection[str]]) -> No
         The transports on which somebody has logged in.
     """
     engine = io.server.eio
+    # The one thing here that is not of the library's public interface: it has no option for it.
     engine._async = {**engine._async, "websocket": _WebSocket}
 
     def is_crowded() -> bool:
@@ -52,25 +53,51 @@ def guard(app: Flask, io: SocketIO, in_use: Callable[[], Collection[str]]) -> No
     app.wsgi_app = _Gate(app.wsgi_app, is_crowded)  # type: ignore[method-assign]
 
 
-class _WebSocket(SimpleWebSocketWSGI):
-    """A websocket that takes no long message, and ends when nothing comes any more."""
+class _WebSocket:
+    """A websocket that takes no long message, and ends when nothing comes any more.
 
-    def __init__(self, handler: Any, server: Any) -> None:
-        super().__init__(handler, server, max_message_size=MESSAGE_LIMIT)
+    What the library asks of one: it is made for a handler, called for a request, and then gives
+    the handler messages and takes those for the other side.
+    """
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+    def __init__(self, handler: Callable[["_WebSocket"], Any], _server: Any) -> None:
+        self._handler = handler
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Speak with the client of a request until the end."""
         # Who comes from polling says two things before it is a transport.
         self._greetings = 2 if _sid(environ) else 1
-        return super().__call__(environ, start_response)
+        self._socket = simple_websocket.Server(environ, max_message_size=MESSAGE_LIMIT)
+        self._handler(self)
+        # There is nothing to answer: what was a connection for requests is over.
+        if self._socket.mode == "gunicorn":
+            raise StopIteration
+        raise ConnectionError
+
+    def send(self, message: str | bytes) -> None:
+        """Send a message; OSError at the end."""
+        try:
+            self._socket.send(message)
+        except simple_websocket.ConnectionClosed as error:
+            raise OSError("The websocket is closed") from error
 
     def wait(self) -> Any:
         """The next message; None at the end."""
         patience = IDLE_SECONDS if self._greetings > 0 else PING_INTERVAL + PING_TIMEOUT
         self._greetings -= 1
         try:
-            return self.ws.receive(timeout=patience)
-        except ConnectionClosed:
+            return self._socket.receive(timeout=patience)
+        except simple_websocket.ConnectionClosed:
             return None
+
+    def close(self) -> None:
+        """Tell the other side, and do not wait for what it says to that."""
+        try:
+            self._socket.close()
+            self._socket.sock.shutdown(socket.SHUT_RDWR)
+        except (simple_websocket.ConnectionClosed, OSError):
+            # It went by itself, which is as good.
+            return
 
 
 class _Gate:

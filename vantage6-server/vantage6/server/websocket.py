@@ -8,7 +8,7 @@ the sockets come from the event hub, after the transaction that they tell of.
 import logging
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -130,9 +130,12 @@ class Sockets:
     def close(self) -> None:
         """End all connections, in a way that lets clients come back to the next server."""
         self._stopping.set()
+        with self._lock:
+            connected = {one.identity.id for one in self._connections.values() if one.identity}
         for transport in list(self.io.server.eio.sockets.values()):
             # Without a word of farewell: after one, clients do not reconnect by themselves.
             transport.close(wait=False, abort=True)
+        self._store_status(connected, "offline")
 
     def connect(self, namespace: str) -> Connection | None:
         """Let in the socket of the current request; None when its token is over.
@@ -204,6 +207,8 @@ class Sockets:
 
     def announce_leaving(self, connection: Connection) -> None:
         """Say that a socket leaves, where that concerns those who stay."""
+        if self._stopping.is_set():
+            return
         for room in self.io.server.rooms(connection.sid, namespace=TASKS):
             self._announce(connection, room, "{name} left room {room}")
 
@@ -324,7 +329,8 @@ class Sockets:
 
     def _note_status(self, changed: Connection) -> None:
         identity = changed.identity
-        if identity is None or changed.namespace != TASKS:
+        # When all of them go, that is written down, and told to nobody, at once.
+        if identity is None or changed.namespace != TASKS or self._stopping.is_set():
             return
         with self._lock:
             online = any(
@@ -333,21 +339,22 @@ class Sockets:
                 and connection.identity.id == identity.id
                 for connection in self._connections.values()
             )
-            self._store_status(identity, "online" if online else "offline")
+            self._store_status([identity.id], "online" if online else "offline")
         if identity.kind is Kind.NODE:
             self.io.server.emit("node-status-changed", namespace=ADMIN)
 
-    def _store_status(self, identity: Identity, status: str) -> None:
+    def _store_status(self, identities: Collection[int], status: str) -> None:
         try:
             with self._database.transaction() as session:
                 session.execute(
                     update(Authenticatable)
-                    .where(Authenticatable.id == identity.id)
+                    .where(Authenticatable.id.in_(identities))
                     .values(status=status)
+                    .execution_options(synchronize_session=False)
                 )
         except SQLAlchemyError:
             # It is for show: the connection itself does not depend on it.
-            log.exception("The status of %s %s could not be kept", identity.kind, identity.id)
+            log.exception("The status of %s could not be kept", sorted(identities))
 
     def _announce(self, connection: Connection, room: str, text: str) -> None:
         identity = connection.identity

@@ -1,4 +1,4 @@
-"""How much of the server one caller may keep busy: every request that waits keeps a thread."""
+"""How much of the server one caller may keep busy: every request that waits costs memory."""
 
 import threading
 from collections import Counter
