@@ -5,13 +5,16 @@ import re
 import secrets
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pexpect
+import requests
 import yaml
 from docker import DockerClient
 from docker.errors import NotFound
-from served import write_config
+from served import LOOPBACK, write_config
 
 COMMANDS = Path(sys.executable).parent
 _SECONDS = 120
@@ -115,3 +118,32 @@ def first_password(text: str) -> str:
     found = re.search(r"Its password is shown only now: (\S+)", text)
     assert found, text
     return found[1]
+
+
+@contextmanager
+def at_work(home: Path, client: DockerClient, **differing: object) -> Iterator[Operator]:
+    """An operator with a configuration; whatever is left in the engine is removed at the end."""
+    operator = Operator(home)
+    operator.configure(**differing)
+    try:
+        yield operator
+    finally:
+        operator.clean_up(client)
+
+
+class Deployed:
+    """A server that was started in a container."""
+
+    def __init__(self, operator: Operator, *options: str) -> None:
+        self.operator = operator
+        done = operator.vserver("start", "--ip", LOOPBACK, *options)
+        assert done.returncode == 0, done.stderr
+        self.told = done.stderr
+        found = re.search(r"is running: (http://\S+)", done.stdout)
+        assert found, done.stdout
+        self.url = found[1]
+
+    def log_in(self, username: str, password: str) -> int:
+        """Try to log in; the status of the answer."""
+        body = {"username": username, "password": password}
+        return requests.post(f"{self.url}/token/user", json=body, timeout=60).status_code

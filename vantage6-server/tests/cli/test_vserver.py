@@ -3,9 +3,13 @@
 import json
 import os
 import re
-import secrets
+import select
+import socket
+import socketserver
 import stat
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +17,17 @@ import docker
 import pexpect
 import pytest
 import requests
+from click.testing import CliRunner
 from docker.models.containers import Container
-from operators import Operator, first_password
+from docker.utils import kwargs_from_env
+from operators import Deployed, Operator, at_work, first_password
 from served import LOOPBACK, write_import
 
-from development.engine import ensure_engine
-from development.images import CONTENT_LABEL, ensure, infrastructure_image
 from development.install import ROOT
+from development.postgres import Postgres
 from vantage6.common import __version__
-from vantage6.common.globals import DEFAULT_SERVER_IMAGE
+from vantage6.server.cli.vserver import main
+from vantage6.server.container import containers
 
 pytestmark = pytest.mark.docker
 
@@ -29,62 +35,14 @@ NONROOT = 65532
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[docker.DockerClient]:
-    client = ensure_engine()
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="module")
-def image(engine: docker.DockerClient) -> Iterator[str]:
-    """The image of this checkout, under a name that no other run takes away."""
-    wanted = infrastructure_image(DEFAULT_SERVER_IMAGE)
-    name = f"vantage6/test-server:{secrets.token_hex(4)}"
-    while True:
-        built = engine.images.get(ensure(wanted))
-        built.tag(name)
-        if engine.images.get(name).labels[CONTENT_LABEL] == wanted.content:
-            break
-    yield name
-    engine.images.remove(name)
-
-
-@pytest.fixture
-def operator(tmp_path: Path, engine: docker.DockerClient, image: str) -> Iterator[Operator]:
-    """An operator with a configuration, whose server a test may start and stop."""
-    operator = Operator(tmp_path)
-    operator.configure(image=image)
-    yield operator
-    operator.clean_up(engine)
-
-
-@pytest.fixture(scope="module")
 def started(
     tmp_path_factory: pytest.TempPathFactory, engine: docker.DockerClient, image: str
-) -> Iterator["Deployed"]:
+) -> Iterator[Deployed]:
     """A server that runs, for tests that only look."""
-    operator = Operator(tmp_path_factory.mktemp("started"))
-    operator.configure(image=image, rabbitmq_uri="amqp://user:hush@broker.example:5672/v6")
-    yield Deployed(operator)
-    operator.clean_up(engine)
-
-
-class Deployed:
-    """A server that was started in a container."""
-
-    def __init__(self, operator: Operator, *options: str) -> None:
-        self.operator = operator
-        done = operator.vserver("start", "--ip", LOOPBACK, *options)
-        assert done.returncode == 0, done.stderr
-        self.told = done.stderr
-        found = re.search(r"is running: (http://\S+)", done.stdout)
-        assert found, done.stdout
-        self.url = found[1]
-
-    def log_in(self, username: str, password: str) -> int:
-        """Try to log in; the status of the answer."""
-        body = {"username": username, "password": password}
-        return requests.post(f"{self.url}/token/user", json=body, timeout=60).status_code
+    broker = "amqp://user:hush@broker.example:5672/v6"
+    home = tmp_path_factory.mktemp("started")
+    with at_work(home, engine, image=image, rabbitmq_uri=broker) as operator:
+        yield Deployed(operator)
 
 
 def container_of(engine: docker.DockerClient, operator: Operator) -> Container:
@@ -296,6 +254,42 @@ class TestStop:
         with pytest.raises(docker.errors.NotFound):
             container_of(engine, operator)
 
+    def test_all_are_stopped_at_once(
+        self,
+        operator: Operator,
+        tmp_path: Path,
+        engine: docker.DockerClient,
+        image: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        (tmp_path / "other").mkdir()
+        with at_work(tmp_path / "other", engine, image=image) as other:
+            names = {Deployed(one).operator.name for one in (operator, other)}
+            # All those of this test: others may run on this machine.
+            api = Narrowed("|".join(names))
+            monkeypatch.setattr(containers, "connect", lambda: api)
+            done = CliRunner().invoke(main, ["stop", "--all"])
+            api.close()
+            stopped = re.findall(r"Stopped the server (\S+) \(user\)", done.stdout)
+            assert set(stopped) == names
+            assert not any(container_exists(engine, one) for one in (operator, other))
+
+
+class Narrowed(docker.APIClient):
+    """The engine, as if it had no containers but those with a name like a pattern."""
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(**kwargs_from_env(), version="auto")
+        self._pattern = pattern
+
+    def containers(self, *, filters: dict[str, Any], **options: Any) -> Any:
+        """List them."""
+        return super().containers(filters={**filters, "name": self._pattern}, **options)
+
+
+def container_exists(engine: docker.DockerClient, operator: Operator) -> bool:
+    return bool(engine.containers.list(all=True, filters={"label": f"name={operator.name}"}))
+
 
 class TestImport:
     def test_a_relative_path_before_and_beside_the_server(
@@ -333,6 +327,53 @@ class TestImport:
         done = operator.vserver("import", "--drop-all", path)
         assert done.returncode == 1
         assert f"{config}, environment 'prod', does not allow to drop all tables" in done.stderr
+
+
+class TestPostgreSQL:
+    def test_one_that_containers_reach(
+        self, operator: Operator, engine: docker.DockerClient, postgres: Postgres, image: str
+    ) -> None:
+        gateway = engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+        with passing_on(gateway, postgres.port) as port:
+            uri = postgres.create()
+            reached = uri.replace(f"{LOOPBACK}:{postgres.port}", f"host.docker.internal:{port}")
+            operator.configure(image=image, uri=reached)
+            server = Deployed(operator)
+            assert server.log_in("root", first_password(server.told)) == 200
+            assert operator.vserver("stop").returncode == 0
+        assert not (operator.data / "server.sqlite").exists()
+
+    def test_one_on_the_loopback_is_refused_at_once(
+        self, operator: Operator, postgres: Postgres, image: str
+    ) -> None:
+        operator.configure(image=image, uri=postgres.uri("v6"))
+        done = operator.vserver("start")
+        assert done.returncode == 1
+        assert "cannot be reached from a container" in done.stderr
+        assert "host.docker.internal" in done.stderr
+
+
+@contextmanager
+def passing_on(ip: str, port: int) -> Iterator[int]:
+    """A port of an address of ours that leads to a port of the loopback."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.create_connection((LOOPBACK, port)) as other:
+                pairs = {self.request: other, other: self.request}
+                while True:
+                    for ready in select.select(list(pairs), [], [])[0]:
+                        piece = ready.recv(65536)
+                        if not piece:
+                            return
+                        pairs[ready].sendall(piece)
+
+    with socketserver.ThreadingTCPServer((ip, 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
 
 
 def test_attach_from_the_start_and_to_the_end(operator: Operator) -> None:
