@@ -5,17 +5,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import click
 from marshmallow import Schema, missing, validate
 from marshmallow.fields import Boolean, Dict, Field, Integer, List, Nested, String
 
 from development.console import main
 from vantage6.common.context import NAME_VARIABLE
 from vantage6.common.task_status import LEGAL_MOVES, TaskStatus, is_final
+from vantage6.server.cli import main as vserver_local
+from vantage6.server.cli.vserver import main as vserver
 from vantage6.server.configuration import ServerSchema
 from vantage6.server.database import URI_VARIABLE
 from vantage6.server.permission.catalogue import ADMISSION, RULES, Admitted, Kind, RuleRecord
 from vantage6.server.permission.role import DEFAULT_ROLES
 
+HELP_WIDTH = 90
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
 
@@ -25,6 +29,7 @@ def pages() -> dict[str, str]:
         "permissions.md": _permissions(),
         "run-states.md": _run_states(),
         "server-configuration.md": _server_configuration(),
+        "vserver.md": _commands(),
     }
 
 
@@ -163,6 +168,27 @@ def _default(field: Field[Any]) -> str:
     if field.load_default in (missing, None) or callable(field.load_default):
         return ""
     return f"`{json.dumps(field.load_default)}`"
+
+
+def _commands() -> str:
+    groups = {"vserver": vserver, "vserver-local": vserver_local}
+    sections = [
+        _help(f"{program} {name}", command)
+        for program, group in groups.items()
+        for name, command in sorted(group.commands.items())
+    ]
+    return _page(
+        "The commands `vserver` and `vserver-local`",
+        "`vserver` runs servers in containers, `vserver-local` in a process of its own; see "
+        "[how to run a server](../howto/run-a-server.md). What goes wrong is one sentence and "
+        "exit code 1.",
+        *sections,
+    )
+
+
+def _help(words: str, command: click.Command) -> str:
+    context = click.Context(command, info_name=words, terminal_width=HELP_WIDTH)
+    return f"## `{words}`\n\n```text\n{command.get_help(context)}\n```"
 
 
 def _page(title: str, *parts: str) -> str:
