@@ -28,8 +28,7 @@ def answer(terminal: "pexpect.spawn[str]", question: str, text: str = "") -> Non
 @pytest.mark.parametrize("program", ["vserver", "vserver-local"])
 def test_the_wizard_from_the_first_question_to_the_file(operator: Operator, program: str) -> None:
     terminal = operator.terminal(program, "new", "--user", "-e", "acc")
-    terminal.expect_exact(NAME)
-    terminal.sendline("my server")
+    answer(terminal, NAME, "my server")
     answer(terminal, "What is this server for?", "A trial")
     terminal.expect_exact("What kind of server is it?")
     terminal.send(DOWN + ENTER)

@@ -124,6 +124,13 @@ def check_new(name: str, environment: str, system_folders: bool) -> Path:
     return path
 
 
+def ask_name() -> str:
+    """What the configuration is to be called; KeyboardInterrupt."""
+    import questionary
+
+    return str(questionary.text("What should the configuration be called?").unsafe_ask())
+
+
 def ask(answers: Answers) -> dict[str, Any]:
     """The answers, with those that are missing asked for on the terminal; KeyboardInterrupt."""
     found = _with_implied(answers)

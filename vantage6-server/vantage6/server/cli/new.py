@@ -9,7 +9,7 @@ from vantage6.common.cli import scope_option
 from vantage6.common.config import ENVIRONMENTS
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.server.cli.options import json_option
-from vantage6.server.wizard import QUESTIONS, ask, check_new, create_configuration
+from vantage6.server.wizard import QUESTIONS, ask, ask_name, check_new, create_configuration
 
 
 def answer_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -47,10 +47,10 @@ def new_command(program: str) -> click.Command:
         **given: Any,
     ) -> None:
         """Make a new server configuration; asks for what no option says."""
-        may_ask = not defaults and sys.stdin.isatty()
+        may_ask = not (defaults or as_json) and sys.stdin.isatty()
         if not name and not may_ask:
             raise ConfigurationError("Say how the configuration is to be called: --name NAME")
-        name = name or click.prompt("What should the configuration be called?", err=as_json)
+        name = name or ask_name()
         check_new(name, environment, system_folders)
         answers = {key: value for key, value in given.items() if value is not None}
         if may_ask:
