@@ -122,6 +122,30 @@ class TestStarting:
         )
         assert not (tmp_path / "data").exists()
 
+    def test_an_audit_trail_that_cannot_be_written_ends_it_with_one_sentence(
+        self, config: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "log" / "server.audit.log").mkdir(parents=True)
+        ended = run("start", "--config", config)
+        assert ended.returncode == 1
+        assert "server.audit.log cannot be written: Is a directory" in ended.stderr
+        assert "Traceback" not in ended.stderr
+
+    def test_it_keeps_its_name_whatever_the_environment_says(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One that is asked for by its name, that is; the name of a file gives way."""
+        write_config(tmp_path, directories={"log": str(tmp_path / "log")})
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+        monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+        monkeypatch.setenv("VANTAGE6_CONFIG_NAME", "clinic")
+        monkeypatch.chdir(tmp_path)
+        with Served("--name", "hospital", "--user") as server:
+            assert server.token()
+        assert [path.name for path in (tmp_path / "share" / "vantage6" / "server").iterdir()] == [
+            "hospital"
+        ]
+
     def test_two_at_once_on_a_fresh_database(self, config: Path) -> None:
         with Served("--config", config) as first, Served("--config", config) as second:
             token = first.token()

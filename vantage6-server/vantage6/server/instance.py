@@ -65,6 +65,8 @@ def start(
     from vantage6.server.serve import bind, serve, url
 
     setup_logging(context)
+    # Here already, where a file that cannot be written is told of in one sentence.
+    audit.keep_in(audit_file(context))
     if ready_file:
         if not ready_file.parent.is_dir():
             raise ConfigurationError(f"There is no folder {ready_file.parent}")

@@ -67,6 +67,7 @@ def serve(
     """
     # Without the current folder in the search path, where -m would put it.
     command = [sys.executable, "-P", "-m", "vantage6.server.serving"]
+    command += ["--name", context.name]
     command += ["--config", str(context.config_file), "--environment", context.environment]
     command += ["--system"] if context.system_folders else []
     command += ["--log-level", str(context.config["logging"]["level"])]

@@ -34,7 +34,12 @@ def main() -> None:
     given = _arguments()
     try:
         context = InstanceContext.from_file(
-            "server", given.config, given.environment, given.system_folders, ServerSchema()
+            "server",
+            given.config,
+            given.environment,
+            given.system_folders,
+            ServerSchema(),
+            given.name,
         )
         context.config["logging"]["level"] = given.log_level
         setup_logging(context)
@@ -143,6 +148,7 @@ class _Log(Logger):
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="vserver-local start", description=__doc__)
+    parser.add_argument("--name", required=True)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--environment", required=True)
     parser.add_argument("--system", dest="system_folders", action="store_true")
