@@ -156,6 +156,7 @@ def import_file(
         raise ConfigurationError(f"{path}: nothing was imported: {error}") from error
     hand_out_root_password(prepared, root_password_file)
     audit.keep_in(audit_file(context))
+    audit.by_operator()
     audit.record("import", "success", file=str(path), dropped_all=drop, imported=imported)
     return imported
 

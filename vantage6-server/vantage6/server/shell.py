@@ -26,6 +26,7 @@ def run(context: InstanceContext, command: str | None) -> None:
     prepared = first_run.prepare(url, context.config["type"])
     instance.hand_out_root_password(prepared)
     audit.keep_in(instance.audit_file(context))
+    audit.by_operator()
     audit.record("shell", "success")
     database = Database(url.render_as_string(hide_password=False))
     try:

@@ -31,6 +31,7 @@ trail.setLevel(logging.INFO)
 _REFUSALS = (401, 403, _TOO_MANY := 429)
 _counts: Counter[tuple[str, str, str]] = Counter()
 _counting = threading.Lock()
+_operator: dict[str, Any] | None = None
 # Nobody makes a line long by what he sends.
 _LONGEST_TEXT = 300
 
@@ -56,6 +57,12 @@ def keep_in(path: Path) -> None:
         old.close()
     trail.addHandler(handler)
     trail.propagate = False
+
+
+def by_operator() -> None:
+    """Let lines name whoever runs this process: it is a command on the machine of the server."""
+    global _operator
+    _operator = {"kind": "operator", "uid": os.getuid()}
 
 
 class _File(logging.handlers.WatchedFileHandler):
@@ -186,8 +193,7 @@ def _entry(
 
 def _actor(identity: Identity | None) -> dict[str, Any] | None:
     if identity is None:
-        # Whoever runs a command on the machine of the server.
-        return None if has_request_context() else {"kind": "operator", "uid": os.getuid()}
+        return None if has_request_context() else _operator
     actor: dict[str, Any] = {
         "kind": identity.kind.value,
         "id": identity.id,
