@@ -4,6 +4,7 @@ import queue
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -26,9 +27,13 @@ class Listener:
         *namespaces: str,
         origin: str | None = None,
         transport: str | None = None,
+        authority: Path | None = None,
     ) -> None:
         # One of its own the library would leave open.
         self._http = requests.Session()
+        if authority:
+            self._http.trust_env = False
+            self._http.verify = str(authority)
         self.client = socketio.Client(
             reconnection=False,
             http_session=self._http,
