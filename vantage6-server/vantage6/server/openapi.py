@@ -122,7 +122,7 @@ def _path_parameters(route: str) -> list[Words]:
 
 def _query_parameters(contract: Contract) -> list[Words]:
     found = [
-        _argument(name, _many(wanted.value.schema), wanted.description)
+        _argument(name, wanted.value.schema, wanted.description)
         for name, wanted in contract.filters.items()
     ]
     found += [

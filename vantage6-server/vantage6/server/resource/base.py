@@ -72,7 +72,7 @@ class Resource(flask_restful.Resource):
                 self._admit(admitted)
             if not self.takes_data:
                 _refuse_large_body()
-            self._check_includes()
+            self._check_arguments()
             with self._turn() if admitted else nullcontext():
                 if _method() == "GET" or self.only_reads:
                     # What was read to admit the caller and what is answered are of one moment.
@@ -166,8 +166,7 @@ class Resource(flask_restful.Resource):
 
     def filtered(self, query: Select[M]) -> Select[M]:
         """Narrow a query by the arguments of the request."""
-        terms = self.contract
-        return filters.apply(query, terms.filters, request.args, besides=terms.arguments)
+        return filters.apply(query, self.contract.filters, request.args)
 
     def check_filter(self, name: str, model: type[Model]) -> None:
         """Refuse to filter by what the caller may not see: what is found would tell of it."""
@@ -223,14 +222,20 @@ class Resource(flask_restful.Resource):
             # The answer shows it, too.
             self.session.rollback()
 
-    def _check_includes(self) -> None:
-        """Refuse to include what there is not; no contract, no word about it."""
-        known = self.contract.all_includes
-        unknown = {name for name in request.args.getlist("include") if name} - known.keys()
+    def _check_arguments(self) -> None:
+        """Refuse what the contract does not know, where it knows any arguments at all."""
+        known = self.contract.all_arguments
+        unknown = sorted(set(request.args) - known)
         if known and unknown:
             raise BadRequest(
-                f"Cannot be included here: {', '.join(sorted(unknown))}",
-                {"include": ["Not valid."]},
+                f"Unknown argument: {', '.join(unknown)}",
+                {name: ["Unknown field."] for name in unknown},
+            )
+        included = {name for name in request.args.getlist("include") if name}
+        strange = sorted(included - self.contract.all_includes.keys())
+        if known and strange:
+            raise BadRequest(
+                f"Cannot be included here: {', '.join(strange)}", {"include": ["Not valid."]}
             )
 
 

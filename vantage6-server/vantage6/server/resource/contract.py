@@ -77,6 +77,16 @@ class Contract:
             return {"metadata": "The links between the pages, around the list", **self.includes}
         return self.includes
 
+    @property
+    def all_arguments(self) -> frozenset[str]:
+        """The names of everything that may stand in the address."""
+        names = {*self.filters, *self.arguments}
+        if self.all_includes:
+            names.add("include")
+        if self.shape is Shape.PAGE:
+            names |= {"page", "per_page"}
+        return frozenset(names)
+
 
 def contract(**terms: Any) -> Callable[[F], F]:
     """Declare the contract of a method; the terms are those of `Contract`."""

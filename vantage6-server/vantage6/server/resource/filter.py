@@ -1,6 +1,6 @@
 """Filters of lists, declared as data: the name of an argument and what it compares."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -14,9 +14,6 @@ from vantage6.server.exceptions import BadRequest
 
 Column = ColumnElement[Any] | InstrumentedAttribute[Any]
 Query = TypeVar("Query", bound=Select[Any])
-
-# Arguments that every list takes beside its filters.
-COMMON = frozenset({"page", "per_page", "include"})
 
 
 @dataclass(frozen=True)
@@ -59,24 +56,14 @@ class Filter:
     description: str = field(default="Of several values, one must fit.", kw_only=True)
 
 
-def apply(
-    query: Query,
-    filters: Mapping[str, Filter],
-    arguments: MultiDict[str, str],
-    besides: Iterable[str] = (),
-) -> Query:
-    """Narrow a query by the arguments of a request; those of `besides` are for others.
+def apply(query: Query, filters: Mapping[str, Filter], arguments: MultiDict[str, str]) -> Query:
+    """Narrow a query by the arguments of a request.
 
     Raises
     ------
     BadRequest
-        When an argument is not known, or its value is not of its type.
+        When a value is not of its type.
     """
-    unknown = sorted(set(arguments) - set(filters) - COMMON - set(besides))
-    if unknown:
-        raise BadRequest(
-            f"Unknown filter: {', '.join(unknown)}", {name: ["Unknown field."] for name in unknown}
-        )
     for name, wanted in filters.items():
         if name in arguments:
             query = query.where(use(name, wanted.condition, arguments.getlist(name)))

@@ -116,7 +116,7 @@ class Input(Schema):
         return {
             key: value
             for key, value in data.items()
-            if value is not None and key not in self.known_extras
+            if key not in self.known_extras and (value is not None or key not in self.fields)
         }
 
 
