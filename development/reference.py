@@ -1,7 +1,7 @@
 """Write the pages of `docs/reference` that are made from the code; a test keeps them current."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,9 @@ import click
 from marshmallow import Schema, missing, validate
 from marshmallow.fields import Boolean, Dict, Field, Integer, List, Nested, String
 
+from development import api_page
 from development.console import main
+from development.markdown import mark, page, table
 from vantage6.common.context import NAME_VARIABLE
 from vantage6.common.task_status import LEGAL_MOVES, TaskStatus, is_final
 from vantage6.server.cli import main as vserver_local
@@ -26,6 +28,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 def pages() -> dict[str, str]:
     """The generated pages by the names of their files."""
     return {
+        "api.md": page("API", *api_page.parts()),
         "permissions.md": _permissions(),
         "run-states.md": _run_states(),
         "server-configuration.md": _server_configuration(),
@@ -43,25 +46,25 @@ def write() -> None:
 def _permissions() -> str:
     rules = [_rule_row(number, record) for number, record in enumerate(RULES, start=1)]
     admission = [
-        [f"{method} `{route}`", *(_mark(kind in admitted) for kind in Kind), _anonymous(admitted)]
+        [f"{method} `{route}`", *(mark(kind in admitted) for kind in Kind), _anonymous(admitted)]
         for route, methods in ADMISSION.items()
         for method, admitted in methods.items()
     ]
-    return _page(
+    return page(
         "Permissions",
         "A rule is a resource, a scope and an operation; a role is a set of rules. A user may do "
         "what the rules of all their roles, and those given to them directly, allow.",
         "## Rules and default roles",
-        _table(["#", "resource", "scope", "operation", "allows", *_role_names()], rules),
+        table(["#", "resource", "scope", "operation", "allows", *_role_names()], rules),
         "## Who is admitted to which route",
         "The rules then decide what those who are admitted may see and do there.",
-        _table(["route", *(kind.value for kind in Kind), "without log-in"], admission),
+        table(["route", *(kind.value for kind in Kind), "without log-in"], admission),
     )
 
 
 def _rule_row(number: int, record: RuleRecord) -> list[str]:
     words = [record.name, record.scope.name, record.operation.name, record.description]
-    return [str(number), *words, *(_mark(record in role.rules) for role in DEFAULT_ROLES)]
+    return [str(number), *words, *(mark(record in role.rules) for role in DEFAULT_ROLES)]
 
 
 def _role_names() -> list[str]:
@@ -69,28 +72,28 @@ def _role_names() -> list[str]:
 
 
 def _anonymous(admitted: Admitted) -> str:
-    return _mark(not admitted)
+    return mark(not admitted)
 
 
 def _run_states() -> str:
     rows = [
-        [str(old), *(_mark((old, new) in LEGAL_MOVES) for new in TaskStatus)]
+        [str(old), *(mark((old, new) in LEGAL_MOVES) for new in TaskStatus)]
         for old in TaskStatus
         if not is_final(old)
     ]
-    return _page(
+    return page(
         "Run states",
         "The moves a run may make, from the state in front to the one above. What is not in the "
         "first column is final. A task is pending, initializing or active as long as one of its "
         "runs is not final; then it has the state of its first failed run, or is completed.",
-        _table(["", *(str(status) for status in TaskStatus)], rows),
+        table(["", *(str(status) for status in TaskStatus)], rows),
     )
 
 
 def _server_configuration() -> str:
     fields = [(path, field) for path, field in _fields(ServerSchema()) if not _is_idle(field)]
     idle = [(path, field) for path, field in _fields(ServerSchema()) if _is_idle(field)]
-    return _page(
+    return page(
         "The configuration of a server",
         "One YAML file per server, named after it, with a section `application` and, below "
         "`environments`, the sections `dev`, `test`, `acc` and `prod`. Each of them is a whole "
@@ -98,9 +101,9 @@ def _server_configuration() -> str:
         "not valid stops the start with its name; one that nobody knows is named in the log, "
         "with the one that is most like it.",
         "## Keys",
-        _table(["key", "value", "default", "meaning"], [_key_row(*entry) for entry in fields]),
+        table(["key", "value", "default", "meaning"], [_key_row(*entry) for entry in fields]),
         "## Keys that are read and have no effect",
-        _table(
+        table(
             ["key", "meaning", "why it has none"],
             [
                 [f"`{path}`", field.metadata["description"], field.metadata["without_effect"]]
@@ -108,7 +111,7 @@ def _server_configuration() -> str:
             ],
         ),
         "## Environment variables",
-        _table(["variable", "meaning"], [[f"`{name}`", text] for name, text in _VARIABLES]),
+        table(["variable", "meaning"], [[f"`{name}`", text] for name, text in _VARIABLES]),
     )
 
 
@@ -177,7 +180,7 @@ def _commands() -> str:
         for program, group in groups.items()
         for name, command in sorted(group.commands.items())
     ]
-    return _page(
+    return page(
         "The commands `vserver` and `vserver-local`",
         "`vserver` runs servers in containers, `vserver-local` in a process of its own; see "
         "[how to run a server](../howto/run-a-server.md). What goes wrong is one sentence and "
@@ -189,20 +192,6 @@ def _commands() -> str:
 def _help(words: str, command: click.Command) -> str:
     context = click.Context(command, info_name=words, terminal_width=HELP_WIDTH)
     return f"## `{words}`\n\n```text\n{command.get_help(context)}\n```"
-
-
-def _page(title: str, *parts: str) -> str:
-    note = "<!-- Written by `python -m development.reference`; change the code instead. -->"
-    return "\n\n".join([f"# {title}", note, *parts]) + "\n"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _mark(yes: bool) -> str:
-    return "x" if yes else ""
 
 
 if __name__ == "__main__":
