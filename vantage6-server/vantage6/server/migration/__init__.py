@@ -26,6 +26,7 @@ from vantage6.server.database import create_plain_engine
 # It tells of every look at the database; the revisions that were applied are told by the server.
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
+NEWEST = "head"
 _FOLDER = Path(__file__).parent
 # Any number will do, as long as nothing else in the same PostgreSQL database locks it.
 _POSTGRESQL_LOCK = 0x76616E746167
@@ -56,28 +57,35 @@ def exclusive(url: URL) -> Iterator[Connection]:
             yield connection
 
 
-def upgrade(connection: Connection) -> list[str]:
-    """Bring the tables to the newest revision; the revisions that were applied.
+def upgrade(connection: Connection, to: str = NEWEST) -> list[str]:
+    """Bring the tables to a revision; the revisions that were applied.
+
+    Parameters
+    ----------
+    connection : Connection
+        As `exclusive` gives it.
+    to : str
+        The revision, by default the newest.
 
     Raises
     ------
     ConfigurationError
         When the database is not one of ours, or of a later version.
     """
-    applied = pending(connection)
+    applied = pending(connection, to)
     if applied:
-        command.upgrade(_config(connection), "head")
+        command.upgrade(_config(connection), to)
     return applied
 
 
-def pending(connection: Connection) -> list[str]:
+def pending(connection: Connection, to: str = NEWEST) -> list[str]:
     """The revisions that are still to be applied, the oldest first; see `upgrade`."""
     scripts = ScriptDirectory.from_config(_config(connection))
     current = MigrationContext.configure(connection).get_current_revision()
     if current is None:
         _refuse_foreign_tables(connection)
     try:
-        revisions = list(scripts.iterate_revisions("head", current or "base"))
+        revisions = list(scripts.iterate_revisions(to, current or "base"))
     except RevisionError as error:
         raise ConfigurationError(
             f"The database has revision {current}, of a later version of vantage6 than this"
@@ -85,10 +93,16 @@ def pending(connection: Connection) -> list[str]:
     return [revision.revision for revision in reversed(revisions)]
 
 
+def revisions() -> list[str]:
+    """All revisions there are, the oldest first."""
+    scripts = ScriptDirectory(str(_FOLDER)).walk_revisions()
+    return [script.revision for script in scripts][::-1]
+
+
 def new_revision(connection: Connection, message: str) -> Path:
     """Write a revision that turns the tables of a database into those of the models."""
     config = _config(connection)
-    number = len(list(ScriptDirectory.from_config(config).walk_revisions())) + 1
+    number = len(revisions()) + 1
     script: Any = command.revision(config, message, autogenerate=True, rev_id=f"{number:04}")
     path = Path(script.path)
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
