@@ -100,6 +100,15 @@ class Postgres:
             f" WHERE datname = '{name_of(uri)}'"
         )
 
+    def shut(self, uri: str) -> None:
+        """Let nobody connect to a database, and end the connections there are."""
+        self._execute(f"ALTER DATABASE {name_of(uri)} ALLOW_CONNECTIONS false")
+        self.disconnect(uri)
+
+    def reopen(self, uri: str) -> None:
+        """Let everybody connect to a database again."""
+        self._execute(f"ALTER DATABASE {name_of(uri)} ALLOW_CONNECTIONS true")
+
     def _execute(self, statement: str) -> None:
         """Have the superuser do something outside any transaction."""
         if self._administration is None:

@@ -81,8 +81,7 @@ def fill(connection: Connection) -> Rows:
 def reflect(connection: Connection) -> Tables:
     """The tables of the data, as the database describes them."""
     tables = Tables()
-    tables.reflect(connection)
-    tables.remove(tables.tables["alembic_version"])
+    tables.reflect(connection, only=lambda name, _: name != "alembic_version")
     return tables
 
 

@@ -1,0 +1,244 @@
+"""Many at once on a served server, on each database: no error, nothing lost, nothing twice."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from clients import bearer
+from served import Served, write_config
+from sqlalchemy import create_engine
+from tables import dangling
+
+from development.postgres import Postgres
+
+CLIENTS, TASKS_EACH = 20, 3
+PATIENCE = 120
+# The id of the role in a fresh database.
+RESEARCHER = 5
+
+
+class Caller:
+    """Somebody who is logged in, with a connection of its own."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url = f"{url}/api/"
+        self._http = requests.Session()
+        self._http.headers.update(bearer(token))
+        self.statuses: Counter[int] = Counter()
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """What the server answers, of which the status is kept too."""
+        answer = self._http.request(method, self._url + path, json=body, timeout=PATIENCE)
+        self.statuses[answer.status_code] += 1
+        return answer.json()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._http.close()
+
+
+class Study:
+    """A server with one collaboration of three hospitals, each with a node."""
+
+    def __init__(self, server: Served) -> None:
+        self._server = server
+        self.callers: list[Caller] = []
+        self.root = self.caller(server.token())
+        self.hospitals = [
+            self.root.call("POST", "organization", {"name": f"hospital {number}"})["id"]
+            for number in range(3)
+        ]
+        body = {"name": "study", "encrypted": False, "organization_ids": self.hospitals}
+        self.id = self.root.call("POST", "collaboration", body)["id"]
+        self.nodes = {hospital: self._node(hospital) for hospital in self.hospitals}
+        token = self._researcher()
+        self.researchers = [self.caller(token) for _ in range(CLIENTS)]
+
+    def caller(self, token: str) -> Caller:
+        """Somebody who holds a token."""
+        self.callers.append(Caller(self._server.url, token))
+        return self.callers[-1]
+
+    def create_task(self, caller: Caller) -> int:
+        """A task for all three hospitals; its id."""
+        body = {
+            "name": "task",
+            "image": "registry.example/algorithm:1",
+            "collaboration_id": self.id,
+            "organizations": [{"id": hospital, "input": ""} for hospital in self.hospitals],
+        }
+        made: int = caller.call("POST", "task", body)["id"]
+        return made
+
+    def _node(self, hospital: int) -> str:
+        place = {"organization_id": hospital, "collaboration_id": self.id}
+        node = self.root.call("POST", "node", place)
+        answer = self._server.post("token/node", {"api_key": node["api_key"]})
+        token: str = answer.json()["access_token"]
+        return token
+
+    def _researcher(self) -> str:
+        account = {"username": "ada", "password": "Passw0rd!"}
+        others = {"firstname": "", "lastname": "", "email": "ada@hospital.example"}
+        place = {"organization_id": self.hospitals[0], "roles": [RESEARCHER]}
+        self.root.call("POST", "user", {**account, **others, **place})
+        return self._server.token(account["username"], account["password"])
+
+
+@pytest.fixture
+def served_uri(empty_uri: str) -> str:
+    """Where the database of the served server is."""
+    return empty_uri
+
+
+@pytest.fixture
+def study(served_uri: str, tmp_path: Path) -> Iterator[Study]:
+    # Nobody reads what it prints meanwhile, and a full pipe would stop it.
+    quiet = {"level": "WARNING", "file": "server.log", "use_console": False}
+    with Served("--config", write_config(tmp_path, uri=served_uri, logging=quiet)) as server:
+        study = Study(server)
+        yield study
+        for caller in study.callers:
+            caller.close()
+        assert server.terminate() == 0
+
+
+def at_once(*work: Callable[[], object]) -> list[Any]:
+    """Do everything at the same time; what each returned."""
+    start = threading.Barrier(len(work))
+
+    def after_start(each: Callable[[], object]) -> object:
+        start.wait()
+        return each()
+
+    with ThreadPoolExecutor(len(work)) as threads:
+        return list(threads.map(after_start, work))
+
+
+def test_creating_claiming_ending_and_deleting(study: Study, served_uri: str) -> None:
+    """Every run is ended once, whoever says so first; what is deleted is gone as a whole."""
+    reporters = {
+        study.caller(token): hospital for hospital, token in study.nodes.items() for _ in range(2)
+    }
+    all_made = threading.Event()
+    ended: Counter[int] = Counter()
+
+    def create(caller: Caller) -> list[int]:
+        made = [study.create_task(caller) for _ in range(TASKS_EACH)]
+        caller.call("DELETE", f"task/{made[0]}")
+        return made[1:]
+
+    def report(caller: Caller) -> None:
+        last_round = False
+        while not last_round:
+            last_round = all_made.is_set()
+            own = f"result?state=open&organization_id={reporters[caller]}"
+            for run in caller.call("GET", own):
+                caller.call("PATCH", f"result/{run['id']}", {"status": "active"})
+                before = caller.statuses[200]
+                caller.call("PATCH", f"result/{run['id']}", {"status": "completed", "result": "42"})
+                ended[run["id"]] += caller.statuses[200] - before
+
+    with ThreadPoolExecutor(len(reporters)) as threads:
+        reports = [threads.submit(report, reporter) for reporter in reporters]
+        try:
+            made = at_once(*(lambda each=each: create(each) for each in study.researchers))
+        finally:
+            all_made.set()
+        for each in reports:
+            each.result()
+
+    kept = {task for tasks in made for task in tasks}
+    tasks = study.root.call("GET", "task?include=results")
+    assert {task["id"] for task in tasks} == kept
+    assert {task["status"] for task in tasks} == {"completed"}
+    runs = {run["id"] for task in tasks for run in task["results"]}
+    assert len(runs) == 3 * len(kept)
+    assert {ended[run] for run in runs} == {1}
+    for caller in study.researchers:
+        assert caller.statuses == {201: TASKS_EACH, 200: 1}
+    for reporter in reporters:
+        # 400: somebody ended it before; 403: it was deleted before.
+        assert reporter.statuses.keys() <= {200, 400, 403}
+    engine = create_engine(served_uri)
+    with engine.connect() as connection:
+        assert dangling(connection) == []
+    engine.dispose()
+
+
+def test_everybody_changes_the_same(study: Study) -> None:
+    """Who changes the same things at the same time is done one after the other."""
+    body = {"name": "new", "description": "", "rules": []}
+    role = study.root.call("POST", "role", body)["id"]
+    token = study._server.token()
+    changes = [study.caller(token) for _ in range(10)]
+
+    def change(number: int, caller: Caller) -> None:
+        for step in range(5):
+            rules = sorted({1 + (number + step) % 7, 1 + (number * step) % 7})
+            caller.call("PATCH", f"role/{role}", {"rules": rules})
+
+    at_once(*(lambda n=n, c=c: change(n, c) for n, c in enumerate(changes)))
+    assert sum((caller.statuses for caller in changes), Counter()) == {200: 50}
+
+
+def test_a_study_is_deleted_while_it_is_used(study: Study, served_uri: str) -> None:
+    def create(caller: Caller) -> None:
+        for _ in range(TASKS_EACH):
+            caller.call("POST", "task", {
+                "image": "registry.example/algorithm:1",
+                "collaboration_id": study.id,
+                "organizations": [{"id": study.hospitals[0]}],
+            })  # fmt: skip
+
+    def delete() -> None:
+        study.root.call("DELETE", f"collaboration/{study.id}")
+
+    at_once(delete, *(lambda each=each: create(each) for each in study.researchers))
+    for caller in study.researchers:
+        assert caller.statuses.keys() <= {201, 400, 403}, caller.statuses
+    assert study.root.call("GET", "task") == []
+    assert study.root.call("GET", "node") == []
+    engine = create_engine(served_uri)
+    with engine.connect() as connection:
+        assert dangling(connection) == []
+    engine.dispose()
+
+
+class TestWithoutDatabase:
+    @pytest.fixture
+    def served_uri(self, postgres: Postgres) -> Iterator[str]:
+        uri = postgres.create()
+        yield uri
+        postgres.drop(uri)
+
+    def test_a_server_whose_database_goes_away_says_so_and_recovers(
+        self, study: Study, served_uri: str, postgres: Postgres
+    ) -> None:
+        at_once(*(lambda each=each: each.call("GET", "task") for each in study.researchers))
+        postgres.shut(served_uri)
+        answers = at_once(
+            *(lambda each=each: each.call("GET", "task") for each in study.researchers),
+            lambda: study.root.call("POST", "organization", {"name": "lost"}),
+        )
+        assert {answer["msg"] for answer in answers} == {"The database is not available"}
+        assert study.root.statuses[503] == 1
+        postgres.reopen(served_uri)
+        before = [each.statuses.copy() for each in study.researchers]
+        at_once(*(lambda each=each: each.call("GET", "task") for each in study.researchers))
+        for caller, statuses in zip(study.researchers, before, strict=True):
+            assert caller.statuses - statuses == {200: 1}
+            assert caller.statuses == {200: 2, 503: 1}
+
+    def test_connections_that_break_are_replaced(
+        self, study: Study, served_uri: str, postgres: Postgres
+    ) -> None:
+        at_once(*(lambda each=each: each.call("GET", "task") for each in study.researchers))
+        postgres.disconnect(served_uri)
+        at_once(*(lambda each=each: each.call("GET", "task") for each in study.researchers))
+        assert {status for each in study.researchers for status in each.statuses} == {200}
