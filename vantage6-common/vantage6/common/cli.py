@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
@@ -13,6 +14,16 @@ from vantage6.common.exceptions import ConfigurationError, Vantage6Error
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Choice = TypeVar("Choice")
+
+
+@dataclass(frozen=True)
+class Online:
+    """An instance that runs, by its name and scope; in an environment of a configuration file."""
+
+    name: str
+    scope: str
+    environment: str
+    config: str
 
 
 class FriendlyGroup(click.Group):
@@ -133,7 +144,7 @@ def list_command(
     kind: Kind,
     *,
     system_first: bool,
-    find_running: Callable[[], Collection[tuple[str, str]]] | None = None,
+    find_running: Callable[[], Collection[Online]] | None = None,
 ) -> click.Command:
     """The command `list` of a kind of instance.
 
@@ -143,17 +154,16 @@ def list_command(
     system_first : bool
         Whether it mostly runs in the folders of the system.
     find_running : callable, optional
-        The names and scopes of those that run; without it nothing is said of that.
+        Those that run, also with a configuration elsewhere; without it nothing is said of that.
     """
 
     @click.command("list", help=f"List the configurations of {kind}s on this machine.")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
     def list_instances(as_json: bool) -> None:
         scopes = (system_first, not system_first)
-        running = find_running() if find_running else None
-        found = [
-            _describe(entry, running) for system in scopes for entry in available(kind, system)
-        ]
+        found = [_describe(entry) for system in scopes for entry in available(kind, system)]
+        if find_running:
+            found = _with_status(found, find_running())
         if as_json:
             click.echo(json.dumps(found))
         else:
@@ -180,19 +190,34 @@ def _row(name: str, environments: str, status: str, scope: str) -> str:
     return f"{name:25}{environments:35}{f'{status:10}' if status else ''}{scope}"
 
 
-def _describe(
-    found: Available, running: Collection[tuple[str, str]] | None = None
-) -> dict[str, Any]:
+def _describe(found: Available) -> dict[str, Any]:
     """A configuration as the command `list` shows it with --json."""
-    scope = "system" if found.system_folders else "user"
-    status = {}
-    if running is not None:
-        status["status"] = "online" if (found.name, scope) in running else "offline"
     return {
         "name": found.name,
         "environments": found.environments,
-        **status,
-        "scope": scope,
+        "scope": "system" if found.system_folders else "user",
         "path": str(found.path),
         "fault": found.fault,
     }
+
+
+def _with_status(found: list[dict[str, Any]], running: Collection[Online]) -> list[dict[str, Any]]:
+    """What was found, and whether it runs; and whatever else runs."""
+    names = {(one.name, one.scope) for one in running}
+    known = {(entry["name"], entry["scope"]) for entry in found}
+    for entry in found:
+        is_online = (entry["name"], entry["scope"]) in names
+        entry["status"] = "online" if is_online else "offline"
+    others = [
+        {
+            "name": one.name,
+            "environments": [one.environment],
+            "scope": one.scope,
+            "path": one.config,
+            "fault": None,
+            "status": "online",
+        }
+        for one in running
+        if (one.name, one.scope) not in known
+    ]
+    return found + others

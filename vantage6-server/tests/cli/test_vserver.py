@@ -119,6 +119,14 @@ class TestRunning:
         (row,) = [line for line in lines if line.startswith(started.operator.name)]
         assert row.split()[1:] == ["prod", "Online", "user"]
 
+    def test_list_shows_it_also_to_who_has_no_configuration_of_it(
+        self, started: Deployed, tmp_path: Path
+    ) -> None:
+        listed = json.loads(Operator(tmp_path).run("vserver", "list", "--json").stdout)
+        (found,) = [one for one in listed if one["name"] == started.operator.name]
+        assert (found["status"], found["environments"]) == ("online", ["prod"])
+        assert Path(found["path"]).parent == started.operator.configurations
+
     def test_a_second_one_is_refused(self, started: Deployed) -> None:
         done = started.operator.vserver("start")
         assert done.returncode == 1
@@ -214,6 +222,16 @@ class TestStart:
         with pytest.raises(docker.errors.NotFound):
             container_of(engine, operator)
         assert not engine.networks.list(filters={"label": f"name={operator.name}"})
+
+    def test_a_first_password_that_nobody_waited_for_is_shown_by_the_next_start(
+        self, operator: Operator
+    ) -> None:
+        operator.data.mkdir(parents=True)
+        (operator.data / "root_password").write_text("left-behind\n")
+        done = operator.vserver("start", "--image", "vantage6/there-is-none:1")
+        assert first_password(done.stderr) == "left-behind"
+        again = operator.vserver("start", "--image", "vantage6/there-is-none:1")
+        assert "left-behind" not in again.stderr
 
     def test_an_image_that_is_not_there(self, operator: Operator) -> None:
         done = operator.vserver("start", "--image", "vantage6/there-is-none:1")

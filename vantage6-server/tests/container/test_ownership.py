@@ -56,14 +56,14 @@ class TestWho:
 @needs_root
 class TestPrepare:
     def test_new_folders_belong_to_the_server_alone(self, places: Places) -> None:
-        prepare(places, ALICE, is_default=lambda _: True)
+        prepare(places, ALICE)
         assert owners(places.data, places.log) == {ALICE}
         assert stat.S_IMODE(places.data.stat().st_mode) == 0o700
 
     def test_the_configuration_can_be_read_by_its_group_and_nobody_else(
         self, places: Places
     ) -> None:
-        prepare(places, ALICE, is_default=lambda _: True)
+        prepare(places, ALICE)
         assert owners(places.config) == {Owner(0, ALICE.gid)}
         assert stat.S_IMODE(places.config.stat().st_mode) == 0o640
 
@@ -76,7 +76,7 @@ class TestPrepare:
         elsewhere.symlink_to(secret)
         (places.data / "v6.sqlite-hard").hardlink_to(secret)
         (places.data / "v6.sqlite").touch()
-        prepare(places, ALICE, is_default=lambda _: True)
+        prepare(places, ALICE)
         assert owners(places.data / "v6.sqlite") == {ALICE}
         assert owners(secret, elsewhere) == {Owner(0, 0)}
 
@@ -85,23 +85,34 @@ class TestPrepare:
         places.log.mkdir()
         (places.log / "messages").touch()
         with pytest.raises(ConfigurationError, match=r"belongs to another user .* messages"):
-            prepare(places, ALICE, is_default=lambda _: False)
+            prepare(places, ALICE)
         assert owners(places.log) == {Owner(0, 0)}
 
-    def test_a_chosen_folder_with_our_files_only_is(self, places: Places) -> None:
+    def test_nobody_leads_us_to_a_folder_of_the_system(
+        self, places: Places, tmp_path: Path
+    ) -> None:
+        system = tmp_path / "etc"
+        system.mkdir()
+        (system / "passwd").touch()
+        places.data.symlink_to(system)
+        with pytest.raises(ConfigurationError, match="passwd"):
+            prepare(places, ALICE)
+        assert owners(system, system / "passwd") == {Owner(0, 0)}
+
+    def test_a_folder_with_our_files_only_is(self, places: Places) -> None:
         places.data.mkdir()
         (places.data / "v6.sqlite-wal").touch()
-        prepare(places, ALICE, is_default=lambda _: False)
+        prepare(places, ALICE)
         assert owners(places.data, places.data / "v6.sqlite-wal") == {ALICE}
 
     def test_a_folder_of_somebody_else_is_refused(self, places: Places) -> None:
         places.log.mkdir()
         os.chown(places.log, 1, 1)
         with pytest.raises(ConfigurationError, match=f"chown -R {ALICE}"):
-            prepare(places, ALICE, is_default=lambda _: True)
+            prepare(places, ALICE)
 
 
 def test_a_folder_that_cannot_be_made_is_said(places: Places) -> None:
     places.data.write_text("")
     with pytest.raises(ConfigurationError, match="cannot be used: File exists"):
-        prepare(places, Owner(os.geteuid(), os.getegid()), is_default=lambda _: True)
+        prepare(places, Owner(os.geteuid(), os.getegid()))

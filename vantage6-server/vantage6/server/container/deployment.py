@@ -53,13 +53,10 @@ class Started:
         Its name.
     addresses : sequence of str, optional
         Where it answers; None while it does not answer yet.
-    root_password : str, optional
-        When the user `root` was made by this start. It is kept nowhere.
     """
 
     container: str
     addresses: Sequence[str] | None
-    root_password: str | None
 
 
 class Deployment:
@@ -139,19 +136,20 @@ class Deployment:
         """The first password of `root`, if one was made; it is not there a second time."""
         path = self._places.data / settings.ROOT_PASSWORD_FILE
         try:
-            password = path.read_text(encoding="utf-8").strip()
-        except FileNotFoundError:
+            # The server owns the folder, and might put a link to any file of ours here.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError:
+            # None was made, or it is not for this operator to see.
             return None
+        with os.fdopen(descriptor, encoding="utf-8") as file:
+            password = file.read().strip()
         path.unlink()
         return password
 
     def _prepare(self) -> Owner:
         """Have the folders of the server, and as whom it runs."""
         owner = ownership.find_owner(self._places, containers.security_options(self._api))
-        directories = self._context.config["directories"]
-        chosen = {Path(own).expanduser().absolute() for own in directories.values() if own}
-        default = {self._places.data, self._places.log} - chosen
-        ownership.prepare(self._places, owner, is_default=default.__contains__)
+        ownership.prepare(self._places, owner)
         return owner
 
     def _server(self, wishes: Wishes, owner: Owner, name: str) -> Program:
@@ -205,7 +203,7 @@ class Deployment:
             raise
         finally:
             output.close()
-        return Started(self._name, addresses, self.take_root_password())
+        return Started(self._name, addresses)
 
     def _last_words(
         self, container: str, program: Program, output: Output, error: ContainerFailed
@@ -255,7 +253,7 @@ def _translate(text: str, names: Mapping[str, str]) -> str:
 @contextmanager
 def _readable_copy(file: Path, folder: Path, owner: Owner) -> Iterator[Path]:
     """A copy of a file, with the passwords in it, that only one user can read."""
-    copy = folder / f".import-{secrets.token_hex(8)}.yaml"
+    copy = folder / f"{settings.IMPORT_COPY}{secrets.token_hex(8)}.yaml"
     try:
         with open(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
             if os.geteuid() == 0:

@@ -6,7 +6,7 @@ or the configuration, else a user without a name or rights, who is given what th
 
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from vantage6.common.exceptions import ConfigurationError
@@ -37,15 +37,13 @@ def find_owner(places: Places, security_options: Iterable[str] = ()) -> Owner:
     return NONROOT
 
 
-def prepare(places: Places, owner: Owner, *, is_default: Callable[[Path], bool]) -> None:
+def prepare(places: Places, owner: Owner) -> None:
     """Make the folders of a server, and see that its user can use all that it needs.
 
     Parameters
     ----------
     places : Places
     owner : Owner
-    is_default : callable
-        Whether a folder was ours to choose, rather than the operator's.
 
     Raises
     ------
@@ -56,7 +54,7 @@ def prepare(places: Places, owner: Owner, *, is_default: Callable[[Path], bool])
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if os.geteuid() == _ROOT and owner.uid != _ROOT:
-                _hand_over(folder, owner, places, is_default(folder))
+                _hand_over(folder, owner, places)
         except OSError as error:
             raise ConfigurationError(
                 f"The folder {folder} cannot be used: {error.strerror}"
@@ -66,10 +64,13 @@ def prepare(places: Places, owner: Owner, *, is_default: Callable[[Path], bool])
     _let_read(places.config, owner)
 
 
-def _hand_over(folder: Path, owner: Owner, places: Places, is_default: bool) -> None:
-    """Give a folder of root's, and the files of the server in it, to the user it runs as."""
+def _hand_over(folder: Path, owner: Owner, places: Places) -> None:
+    """Give a folder of root's, and the files of the server in it, to the user it runs as.
+
+    Never one with anything else in it: whoever owns what is above may have led us to any folder.
+    """
     holder = folder.stat().st_uid
-    strangers = [] if is_default else _strangers(folder, places)
+    strangers = _strangers(folder, places)
     if holder not in (_ROOT, owner.uid) or (holder == _ROOT and strangers):
         kept = f" and holds {strangers[0].name}" if strangers else ""
         raise ConfigurationError(

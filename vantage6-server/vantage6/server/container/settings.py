@@ -28,6 +28,8 @@ TEMPORARY_FOLDER = "/tmp"
 PORT = 5000
 # Where the server leaves the first password of `root` for the operator.
 ROOT_PASSWORD_FILE = "root_password"
+# What the names of copies of import files begin with.
+IMPORT_COPY = ".import-"
 
 TYPE_LABEL = "vantage6-type"
 NAME_LABEL = "name"
@@ -121,7 +123,7 @@ def places(context: InstanceContext, url: URL) -> Places:
     """
     is_own = context.config["directories"]["log"]
     file = database_file(url)
-    ours = [SECRET_FILE, f".{SECRET_FILE}", ROOT_PASSWORD_FILE, context.log_file.stem]
+    ours = [SECRET_FILE, f".{SECRET_FILE}", ROOT_PASSWORD_FILE, IMPORT_COPY, context.log_file.stem]
     return Places(
         config=context.config_file,
         data=context.data_dir,

@@ -5,7 +5,13 @@ import click
 
 from vantage6.common.context import InstanceContext
 from vantage6.server.cli.options import json_option, with_instance
-from vantage6.server.cli.vserver.options import image_option, keep_option, say, source_option
+from vantage6.server.cli.vserver.options import (
+    image_option,
+    keep_option,
+    say,
+    showing_root_password,
+    source_option,
+)
 
 
 @click.command("import")
@@ -39,14 +45,12 @@ def import_file(
     api = containers.connect()
     deployment = Deployment(api, context, instance.database_url(context), say)
     flags = {"--drop-all": drop_all, "--json": as_json}
-    code = deployment.import_file(
-        Wishes(image=image, keep=keep, source=source),
-        file,
-        [flag for flag, is_given in flags.items() if is_given],
-        sys.stdout.buffer,
-        sys.stderr.buffer,
-    )
-    password = deployment.take_root_password()
-    if password:
-        instance.show_root_password(password)
+    with showing_root_password(deployment):
+        code = deployment.import_file(
+            Wishes(image=image, keep=keep, source=source),
+            file,
+            [flag for flag, is_given in flags.items() if is_given],
+            sys.stdout.buffer,
+            sys.stderr.buffer,
+        )
     ctx.exit(code)

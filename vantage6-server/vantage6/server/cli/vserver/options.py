@@ -1,6 +1,7 @@
 """Options that several commands of `vserver` share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from vantage6.common.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from vantage6.server.container.containers import Running
+    from vantage6.server.container.deployment import Deployment
 
 image_option = click.option(
     "-i", "--image", help="The image to run, instead of the configured one."
@@ -35,6 +37,23 @@ source_option = click.option(
 def say(text: str) -> None:
     """Tell the operator something beside the output."""
     click.echo(text, err=True)
+
+
+@contextmanager
+def showing_root_password(deployment: "Deployment") -> Iterator[None]:
+    """Show the first password of `root` at the end, however that comes about.
+
+    What was made stays made when the server then fails, or nobody waits for it; the password of
+    a start that was not waited for is shown by the next.
+    """
+    from vantage6.server import instance
+
+    try:
+        yield
+    finally:
+        password = deployment.take_root_password()
+        if password:
+            instance.show_root_password(password)
 
 
 def name_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,7 +6,13 @@ import click
 from vantage6.common.context import InstanceContext
 from vantage6.server.cli.options import with_instance
 from vantage6.server.cli.vserver.attach import show_output
-from vantage6.server.cli.vserver.options import image_option, keep_option, say, source_option
+from vantage6.server.cli.vserver.options import (
+    image_option,
+    keep_option,
+    say,
+    showing_root_password,
+    source_option,
+)
 
 
 @click.command()
@@ -45,9 +51,8 @@ def start(
     api = containers.connect()
     deployment = Deployment(api, context, instance.database_url(context), say)
     _say_what_is_not_used(context, rabbitmq_image, ip)
-    started = deployment.start(Wishes(image, ip, port, keep, source))
-    if started.root_password:
-        instance.show_root_password(started.root_password)
+    with showing_root_password(deployment):
+        started = deployment.start(Wishes(image, ip, port, keep, source))
     if started.addresses is None:
         say(f"The server {context.name} starts and does not answer yet; look: vserver attach")
     else:
