@@ -107,6 +107,19 @@ def test_what_cannot_be_included_is_refused_by_name(caller: LoggedIn) -> None:
     assert "tasks" in answer.json["msg"]
 
 
+def test_arguments_that_a_list_does_not_know_are_refused_by_name(caller: LoggedIn) -> None:
+    for path in ("organization", "organization/1/node", "role/1/rule"):
+        answer = caller.get(f"/api/{path}?nmae=x")
+        assert (answer.status_code, list(answer.json["errors"])) == (400, ["nmae"])
+
+
+def test_single_objects_ignore_the_filters_that_classic_clients_send_along(
+    caller: LoggedIn, three: list[Organization]
+) -> None:
+    path = f"/api/organization/{three[0].id}"
+    assert caller.get(f"{path}?state=open&node_id=1").json == caller.get(path).json
+
+
 def test_links_of_a_list_without_pages_lead_to_all_of_it(
     caller: LoggedIn, three: list[Organization]
 ) -> None:

@@ -223,17 +223,21 @@ class Resource(flask_restful.Resource):
             self.session.rollback()
 
     def _check_arguments(self) -> None:
-        """Refuse what the contract does not know, where it knows any arguments at all."""
+        """Refuse what a list does not know, and what cannot be included.
+
+        Elsewhere unknown arguments are ignored: classic clients send the filters of their last
+        list along when they ask for one result.
+        """
         known = self.contract.all_arguments
         unknown = sorted(set(request.args) - known)
-        if known and unknown:
+        if self.contract.shape is Shape.PAGE and unknown:
             raise BadRequest(
                 f"Unknown argument: {', '.join(unknown)}",
                 {name: ["Unknown field."] for name in unknown},
             )
         included = {name for name in request.args.getlist("include") if name}
         strange = sorted(included - self.contract.all_includes.keys())
-        if known and strange:
+        if self.contract.all_includes and strange:
             raise BadRequest(
                 f"Cannot be included here: {', '.join(strange)}", {"include": ["Not valid."]}
             )
