@@ -25,7 +25,8 @@ check: install  ## lint, format and types only
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 
-bench: install  ## task latency against the physical limit
+bench: install  ## the server against the classic one, tasks against the physical limit; SHORT=1 for less
+	@.venv/bin/python -m development.bench_server $(if $(SHORT),--short)
 	@.venv/bin/python -m development.bench
 
 images: install  ## build every image that the project ships

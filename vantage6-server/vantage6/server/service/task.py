@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, and_, bindparam, exists, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -19,6 +19,24 @@ from vantage6.server.permission.identity import ContainerRun, Identity
 from vantage6.server.service import event
 
 Assignment = Mapping[str, Any]
+# Organizations of a collaboration, with the node that each has there.
+Members = Mapping[int, Node | None]
+
+# Made once: to put a statement together costs more than to run it.
+_MEMBERS = (
+    select(Member.c.organization_id, Node)
+    .outerjoin(
+        Node,
+        and_(
+            Node.organization_id == Member.c.organization_id,
+            Node.collaboration_id == Member.c.collaboration_id,
+        ),
+    )
+    .where(
+        Member.c.collaboration_id == bindparam("collaboration"),
+        Member.c.organization_id.in_(bindparam("organizations", expanding=True)),
+    )
+)
 
 
 def create(session: Session, identity: Identity, order: Mapping[str, Any]) -> Task:
@@ -37,14 +55,18 @@ def create(session: Session, identity: Identity, order: Mapping[str, Any]) -> Ta
     Task
         Stored, and announced once the transaction is committed.
     """
+    asked = {part["id"] for part in order["organizations"]} | {identity.organization_id}
+    members = _members(session, order["collaboration_id"], asked)
     if identity.run is None:
-        collaboration = _collaboration_for_user(session, identity, order["collaboration_id"])
+        collaboration = _collaboration_for_user(
+            session, identity, order["collaboration_id"], members
+        )
         origin: dict[str, Any] = {"run": Run(), "init_user_id": identity.id}
     else:
         collaboration = _collaboration_for_container(session, identity, identity.run, order)
         origin = _origin_of_subtask(session, identity.run)
     assignments = _assignments(identity, order)
-    nodes = _nodes_for(session, collaboration, [part["id"] for part in assignments])
+    nodes = _nodes_for(members, [part["id"] for part in assignments])
     check_encryption(collaboration, (part["input"] for part in assignments))
     task = Task(
         **{name: order[name] for name in ("name", "description", "image", "database")},
@@ -112,19 +134,23 @@ def check_encryption(collaboration: Collaboration, payloads: Iterable[str | None
         raise BadRequest(f"Collaboration {collaboration.name!r} takes no encrypted payloads")
 
 
+def _members(session: Session, collaboration_id: int, organizations: Iterable[int]) -> Members:
+    """Those of some organizations that are in a collaboration."""
+    rows = session.execute(
+        _MEMBERS, {"collaboration": collaboration_id, "organizations": list(organizations)}
+    )
+    return {row.organization_id: row.Node for row in rows}
+
+
 def _collaboration_for_user(
-    session: Session, identity: Identity, collaboration_id: int
+    session: Session, identity: Identity, collaboration_id: int, members: Members
 ) -> Collaboration:
     """The collaboration, in which the user's organization takes part: nobody else may ask."""
     check.require(identity, Operation.CREATE, Task)
     collaboration = session.get(Collaboration, collaboration_id)
     if collaboration is None and Scope.GLOBAL in identity.scopes("task", Operation.CREATE):
         raise NotFound(f"There is no collaboration {collaboration_id}")
-    is_member = exists().where(
-        Member.c.collaboration_id == collaboration_id,
-        Member.c.organization_id == identity.organization_id,
-    )
-    if collaboration is None or not session.scalar(select(is_member)):
+    if collaboration is None or identity.organization_id not in members:
         raise Forbidden("Your organization is not in this collaboration")
     return collaboration
 
@@ -163,29 +189,19 @@ def _assignments(identity: Identity, order: Mapping[str, Any]) -> Sequence[Assig
     return own
 
 
-def _nodes_for(
-    session: Session, collaboration: Collaboration, organization_ids: Sequence[int]
-) -> Mapping[int, Node]:
+def _nodes_for(members: Members, organization_ids: Sequence[int]) -> Mapping[int, Node]:
     """The node of each organization; BadRequest for those that cannot be asked."""
     twice = [id_ for id_, count in Counter(organization_ids).items() if count > 1]
     if twice:
         raise _fault(f"Named twice: organization {_listed(twice)}")
-    members = session.scalars(
-        select(Member.c.organization_id).where(Member.c.collaboration_id == collaboration.id)
-    )
     strangers = set(organization_ids).difference(members)
     if strangers:
         raise _fault(f"Not in this collaboration: organization {_listed(strangers)}")
-    nodes = session.scalars(
-        select(Node).where(
-            Node.collaboration_id == collaboration.id, Node.organization_id.in_(organization_ids)
-        )
-    )
-    by_organization = {node.organization_id: node for node in nodes}
-    without = set(organization_ids) - by_organization.keys()
+    nodes = {id_: node for id_ in organization_ids if (node := members[id_])}
+    without = set(organization_ids) - nodes.keys()
     if without:
         raise _fault(f"Without a node in this collaboration: organization {_listed(without)}")
-    return by_organization
+    return nodes
 
 
 def _announce(session: Session, task: Task, nodes: Mapping[int, Node]) -> None:
