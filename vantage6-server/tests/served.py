@@ -114,6 +114,11 @@ class Served:
         return self.printed[-1].removeprefix("listening on ")
 
     @property
+    def pid(self) -> int:
+        """The number of its main process."""
+        return self._process.pid
+
+    @property
     def port(self) -> str:
         """The port it listens on."""
         return self.url.rpartition(":")[2]

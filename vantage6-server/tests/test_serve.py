@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 import requests
 import simple_websocket
@@ -19,6 +20,7 @@ from served import LOOPBACK, Served, run, write_config, write_import
 from sockets import PATIENCE, Listener
 from wsproto.frame_protocol import CloseReason
 
+from development.postgres import Postgres
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.server.serve import bind, url
 
@@ -193,21 +195,40 @@ class TestServing:
 
 
 class TestWriting:
-    """On SQLite, where there is one writer at a time."""
+    """Those who wait for the database keep nobody else waiting."""
 
-    def test_many_at_once(self, server: Served) -> None:
-        headers = bearer(server.token())
-        url = f"{server.url}/api/organization"
+    def test_many_at_once(self, empty_uri: str, tmp_path: Path) -> None:
+        with Served("--config", write_config(tmp_path, uri=empty_uri)) as server:
+            headers = bearer(server.token())
+            url = f"{server.url}/api/organization"
 
-        def create(number: int) -> int:
-            body = {"name": f"organization {number}"}
-            return requests.post(url, json=body, headers=headers, timeout=PATIENCE).status_code
+            def create(number: int) -> int:
+                body = {"name": f"organization {number}"}
+                return requests.post(url, json=body, headers=headers, timeout=PATIENCE).status_code
 
-        # Each transaction waits for the disk at its end, and others begin meanwhile.
-        with ThreadPoolExecutor(40) as pool:
-            assert set(pool.map(create, range(120))) == {201}
-        answer = server.get("organization?per_page=1", headers=headers)
-        assert answer.headers["total-count"] == "121"
+            # Each transaction waits for the disk at its end, and others begin meanwhile.
+            with ThreadPoolExecutor(40) as pool:
+                assert set(pool.map(create, range(120))) == {201}
+            answer = server.get("organization?per_page=1", headers=headers)
+            assert answer.headers["total-count"] == "121"
+
+    def test_a_row_that_is_locked_on_postgresql(self, postgres: Postgres, tmp_path: Path) -> None:
+        uri = postgres.create()
+        plain = uri.replace("postgresql+psycopg", "postgresql")
+        with Served("--config", write_config(tmp_path, uri=uri)) as server:
+            headers = bearer(server.token())
+            with psycopg.connect(plain) as other, ThreadPoolExecutor(1) as pool:
+                other.execute("SELECT id FROM organization FOR UPDATE")
+                change = {"country": "later"}
+                writing = pool.submit(server.patch, "organization/1", change, headers=headers)
+                url = f"{server.url}/api/organization"
+                for _ in range(20):
+                    assert requests.get(url, headers=headers, timeout=PATIENCE).ok
+                assert not writing.done()
+                other.rollback()
+                assert writing.result().status_code == 200
+            assert server.terminate() == 0
+        postgres.drop(uri)
 
     def test_a_writer_elsewhere_keeps_only_writers_waiting(
         self, server: Served, tmp_path: Path
