@@ -58,6 +58,9 @@ def test_a_task_is_killed_with_its_whole_run(
     runs = [*parent.results, *child.results]
     assert [run.status for run in runs] == [TaskStatus.KILLED] * 3
     assert all(run.finished_at for run in runs)
+    assert {run.log for run in runs} == {
+        f"A user stopped task {child.id}, to whose run this belongs"
+    }
     assert {run.status for run in other.results} == {TaskStatus.PENDING}
     (kill,) = kills(events)
     assert kill.rooms == tuple(f"node_{node.id}" for node in nodes)
@@ -135,6 +138,7 @@ def test_all_runs_of_a_node_are_killed_and_those_of_others_go_on(
     for task in tasks:
         assert [run.status for run in task.results] == [TaskStatus.KILLED, TaskStatus.PENDING]
     assert elsewhere.results[0].status is TaskStatus.PENDING
+    assert "this node" in (tasks[0].results[0].log or "")
     (kill,) = kills(events)
     assert kill.rooms == (f"node_{nodes[0].id}",)
     assert kill.payload["node_id"] == nodes[0].id

@@ -27,7 +27,8 @@ def kill_task(session: Session, task: Task) -> int:
     BadRequest
         When there are none.
     """
-    killed = _finalize(session, Task.run_id == task.run_id)
+    reason = f"A user stopped task {task.id}, to whose run this belongs"
+    killed = _finalize(session, Task.run_id == task.run_id, reason)
     if not killed:
         raise BadRequest(f"Task {task.id} has finished already")
     _tell_nodes(session, task.collaboration_id, killed)
@@ -41,7 +42,7 @@ def kill_tasks_of(session: Session, node: Node) -> int:
         Task.collaboration_id == node.collaboration_id,
         Result.organization_id == node.organization_id,
     )
-    killed = _finalize(session, is_its)
+    killed = _finalize(session, is_its, "A user stopped all that this node was doing")
     if killed and node.collaboration_id is not None:
         payload = _payload(node.collaboration_id, killed)
         kill = event.kill_containers({**payload, "node_id": node.id}, [node.id])
@@ -65,12 +66,13 @@ def load_node(session: Session, identity: Identity, node_id: int) -> Node:
     return session.get_one(Node, node_id)
 
 
-def _finalize(session: Session, condition: ColumnElement[bool]) -> list[Result]:
+def _finalize(session: Session, condition: ColumnElement[bool], reason: str) -> list[Result]:
     """End all open runs; until there are none: a container may have made more meanwhile."""
     killed: list[Result] = []
     while found := _open(session, condition):
         for result in found:
             result.status, result.finished_at = TaskStatus.KILLED, now()
+            result.log = result.log or reason
         session.flush()
         killed += found
     for result in killed:
