@@ -115,6 +115,12 @@ class UserClient(ClientBase):
 
         print_qr_code(reply)
 
+    def show_recovery_codes(self, reply: dict[str, Any]) -> None:
+        """Print the codes that each replace a lost second factor, once."""
+        from vantage6.client.utils import print_recovery_codes
+
+        print_recovery_codes(reply)
+
     def request(
         self,
         endpoint: str,

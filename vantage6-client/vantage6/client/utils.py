@@ -21,6 +21,18 @@ def print_qr_code(json_data: dict[str, Any]) -> None:
         print(f"Without a camera, type this secret into the app: {json_data['otp_secret']}")
 
 
+def print_recovery_codes(json_data: dict[str, Any]) -> None:
+    """Print the codes that stand in for a lost authenticator app.
+
+    Parameters
+    ----------
+    json_data : dict
+        The server's reply, with `recovery_codes`.
+    """
+    print(json_data.get("msg", "Keep these recovery codes: each replaces the app once."))
+    print("\n".join(json_data["recovery_codes"]))
+
+
 def show_qr_code_image(qr_uri: str) -> None:
     """Show the code as a picture in a window; needs the Pillow library."""
     qrcode.make(qr_uri).show()

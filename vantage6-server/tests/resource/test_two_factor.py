@@ -9,7 +9,7 @@ from factories import Factory
 from flask import Flask
 from flask.testing import FlaskClient
 from letters import Letters
-from person import Person
+from person import PASSWORD, Person
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -146,6 +146,30 @@ def test_a_server_that_does_not_ask_for_it_ignores_it(
     app.extensions["second_factors"].required = False
     assert person.log_in().json["access_token"]
     assert person.log_in("000000").json["access_token"]
+
+
+class TestNewRecoveryCodes:
+    """For those who used theirs up, or whose client did not show them."""
+
+    def ask(self, login_as: Login, user: User, code: str, password: str = PASSWORD) -> Any:
+        body = {"password": password, "mfa_code": code}
+        return login_as(user).post("/api/recover/2fa/codes", json=body)
+
+    def test_they_replace_the_old_ones(self, person: Person, user: User, login_as: Login) -> None:
+        person.enrol()
+        answer = self.ask(login_as, user, person.code(1))
+        assert answer.status_code == 200
+        assert len(answer.json["recovery_codes"]) == 10
+        assert person.log_in(person.recovery_codes[0]).status_code == 401
+        assert person.log_in(answer.json["recovery_codes"][0]).status_code == 200
+
+    def test_they_take_both_factors(self, person: Person, user: User, login_as: Login) -> None:
+        person.enrol()
+        assert self.ask(login_as, user, person.code(1), "wrong").status_code == 401
+        assert self.ask(login_as, user, "000000").status_code == 401
+        assert self.ask(login_as, user, person.recovery_codes[0]).status_code == 401
+        # Nothing of it is used up by that.
+        assert person.log_in(person.recovery_codes[0]).status_code == 200
 
 
 class TestRemovalByAnAdministrator:

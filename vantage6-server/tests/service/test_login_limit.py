@@ -75,3 +75,34 @@ def test_what_is_long_past_is_forgotten_and_names_are_not_kept(
     limit.reserve(session, THERE, "bob", at=NOON + timedelta(days=1))
     # Bob's: there, anywhere, and all of that address.
     assert session.scalar(select(func.count()).select_from(LoginAttempt)) == 3
+
+
+def test_many_addresses_together_only_become_slower(session: Session, limit: LoginLimit) -> None:
+    attempts = [
+        limit.reserve(session, f"10.0.1.{number}", "alice", at=NOON) for number in range(20)
+    ]
+    pauses = [limit.pause_after(count) for count in attempts]
+    assert pauses[:4] == [0.0] * 4
+    assert pauses[4:9] == [0.25, 0.5, 1.0, 2.0, 4.0]
+    assert max(pauses) == 4.0
+
+
+def test_a_right_password_is_not_slowed_down_by_right_ones(
+    session: Session, limit: LoginLimit
+) -> None:
+    for _ in range(9):
+        attempts = limit.reserve(session, HERE, "alice", at=NOON)
+        assert limit.pause_after(attempts) == 0.0
+        limit.forgive(session, HERE, "alice")
+
+
+def test_half_a_login_does_not_make_wrong_codes_forgotten(
+    session: Session, limit: LoginLimit
+) -> None:
+    limit.reserve(session, HERE, "alice", at=NOON)
+    for _ in range(9):
+        limit.reserve(session, HERE, "alice", at=NOON)
+        limit.take_back(session, HERE, "alice")
+    limit.reserve(session, HERE, "alice", at=NOON)
+    with pytest.raises(TooManyRequests):
+        limit.reserve(session, HERE, "alice", at=NOON)

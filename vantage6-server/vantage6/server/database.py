@@ -143,11 +143,14 @@ def is_conflict(error: Exception) -> bool:
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _CONFLICTS
 
 
-def insert_if_missing(session: Session, model: type[Base], **values: Any) -> None:
-    """Add a row unless there is one with its key; others that do so at once are no error."""
+def insert_or_hold(session: Session, model: type[Base], **values: Any) -> None:
+    """Add a row unless there is one with its key; either way nobody else changes it meanwhile."""
     is_postgresql = session.get_bind().dialect.name == "postgresql"
-    insert = postgresql.insert if is_postgresql else sqlite.insert
-    session.execute(insert(model).values(**values).on_conflict_do_nothing())
+    statement = (postgresql.insert if is_postgresql else sqlite.insert)(model).values(**values)
+    key = list(model.__table__.primary_key)
+    # A change that changes nothing holds the row, and waits for whoever deletes it.
+    same = {column.name: column for column in key}
+    session.execute(statement.on_conflict_do_update(index_elements=key, set_=same))
 
 
 def database_uri(config: Mapping[str, Any]) -> str:

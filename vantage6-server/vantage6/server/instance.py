@@ -210,6 +210,11 @@ def _log_start(context: InstanceContext, prepared: first_run.Prepared) -> None:
     for revision in prepared.revisions:
         log.info("The database was migrated to revision %s", revision)
     _warn_of_keys(context)
+    if context.config.get("smtp") is None:
+        log.warning(
+            "No mail can be sent, so nobody gets a lost password replaced by mail: the "
+            "configuration has no smtp block"
+        )
     if has_predictable_secret(context.config):
         log.warning(
             "jwt_secret_key was made of the clock and the machine and can be guessed; leave it "

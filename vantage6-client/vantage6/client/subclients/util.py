@@ -60,17 +60,37 @@ class UtilSubClient(SubClient):
         body = {**_account(email, username), "password": password}
         return self._told(self._post("recover/2fa/lost", body))
 
-    def set_two_factor_auth(self, token: str) -> Reply:
+    def set_two_factor_auth(self, token: str, recovery_code: str | None = None) -> Reply:
         """Set up a new second factor and print the code to scan.
 
         Parameters
         ----------
         token : str
             From the mail that `reset_two_factor_auth` has sent.
+        recovery_code : str, optional
+            One of those that were shown when the old one was set up. Our server needs it: mail
+            alone does not replace a second factor.
         """
-        reply = self._told(self._post("recover/2fa/reset", {"reset_token": token}))
+        body = {"reset_token": token, "recovery_code": recovery_code}
+        given = {name: value for name, value in body.items() if value}
+        reply = self._told(self._post("recover/2fa/reset", given))
         if "qr_uri" in reply:
             self.parent.show_second_factor(reply)
+        return reply
+
+    def new_recovery_codes(self, password: str, mfa_code: int | str) -> Reply:
+        """Have other recovery codes in the place of all that you had, and print them.
+
+        Parameters
+        ----------
+        password : str
+        mfa_code : int or str
+            The code that your authenticator app shows now.
+        """
+        body = {"password": password, "mfa_code": mfa_code}
+        reply: Reply = self._post("recover/2fa/codes", body)
+        if "recovery_codes" in reply:
+            self.parent.show_recovery_codes(reply)
         return reply
 
     def generate_private_key(self, file_: str | Path | None = None) -> None:

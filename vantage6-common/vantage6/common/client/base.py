@@ -223,7 +223,12 @@ class ClientBase:
         if "access_token" not in reply:
             raise AuthenticationException(reply.get("msg", "The server gave no token"))
         self._take_tokens(reply)
+        if "recovery_codes" in reply:
+            self.show_recovery_codes(reply)
         return True
+
+    def show_recovery_codes(self, reply: dict[str, Any]) -> None:
+        """Show what replaces a lost second factor; clients for people override this."""
 
     def show_second_factor(self, reply: dict[str, Any]) -> None:
         """Show what is needed to set up a second factor; clients for people override this."""

@@ -190,6 +190,7 @@ ADMISSION: Mapping[str, Mapping[str, Admitted]] = {
     "/recover/reset": {"POST": ANONYMOUS},
     "/recover/2fa/lost": {"POST": ANONYMOUS},
     "/recover/2fa/reset": {"POST": ANONYMOUS},
+    "/recover/2fa/codes": {"POST": _USER},
     "/version": {"GET": ANONYMOUS},
     "/health": {"GET": ANONYMOUS},
     "/health/fix": {"GET": ANONYMOUS},

@@ -65,6 +65,7 @@ RESOURCES: tuple[type[Resource], ...] = (
     recovery.PasswordReset,
     recovery.SecondFactorLost,
     recovery.SecondFactorReset,
+    recovery.RecoveryCodes,
     recovery.UserSecondFactor,
     version.Version,
     version.Health,

@@ -11,6 +11,8 @@ from vantage6.server.schema.recovery import (
     AccountInput,
     AccountWithPasswordInput,
     PasswordResetInput,
+    RecoveryCodesInput,
+    RecoveryCodesOutput,
     SecondFactorResetInput,
 )
 from vantage6.server.schema.token import EnrolmentOutput
@@ -76,6 +78,22 @@ class SecondFactorReset(Resource):
             self.guard, factors, values["reset_token"], values["recovery_code"]
         )
         return self.answer(answer)
+
+
+class RecoveryCodes(Resource):
+    """Where users get other recovery codes."""
+
+    route = "/recover/2fa/codes"
+
+    @contract(takes=RecoveryCodesInput, gives=RecoveryCodesOutput)
+    def post(self) -> Answer:
+        """Make new recovery codes, for the password and a code of the app."""
+        values = self.read()
+        factors = current_app.extensions["second_factors"]
+        codes = recovery.new_recovery_codes(
+            self.guard, factors, self.identity, values["password"], values["mfa_code"]
+        )
+        return self.answer(codes)
 
 
 class UserSecondFactor(Resource):

@@ -1,8 +1,9 @@
 from typing import Any
 
-from marshmallow import ValidationError, fields, validates_schema
+from marshmallow import Schema, ValidationError, fields, validates_schema
 
 from vantage6.server.schema.base import Input
+from vantage6.server.schema.token import Code
 
 
 class AccountInput(Input):
@@ -28,6 +29,20 @@ class PasswordResetInput(Input):
 
     reset_token = fields.String(required=True)
     password = fields.String(required=True)
+
+
+class RecoveryCodesInput(Input):
+    """The password, and the code that the authenticator app shows."""
+
+    password = fields.String(required=True)
+    mfa_code = Code(required=True)
+
+
+class RecoveryCodesOutput(Schema):
+    """New recovery codes."""
+
+    recovery_codes = fields.List(fields.String())
+    msg = fields.String()
 
 
 class SecondFactorResetInput(Input):

@@ -57,13 +57,24 @@ def log_in_user(
     user = guard.check_password(User.username == username, username, secret)
     if factors.required and not code:
         return _ask_for_code(guard, factors, user)
-    shown = _prove(guard, factors, user, code) if factors.required else {}
-    with guard.database.transaction() as session:
+
+    def finish(session: Session) -> dict[str, Any] | None:
+        # In one transaction: a code that is used up was good for tokens.
+        shown = factors.check(session, user.id, code) if factors.required else {}
+        if shown is None:
+            return None
         guard.forgive(session, user.username)
         roles = _role_names(session, user.id)
         tokens = _first_tokens(session, Kind.USER, user.id, user.credential_version, roles)
+        return {"id": user.id, **tokens, **shown}
+
+    if factors.required:
+        answer = guard.check_code(user.username, finish)
+    else:
+        with guard.database.transaction() as session:
+            answer = finish(session) or {}
     audit.succeeded()
-    return {"id": user.id, **tokens, **shown}
+    return answer
 
 
 def log_in_node(
@@ -175,11 +186,6 @@ def _ask_for_code(guard: Guard, factors: SecondFactors, user: User) -> dict[str,
             return {"msg": "Log in with the code of your authenticator app as well (mfa_code)"}
         enrolment = factors.enrol(session, user)
     return second_factor.shown(enrolment)
-
-
-def _prove(guard: Guard, factors: SecondFactors, user: User, code: str) -> dict[str, Any]:
-    """Check the code of somebody who knows the password; what is to be told with the tokens."""
-    return guard.check_code(user.username, lambda session: factors.check(session, user.id, code))
 
 
 def _first_tokens(

@@ -93,7 +93,10 @@ class Guard:
             attempts = self.limit.reserve_code(session, account)
         with self.database.transaction() as session:
             found = compare(session)
-            if found is not None:
+            if found is None:
+                # Not even a recovery code that was tried where only the app will do is lost.
+                session.rollback()
+            else:
                 self.limit.forgive_codes(session, account)
                 return found
         if attempts == self.limit.unhindered:

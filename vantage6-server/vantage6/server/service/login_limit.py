@@ -16,7 +16,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from vantage6.server import configuration
-from vantage6.server.database import insert_if_missing
+from vantage6.server.database import insert_or_hold
 from vantage6.server.exceptions import TooManyRequests
 from vantage6.server.model import LoginAttempt
 from vantage6.server.model.base import now
@@ -79,6 +79,8 @@ class LoginLimit:
         TooManyRequests
             When there were too many; this attempt is then not counted.
         """
+        at = at or now()
+        self._begin(session, address, account, at)
         self.check(session, address, account, at=at)
         return self.count(session, address, account, at=at)
 
@@ -104,16 +106,14 @@ class LoginLimit:
     ) -> int:
         """Count one wrong guess, and forget those that are long past; see `reserve`."""
         at = at or now()
+        self._begin(session, address, account, at)
+        counts = {key: self._add_one(session, key, at) for key in _keys(address, account)}
         self._forget(session, at)
-        if account is not None:
-            _add_one(session, _account_here(address, account), at)
-        anywhere = 0 if account is None else _add_one(session, _account_anywhere(account), at)
-        _add_one(session, _address(address), at)
-        return anywhere
+        return 0 if account is None else counts[_account_anywhere(account)]
 
     def take_back(self, session: Session, address: str, account: str) -> None:
         """Do not count a reserved attempt: the secret was right."""
-        for key in (_account_here(address, account), _account_anywhere(account), _address(address)):
+        for key in _keys(address, account):
             session.execute(
                 update(LoginAttempt)
                 .where(LoginAttempt.key == key, LoginAttempt.count > 0)
@@ -143,9 +143,9 @@ class LoginLimit:
             When there were too many; this attempt is then not counted.
         """
         at = at or now()
+        insert_or_hold(session, LoginAttempt, key=_codes(account), count=0, last_at=at)
         self._check(session, _codes(account), self.unhindered, at)
-        self._forget(session, at)
-        return _add_one(session, _codes(account), at)
+        return self._add_one(session, _codes(account), at)
 
     def forgive_codes(self, session: Session, account: str) -> None:
         """Forget the wrong codes of an account: now there was a right one."""
@@ -162,9 +162,30 @@ class LoginLimit:
         if attempt and attempt.count >= maximum and attempt.last_at > since:
             raise self._refusal(attempt.last_at - since)
 
+    def _begin(self, session: Session, address: str, account: str | None, at: datetime) -> None:
+        """Take hold of what is counted, always in the same order: nobody waits in a circle."""
+        for key in _keys(address, account):
+            insert_or_hold(session, LoginAttempt, key=key, count=0, last_at=at)
+
+    def _add_one(self, session: Session, key: str, at: datetime) -> int:
+        """Count one more, or the first one after those that are long past."""
+        attempt = session.get_one(LoginAttempt, key, with_for_update=True)
+        is_past = attempt.last_at <= at - timedelta(minutes=self.minutes)
+        attempt.count = 1 if is_past else attempt.count + 1
+        attempt.last_at = at
+        session.flush()
+        return attempt.count
+
     def _forget(self, session: Session, at: datetime) -> None:
+        """Delete what is long past; what others work with is for them to begin anew."""
         since = at - timedelta(minutes=self.minutes)
-        session.execute(delete(LoginAttempt).where(LoginAttempt.last_at <= since))
+        past = select(LoginAttempt.key).where(LoginAttempt.last_at <= since)
+        past = past.with_for_update(skip_locked=True)
+        session.execute(
+            delete(LoginAttempt)
+            .where(LoginAttempt.key.in_(past))
+            .execution_options(synchronize_session=False)
+        )
 
     @staticmethod
     def _refusal(remaining: timedelta) -> TooManyRequests:
@@ -188,6 +209,13 @@ def origin(address: str) -> str:
     return str(IPv6Network((parsed, 64), strict=False))
 
 
+def _keys(address: str, account: str | None) -> list[str]:
+    """Under what an attempt is counted, in the order in which it is taken hold of."""
+    if account is None:
+        return [_address(address)]
+    return [_account_here(address, account), _account_anywhere(account), _address(address)]
+
+
 def _account_here(address: str, account: str) -> str:
     return _digest("account", origin(address), account.lower())
 
@@ -206,13 +234,3 @@ def _address(address: str) -> str:
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def _add_one(session: Session, key: str, at: datetime) -> int:
-    insert_if_missing(session, LoginAttempt, key=key, count=0, last_at=at)
-    session.execute(
-        update(LoginAttempt)
-        .where(LoginAttempt.key == key)
-        .values(count=LoginAttempt.count + 1, last_at=at)
-    )
-    return session.scalar(select(LoginAttempt.count).where(LoginAttempt.key == key)) or 0

@@ -4,11 +4,11 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from vantage6.server import configuration
-from vantage6.server.database import insert_if_missing
+from vantage6.server.database import insert_or_hold
 from vantage6.server.model import MailCount
 from vantage6.server.model.base import now
 from vantage6.server.service.login_limit import origin
@@ -64,8 +64,10 @@ class MailLimit:
 
 def _take(session: Session, key: str, maximum: int, window: timedelta, at: datetime) -> bool:
     """Count one more in the window that is open, or in a new one; False when it is full."""
-    session.execute(delete(MailCount).where(MailCount.since <= at - _LONGEST))
-    insert_if_missing(session, MailCount, key=key, count=0, since=at)
+    past = select(MailCount.key).where(MailCount.since <= at - _LONGEST)
+    past = past.with_for_update(skip_locked=True)
+    session.execute(delete(MailCount).where(MailCount.key.in_(past)))
+    insert_or_hold(session, MailCount, key=key, count=0, since=at)
     count = session.get_one(MailCount, key, with_for_update=True, populate_existing=True)
     if count.since <= at - window:
         count.count, count.since = 0, at

@@ -14,7 +14,7 @@ from vantage6.server.service import user as user_service
 from vantage6.server.service.guard import Guard
 from vantage6.server.service.notice import PASSWORD_RESET, SECOND_FACTOR_RESET
 from vantage6.server.service.reset_token import Purpose, Reset
-from vantage6.server.service.second_factor import SecondFactors
+from vantage6.server.service.second_factor import Proof, SecondFactors
 
 _MAIL_ALONE = (
     "The mailed token alone does not replace a second factor: send one of your recovery codes "
@@ -121,6 +121,32 @@ def reset_second_factor(
     answer = guard.check_code(user.username, replace)
     audit.succeeded()
     return answer
+
+
+def new_recovery_codes(
+    guard: Guard, factors: SecondFactors, identity: Identity, secret: str, code: str
+) -> dict[str, Any]:
+    """Other recovery codes, for somebody who has the password and the app.
+
+    Raises
+    ------
+    Unauthorized
+        When either is wrong.
+    """
+    audit.attempt("recovery_codes.change")
+    user = guard.check_password(User.id == identity.id, "", secret)
+
+    def replace(session: Session) -> list[str] | None:
+        # A recovery code must not make more of itself.
+        if factors.prove(session, user.id, code) is not Proof.APP:
+            return None
+        return second_factor.new_recovery_codes(session, user.id)
+
+    codes = guard.check_code(user.username, replace)
+    with guard.database.transaction() as session:
+        guard.forgive(session, user.username)
+    audit.succeeded()
+    return {"recovery_codes": codes, "msg": second_factor.KEEP_CODES}
 
 
 def remove_second_factor(session: Session, guard: Guard, identity: Identity, user: User) -> None:

@@ -8,7 +8,7 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, delete, update
+from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
 from vantage6.server.exceptions import Unauthorized
@@ -22,7 +22,10 @@ LIFE = {Kind.USER: timedelta(hours=48), Kind.NODE: timedelta(days=30)}
 def begin(session: Session, kind: Kind, identity_id: int, *, at: datetime | None = None) -> str:
     """Note that a user or node gets a refresh token; the id that is to stand in it."""
     at = at or now()
-    session.execute(delete(RefreshToken).where(RefreshToken.expires_at <= at))
+    # Each is deleted by one of those who log in at the same time, and nobody waits for it.
+    ended = select(RefreshToken.token_id).where(RefreshToken.expires_at <= at)
+    ended = ended.with_for_update(skip_locked=True)
+    session.execute(delete(RefreshToken).where(RefreshToken.token_id.in_(ended)))
     token_id = str(uuid.uuid4())
     session.add(
         RefreshToken(token_id=token_id, identity_id=identity_id, expires_at=at + LIFE[kind])
@@ -55,8 +58,3 @@ def extend(
     assert isinstance(found, CursorResult)
     if not found.rowcount:
         raise Unauthorized("The refresh token is no longer valid; log in again")
-
-
-def revoke(session: Session, identity_id: int) -> None:
-    """Make all refresh tokens of a user or node void."""
-    session.execute(delete(RefreshToken).where(RefreshToken.identity_id == identity_id))

@@ -31,9 +31,9 @@ _ALPHABET = "".join(sorted(set(string.ascii_lowercase + string.digits) - set("il
 _GROUPS, _GROUP_LENGTH = 4, 4
 
 
-_KEEP_CODES = (
-    "Your second factor is set up. Keep these recovery codes: each replaces the app once, and "
-    "they are shown only now"
+KEEP_CODES = (
+    "Keep these recovery codes: each replaces your authenticator app once, and they are shown "
+    "only now"
 )
 
 
@@ -101,7 +101,7 @@ class SecondFactors:
             return None
         factor.confirmed_at = at or now()
         audit.record("second_factor.confirm", "success", session=session, user_id=user_id)
-        return _new_recovery_codes(session, user_id)
+        return new_recovery_codes(session, user_id)
 
     def check(
         self, session: Session, user_id: int, code: str, *, at: datetime | None = None
@@ -112,7 +112,7 @@ class SecondFactors:
         """
         codes = self.confirm(session, user_id, code, at=at)
         if codes is not None:
-            return {"recovery_codes": codes, "msg": _KEEP_CODES}
+            return {"recovery_codes": codes, "msg": KEEP_CODES}
         match self.prove(session, user_id, code, at=at):
             case Proof.APP:
                 return {}
@@ -218,7 +218,9 @@ def _digits(code: str) -> str:
     return plain.zfill(6) if plain.isascii() and plain.isdecimal() else ""
 
 
-def _new_recovery_codes(session: Session, user_id: int) -> list[str]:
+def new_recovery_codes(session: Session, user_id: int) -> list[str]:
+    """Other recovery codes in the place of those that a user had."""
+    session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
     codes = [_random_code() for _ in range(RECOVERY_CODES)]
     session.add_all(RecoveryCode(user_id=user_id, digest=_digest(code)) for code in codes)
     session.flush()

@@ -116,6 +116,7 @@ class Server(BaseApplication):
         if self._flask:
             self._flask.extensions["events"].close()
             self._flask.extensions["sockets"].close()
+            self._flask.extensions["notices"].close()
 
     def _announce(self, worker: Worker) -> None:
         # A worker that replaces a crashed one is not news to whoever started us.
