@@ -53,10 +53,14 @@ class Operator:
         """The log folder of the server in a container."""
         return self.home / "cache_home" / "vantage6" / "log" / "server" / self.name
 
-    def configure(self, environment: str = "prod", **differing: object) -> Path:
+    def configure(
+        self, environment: str = "prod", *, system: bool = False, **differing: object
+    ) -> Path:
         """Write the configuration of the server."""
-        self.configurations.mkdir(parents=True, exist_ok=True)
-        path = self.configurations / f"{self.name}.yaml"
+        of_system = self.home / "config_dirs" / "vantage6" / "server"
+        folder = of_system if system else self.configurations
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{self.name}.yaml"
         written = write_config(
             self.home, environment, **{"directories": ..., "type": ..., **differing}
         )

@@ -108,6 +108,15 @@ class TestRunning:
         local = ("-n", operator.name, "--user", "--command", "print(db.User.get())")
         assert "'root'" in operator.run("vserver-local", "shell", *local).stdout
 
+    def test_nothing_is_written_where_it_does_not_last(
+        self, started: Deployed, engine: docker.DockerClient
+    ) -> None:
+        """Every process of the server must know that it is in a container."""
+        found = container_of(engine, started.operator).exec_run(
+            ["find", "/tmp", "-name", "vantage6"]
+        )
+        assert found.output == b""
+
     def test_rabbitmq_is_not_passed_over_in_silence(self, started: Deployed) -> None:
         assert "rabbitmq_uri and --rabbitmq-image have no effect" in started.told
         assert "hush" not in started.told
@@ -209,6 +218,20 @@ class TestStart:
         assert server.url.endswith("/other")
         assert server.log_in("root", "root") == 200
         assert container_of(engine, operator).labels["vantage6-environment"] == "dev"
+
+    def test_with_the_folders_of_the_system(self, operator: Operator, image: str) -> None:
+        """Where the default folder for logs holds the data of all servers."""
+        operator.configure(image=image, system=True)
+        done = operator.run(
+            "vserver", "start", "--name", operator.name, "--system", "--ip", LOOPBACK
+        )
+        assert done.returncode == 0, done.stderr
+        folder = operator.home / "data_dirs" / "vantage6" / "server" / operator.name
+        assert "vantage6 server" in (folder / "server.log").read_text()
+        assert folder.stat().st_uid == NONROOT
+        assert folder.parent.stat().st_uid == 0
+        stopped = operator.run("vserver", "stop", "--name", operator.name)
+        assert stopped.stdout == f"Stopped the server {operator.name} (system)\n"
 
     def test_one_that_does_not_come_up_says_why_and_leaves_nothing(
         self, operator: Operator, engine: docker.DockerClient

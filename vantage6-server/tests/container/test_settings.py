@@ -11,7 +11,7 @@ from vantage6.common import __version__
 from vantage6.common.context import InstanceContext
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.server.configuration import ServerSchema
-from vantage6.server.container import image, settings
+from vantage6.server.container import image, inside, settings
 
 SQLITE = make_url("sqlite:////srv/v6/server.sqlite")
 
@@ -36,9 +36,9 @@ class TestPlaces:
 
     def test_inside_the_folders_are_fixed(self, tmp_path: Path) -> None:
         logging = {"level": "INFO", "file": "/var/log/v6/server.log"}
-        inside = settings.in_container(context(tmp_path, logging=logging))
-        assert inside.data_dir == Path("/mnt/data")
-        assert inside.log_file == Path("/mnt/log/server.log")
+        found = inside.in_container(context(tmp_path, logging=logging))
+        assert found.data_dir == Path("/mnt/data")
+        assert found.log_file == Path("/mnt/log/server.log")
 
 
 class TestEnvironment:
@@ -97,7 +97,7 @@ class TestPorts:
     def test_metrics_stay_where_they_were_asked_for(self, tmp_path: Path) -> None:
         found = context(tmp_path, metrics={"ip": "127.0.0.1", "port": 9464})
         assert settings.published(found.config, None, 80)[9464] == ("127.0.0.1", 9464)
-        assert settings.in_container(found).config["metrics"]["ip"] == "0.0.0.0"
+        assert inside.in_container(found).config["metrics"]["ip"] == "0.0.0.0"
 
 
 class TestSource:

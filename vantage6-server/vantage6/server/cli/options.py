@@ -1,6 +1,5 @@
 """Options that several commands of the server share."""
 
-import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from vantage6.common.cli import instance_options, select_context
-from vantage6.common.context import InstanceContext
+from vantage6.server.container.inside import where_we_are
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -40,16 +39,9 @@ def with_instance(command: Callable[..., Any]) -> Callable[..., Any]:
             environment=environment,
             system_folders=system_folders,
         )
-        return command(_where_we_are(context), **options)
+        return command(where_we_are(context), **options)
 
     return run
-
-
-def _where_we_are(context: InstanceContext) -> InstanceContext:
-    """The context, with the folders of the container if this is inside one of `vserver`."""
-    from vantage6.server.container.settings import DOCKERIZED_VARIABLE, in_container
-
-    return in_container(context) if os.environ.get(DOCKERIZED_VARIABLE) else context
 
 
 root_password_option = click.option(

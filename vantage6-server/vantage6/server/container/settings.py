@@ -1,7 +1,7 @@
 """What the container of a server gets, worked out by pure functions; no engine is asked here."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -11,18 +11,15 @@ from vantage6.common import __version__
 from vantage6.common.context import NAME_VARIABLE, InstanceContext
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.globals import DEFAULT_DOCKER_REGISTRY, DEFAULT_SERVER_IMAGE
+from vantage6.server.container.inside import DATA_FOLDER, DOCKERIZED_VARIABLE, LOG_FOLDER
 from vantage6.server.database import URI_VARIABLE
 from vantage6.server.first_run import SECRET_FILE
 
-# Set in our containers, where folders are fixed.
-DOCKERIZED_VARIABLE = "VANTAGE6_DOCKERIZED"
 DEFAULT_IMAGE = f"{DEFAULT_DOCKER_REGISTRY}/{DEFAULT_SERVER_IMAGE}:{__version__}"
 
 CONFIG_FILE = PurePosixPath("/mnt/config.yaml")
 IMPORT_FILE = PurePosixPath("/mnt/import.yaml")
-DATA_FOLDER = PurePosixPath("/mnt/data")
 DATABASE_FOLDER = PurePosixPath("/mnt/database")
-LOG_FOLDER = PurePosixPath("/mnt/log")
 SOURCE_FOLDER = PurePosixPath("/vantage6")
 TEMPORARY_FOLDER = "/tmp"
 PORT = 5000
@@ -280,14 +277,3 @@ def published(
 def user_namespace(security_options: Iterable[str]) -> dict[str, str]:
     """Where the engine gives containers other users than ours, have it leave that be."""
     return {"userns_mode": "host"} if "name=userns" in security_options else {}
-
-
-def in_container(context: InstanceContext) -> InstanceContext:
-    """The context of a server inside its container, where folders are fixed."""
-    logging = dict(context.config["logging"])
-    logging["file"] = PurePosixPath(logging["file"]).name if logging["file"] else None
-    folders = {"data": str(DATA_FOLDER), "log": str(LOG_FOLDER)}
-    metrics = context.config["metrics"] and {**context.config["metrics"], "ip": "0.0.0.0"}
-    changed = {"directories": folders, "logging": logging, "metrics": metrics}
-    config = {**context.config, **changed}
-    return replace(context, config=config)

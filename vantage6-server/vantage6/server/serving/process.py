@@ -19,6 +19,7 @@ from vantage6.common.context import InstanceContext
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.log import setup_logging
 from vantage6.server.configuration import ServerSchema
+from vantage6.server.container.inside import where_we_are
 from vantage6.server.serve import url
 from vantage6.server.serving.worker import CONNECTIONS, KEEP_ALIVE_SECONDS, Worker
 
@@ -41,6 +42,7 @@ def main() -> None:
             ServerSchema(),
             given.name,
         )
+        context = where_we_are(context)
         context.config["logging"]["level"] = given.log_level
         setup_logging(context)
     except ConfigurationError as error:
