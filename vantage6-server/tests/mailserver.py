@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -39,6 +40,8 @@ class MailServer:
         Of each mail, whether it came encrypted and from somebody who had logged in.
     answers : list
         What to say to the next recipients, instead of taking them.
+    arrived : Event
+        Set once there is a mail.
     """
 
     ca_file: Path
@@ -47,6 +50,7 @@ class MailServer:
     logins: list[bool] = field(default_factory=list)
     were_safe: list[bool] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
+    arrived: threading.Event = field(default_factory=threading.Event)
 
     def config(self, **differing: Any) -> dict[str, Any]:
         """The `smtp` block of a server that uses it."""
@@ -91,6 +95,7 @@ class MailServer:
         self.messages.append(cast(EmailMessage, message))
         encrypted = server.transport.get_extra_info("ssl_object") is not None
         self.were_safe.append(encrypted and bool(session.authenticated))
+        self.arrived.set()
         return "250 OK"
 
 
