@@ -1,5 +1,7 @@
 """Who cannot be outdone: nodes by other nodes, the mighty by the less so, keys by old tokens."""
 
+from typing import Any
+
 import pytest
 from clients import LoggedIn, Login
 from factories import Factory
@@ -8,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.server.model import Collaboration, Node, Organization
+from vantage6.server.permission.catalogue import RULES, Operation, Scope, rule
 from vantage6.server.service.fixture import insert_fixture
 
 
@@ -60,6 +63,39 @@ def test_nobody_deletes_an_account_that_may_do_more(
     stronger, weaker = make.user(own, role="Root"), make.user(own, role="Viewer")
     assert admin.delete(f"/api/user/{stronger.id}").status_code == 403
     assert admin.delete(f"/api/user/{weaker.id}").status_code == 200
+
+
+def test_nobody_takes_a_role_apart_that_holds_more(
+    make: Factory, login_as: Login, own: Organization
+) -> None:
+    """Neither as a whole nor rule by rule; what he holds himself he may take out."""
+    admin = login_as(make.user(own, role="Organization Admin"))
+    held, lacking = (
+        rule("port", Scope.ORGANIZATION, Operation.VIEW),
+        rule("node", Scope.GLOBAL, Operation.EDIT),
+    )
+    role = make.role(own, [held, lacking])
+    path, ids = f"/api/role/{role.id}", {r.name: r.id for r in role.rules}
+    assert admin.delete(path).status_code == 403
+    assert admin.patch(path, json={"rules": []}).status_code == 403
+    assert admin.delete(f"{path}/rule/{ids['node']}").status_code == 403
+    assert admin.patch(path, json={"rules": [ids["node"]]}).status_code == 200
+    own_role = make.role(own, [held])
+    assert admin.delete(f"/api/role/{own_role.id}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "change", [{"email": "mine@evil.example"}, {"username": "mine"}, {"roles": []}, {"rules": []}]
+)
+def test_nobody_takes_over_an_account_that_may_do_more(
+    make: Factory, login_as: Login, own: Organization, change: dict[str, Any]
+) -> None:
+    admin = login_as(make.user(own, role="Organization Admin"))
+    stronger = make.user(own, role="Root", rules=[RULES[0]])
+    assert admin.patch(f"/api/user/{stronger.id}", json=change).status_code == 403
+    assert admin.delete(f"/api/user/{stronger.id}/2fa").status_code == 403
+    for field in ({"password": "Mine-now-1"}, {"organization_id": own.id}, {"otp_secret": "x"}):
+        assert admin.patch(f"/api/user/{stronger.id}", json=field).status_code == 400
 
 
 def test_a_new_api_key_ends_the_tokens_of_containers_too(

@@ -107,7 +107,7 @@ class OneRole(RoleResource):
         values = self.read()
         if "rules" in values:
             values["rules"] = granting.load_rules(self.session, values["rules"])
-            granting.check_holds(self.identity, values["rules"])
+            granting.check_holds(self.identity, set(values["rules"]) ^ set(role.rules))
         role.update(values)
         self.session.flush()
         return self.show(role)
@@ -115,7 +115,9 @@ class OneRole(RoleResource):
     @contract(gives=MessageOutput)
     def delete(self, id: int) -> Answer:
         """Delete a role; whoever has it loses it."""
-        self.session.delete(self.load_changeable(Operation.DELETE, id))
+        role = self.load_changeable(Operation.DELETE, id)
+        granting.check_holds(self.identity, role.rules)
+        self.session.delete(role)
         return self.say(f"Role {id} is deleted")
 
 
