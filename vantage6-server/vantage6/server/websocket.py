@@ -101,6 +101,7 @@ class Sockets:
         self._stopping = threading.Event()
         self.io = SocketIO(
             app,
+            # Which are greenlets in the process that serves.
             async_mode="threading",
             # In order, and without a thread for every event that a client cares to send.
             async_handlers=False,
