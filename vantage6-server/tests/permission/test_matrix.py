@@ -4,6 +4,7 @@ The tables say what is promised; the server is asked whether it keeps it. Nothin
 so one world serves all.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -29,6 +30,7 @@ from vantage6.server.permission.catalogue import (
     Scope,
     rule,
 )
+from vantage6.server.permission.role import DEFAULT_ROLES, NODE
 from vantage6.server.service import password, token
 
 V, E, C, D = Operation
@@ -261,6 +263,30 @@ def test_all_the_other_rules_together_do_not_open_it(world: World, case: Case) -
     others = set(RULES) - set(case.opened_by)
     assert call(world, case, others) == 403
     assert call(world, case, []) == 403
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_default_roles_open_what_their_rules_say(world: World, case: Case) -> None:
+    statuses = {role.name: call(world, case, role.rules) for role in DEFAULT_ROLES}
+    opened = {name for name, status in statuses.items() if status < 300}
+    assert opened == {role.name for role in DEFAULT_ROLES if set(role.rules) & set(case.opened_by)}
+    assert {status for name, status in statuses.items() if name not in opened} <= {403}
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.whose != SELF], ids=str)
+def test_nodes_and_strangers_to_the_server(world: World, case: Case) -> None:
+    """A node may do what its role says, where nodes are admitted; without a token nobody may."""
+    path = world.fill(f"/api{case.path}", case.whose)
+    body = filled(world, case.body, case.whose)
+    assert world.app.test_client().open(path, method=case.method, json=body).status_code == 401
+    node = log_in(world.app, world.nodes[COLLEAGUE])
+    answer = node.open(path, method=case.method, json=body)
+    route = re.sub(r"{\w+}", "<id>", case.path)
+    admitted = Kind.NODE in ADMISSION[route][case.method]
+    if admitted and set(NODE.rules) & set(case.opened_by):
+        assert answer.status_code < 300, answer.text
+    else:
+        assert answer.status_code == 403, answer.text
 
 
 def test_results_of_a_task_are_not_shown_without_the_rule_for_results(world: World) -> None:
