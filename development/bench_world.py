@@ -70,7 +70,7 @@ class Server:
         content = answer.read()
         if not self.is_ours:
             # as its image starts it, it closes every connection, without saying so
-            self._http.close()
+            self.hang_up()
         if answer.status >= 300:
             raise SetupError(f"{method} {path} was answered {answer.status}: {content[:200]!r}")
         return json.loads(content)
@@ -86,6 +86,10 @@ class Server:
         main = psutil.Process(self.pid)
         family = [main, *main.children(recursive=True)]
         return max(process.memory_info().rss for process in family) / 1e6
+
+    def hang_up(self) -> None:
+        """Close the connection; the next request opens another."""
+        self._http.close()
 
     @contextmanager
     def database(self) -> Iterator[Connection]:
@@ -205,6 +209,8 @@ def tidy(server: Server) -> None:
         is_postgresql = connection.dialect.name == "postgresql"
         connection.execute(text("VACUUM ANALYZE" if is_postgresql else "ANALYZE"))
     engine.dispose()
+    # a server does not keep a connection for as long as all this may take
+    server.hang_up()
 
 
 def reopen(server: Server, world: World, runs: int) -> None:
