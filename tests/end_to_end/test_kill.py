@@ -75,6 +75,13 @@ def test_all_that_a_node_does_is_stopped(members, start):
     node.wait_until(lambda: not sleeping(members), "stop the container")
 
 
+def test_a_task_that_is_deleted_stops_at_the_node(members, start):
+    client = members.client()
+    client.task.delete(start(client))
+    node = members.services["sleepy"]
+    node.wait_until(lambda: not sleeping(members), "stop the container")
+
+
 def test_a_node_that_could_not_be_told_learns_of_it(members, start):
     client = members.client()
     task_id = start(client)

@@ -203,6 +203,7 @@ def test_the_query_for_one_task_does_not_stick(server, session):
         ((200, {"finished_at": None}), True),
         ((200, {"finished_at": "2026-01-01T00:00:00+00:00"}), False),
         ((404, {"msg": "gone"}), False),
+        ((403, {"msg": "not yours, or not there"}), False),
     ],
 )
 def test_whether_a_run_is_wanted(server, session, answer, wanted):

@@ -15,6 +15,7 @@ from vantage6.common import jwt
 from vantage6.common.client.transport import CONNECT_TIMEOUT, READ_TIMEOUT, Session, Transport
 from vantage6.common.exceptions import (
     AuthenticationException,
+    Forbidden,
     NotFound,
     ServerError,
     Unauthorized,
@@ -152,7 +153,8 @@ class Server:
         """Whether the server still waits for a report on this run."""
         try:
             return self.call("get", f"result/{result_id}")["finished_at"] is None
-        except NotFound:
+        except (NotFound, Forbidden):
+            # Our server tells nobody but administrators that something is not there.
             return False
 
     def container_token(self, task_id: int, image: str) -> str:

@@ -169,6 +169,26 @@ def test_what_cannot_be_seen_looks_as_if_it_were_not_there(
         assert missing.status_code == 404
 
 
+def test_nodes_are_told_to_stop_what_is_deleted(
+    make: Factory,
+    client: LoggedIn,
+    study: Collaboration,
+    nodes: list[Node],
+    events: list[Event],
+) -> None:
+    parent = make.task(study, nodes[0].organization, status=TaskStatus.ACTIVE)
+    child = make.task(study, nodes[0].organization, parent=parent, status=TaskStatus.ACTIVE)
+    grandchild = make.task(study, nodes[1].organization, parent=child)
+    assert client.delete(f"/api/task/{child.id}").status_code == 200
+    (kill,) = kills(events)
+    assert kill.rooms == tuple(f"node_{node.id}" for node in nodes)
+    told = [run["task_id"] for run in kill.payload["kill_list"]]
+    assert told == [child.id, grandchild.id]
+    done = make.task(study, status=TaskStatus.COMPLETED)
+    client.delete(f"/api/task/{done.id}")
+    assert len(kills(events)) == 1
+
+
 def test_kills_are_on_the_audit_trail(
     make: Factory,
     client: LoggedIn,
@@ -195,7 +215,7 @@ def test_subtasks_that_come_meanwhile_are_killed_too(
     from vantage6.server.service import kill
 
     task = make.task(study, nodes[0].organization)
-    look, looks = kill._open, []
+    look, looks = kill.open_runs, []
 
     def look_and_be_overtaken(session: Session, condition: object) -> list[Result]:
         found: list[Result] = look(session, condition)  # type: ignore[arg-type]
@@ -208,7 +228,7 @@ def test_subtasks_that_come_meanwhile_are_killed_too(
             session.flush()
         return found
 
-    monkeypatch.setattr(kill, "_open", look_and_be_overtaken)
+    monkeypatch.setattr(kill, "open_runs", look_and_be_overtaken)
     client.post("/api/kill/task", json={"id": task.id})
     session.expire_all()
     (late,) = task.children

@@ -361,9 +361,8 @@ def test_a_task_is_deleted_with_its_runs_and_subtasks(
     assert study.researcher.delete(f"/api/task/{task.id}").status_code == 200
     assert session.scalars(select(Task.id)).all() == []
     assert session.scalars(select(Result.id)).all() == []
-    assert {(event.name, event.task_id) for event in events} == {
-        ("task_deleted", task_id) for task_id in (1, 2, 3)
-    }
+    told = {event.task_id for event in events if event.name == "task_deleted"}
+    assert told == {1, 2, 3}
 
 
 def test_waiting_ends_when_the_task_does(

@@ -3,7 +3,7 @@
 A node that is not told, because it is not connected, learns it when it asks for its open runs.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, select
@@ -31,7 +31,7 @@ def kill_task(session: Session, task: Task) -> int:
     killed = _finalize(session, Task.run_id == task.run_id, reason)
     if not killed:
         raise BadRequest(f"Task {task.id} has finished already")
-    _tell_nodes(session, task.collaboration_id, killed)
+    tell_nodes(session, task.collaboration_id, killed)
     audit.record("task.kill", "success", session=session, task_id=task.id, runs=len(killed))
     return len(killed)
 
@@ -69,7 +69,7 @@ def load_node(session: Session, identity: Identity, node_id: int) -> Node:
 def _finalize(session: Session, condition: ColumnElement[bool], reason: str) -> list[Result]:
     """End all open runs; until there are none: a container may have made more meanwhile."""
     killed: list[Result] = []
-    while found := _open(session, condition):
+    while found := open_runs(session, condition):
         for result in found:
             result.status, result.finished_at = TaskStatus.KILLED, now()
             result.log = result.log or reason
@@ -80,7 +80,8 @@ def _finalize(session: Session, condition: ColumnElement[bool], reason: str) -> 
     return killed
 
 
-def _open(session: Session, condition: ColumnElement[bool]) -> list[Result]:
+def open_runs(session: Session, condition: ColumnElement[bool]) -> list[Result]:
+    """The runs that have not ended, locked, with their tasks."""
     query = (
         select(Result)
         .join(Result.task)
@@ -92,7 +93,8 @@ def _open(session: Session, condition: ColumnElement[bool]) -> list[Result]:
     return list(session.scalars(query))
 
 
-def _tell_nodes(session: Session, collaboration_id: int, killed: Iterable[Result]) -> None:
+def tell_nodes(session: Session, collaboration_id: int, killed: Sequence[Result]) -> None:
+    """Tell the nodes that have the containers of these runs, once this is committed."""
     organizations = {result.organization_id for result in killed}
     nodes = session.scalars(
         select(Node.id)

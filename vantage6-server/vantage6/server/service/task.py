@@ -16,7 +16,7 @@ from vantage6.server.model import Collaboration, Member, Node, Result, Run, Task
 from vantage6.server.permission import check
 from vantage6.server.permission.catalogue import Operation, Scope
 from vantage6.server.permission.identity import ContainerRun, Identity
-from vantage6.server.service import event
+from vantage6.server.service import event, kill
 
 Assignment = Mapping[str, Any]
 # Organizations of a collaboration, with the node that each has there.
@@ -83,10 +83,25 @@ def create(session: Session, identity: Identity, order: Mapping[str, Any]) -> Ta
 
 def delete(session: Session, task: Task) -> None:
     """Delete a task with its runs and all its subtasks."""
+    whole_run = session.scalars(
+        select(Task).where(Task.run_id == task.run_id).order_by(Task.id)
+    ).all()
     # Whoever waits for a task of this run looks whether it is still there.
-    for related in session.scalars(select(Task).where(Task.run_id == task.run_id)):
+    for related in whole_run:
         event.record(session, event.task_deleted(related))
+    going = kill.open_runs(session, Result.task_id.in_(_with_subtasks(task, whole_run)))
+    if going:
+        kill.tell_nodes(session, task.collaboration_id, going)
     session.delete(task)
+
+
+def _with_subtasks(task: Task, whole_run: Iterable[Task]) -> set[int]:
+    """The ids of a task and all below it; those of a run come in the order of their making."""
+    found = {task.id}
+    for related in whole_run:
+        if related.parent_id in found:
+            found.add(related.id)
+    return found
 
 
 def is_final(session: Session, task_id: int) -> bool:
