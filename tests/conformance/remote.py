@@ -41,9 +41,10 @@ class Remote:
 
     def __init__(self, python: Path, folder: Path) -> None:
         self._numbers = count()
+        self._printed = folder / "printed"
         # not ours: they would find our packages, or compile theirs at each start
         ours = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
-        with (folder / "printed").open("ab") as printed:
+        with self._printed.open("ab") as printed:
             self._process = subprocess.Popen(
                 [python, DRIVER],
                 cwd=folder,
@@ -77,6 +78,10 @@ class Remote:
         name = f"kept{next(self._numbers)}"
         self.ask({"name": what, "call": [arguments, options], "keep": name})
         return Name(self, name)
+
+    def printed(self) -> str:
+        """All that clients printed so far."""
+        return self._printed.read_text(encoding="utf-8", errors="replace")
 
     def ask(self, request: dict[str, Any]) -> Any:
         """Send one request and return the value, or raise what the client raised."""

@@ -112,6 +112,25 @@ def test_a_run_that_ends_with_nothing_is_not_a_success(root, node, result):
     assert (row["status"], task["complete"], task["status"]) == ("failed", True, "failed")
 
 
+def test_killing_what_runs(root, node, version):
+    """By the methods of the later client, or the requests behind them."""
+    first, second = node.new_run(root), node.new_run(root)
+    task = root.result.get(first)["task"]["id"]
+    if version == "client-3.5.2":
+        root.request("kill/task", json={"id": task}, method="post")
+    else:
+        root.task.kill(task)
+    (row,) = root.request(f"task/{task}/result")
+    assert (row["status"], row["id"]) == ("killed by user", first)
+    assert row["finished_at"]
+    if version == "client-3.5.2":
+        root.request("kill/node/tasks", json={"id": node.id}, method="post")
+    else:
+        root.node.kill_tasks(node.id)
+    assert root.request(f"result/{second}")["status"] == "killed by user"
+    assert node.open_runs() == []
+
+
 def test_deleting_a_task(root, node):
     run = node.new_run(root)
     task = root.result.get(run)["task"]["id"]
