@@ -33,7 +33,7 @@ from vantage6.server.service.event import (
     record,
     result_status,
 )
-from vantage6.server.websocket import IDLE_SECONDS, RIGHTS_SECONDS, Sockets
+from vantage6.server.websocket import FAREWELL_SECONDS, IDLE_SECONDS, RIGHTS_SECONDS, Sockets
 
 Connect = Callable[..., Listener]
 VIEW_TASKS = rule("task", Scope.ORGANIZATION, Operation.VIEW)
@@ -200,7 +200,9 @@ class TestExpiry:
             )
         listener = connect(over)
         assert listener.wait_for("expired_token") == ""
-        sockets.check(now=0)
+        sockets.check(now=time.time())
+        assert listener.client.connected, "it would come back with the same token"
+        sockets.check(now=time.time() + FAREWELL_SECONDS)
         assert listener.wait_until_gone()
 
     def test_it_hears_nothing_and_is_not_heard(
@@ -221,13 +223,19 @@ class TestExpiry:
         listener = connect(over)
         assert listener.call("join_room", "all_nodes") is None
         end(hub, "all_nodes", "all_connections", f"node_{node.id}")
-        sockets.check(now=0)
+        sockets.check(now=time.time() + FAREWELL_SECONDS)
         assert listener.wait_until_gone()
         assert [event for event, *_ in listener.heard.queue] == ["expired_token"]
         assert status_of(session, node) is None
 
     def test_a_token_that_ends_while_connected_closes_the_socket(
-        self, app: Flask, connect: Connect, sockets: Sockets, session: Session, node: Node
+        self,
+        app: Flask,
+        connect: Connect,
+        hub: EventHub,
+        sockets: Sockets,
+        session: Session,
+        node: Node,
     ) -> None:
         with app.app_context():
             shown = access_token(node)
@@ -237,8 +245,13 @@ class TestExpiry:
         assert listener.client.connected
         sockets.check(now=expires)
         assert listener.wait_for("expired_token") == ""
-        assert listener.wait_until_gone()
         assert status_of(session, node) == "offline"
+        assert listener.call("join_room", "all_nodes") is None
+        end(hub, "all_nodes", "all_connections", f"node_{node.id}")
+        sockets.check(now=expires + FAREWELL_SECONDS)
+        assert listener.wait_until_gone()
+        heard = {event for event, *_ in listener.heard.queue}
+        assert heard <= {"message"}, "nothing but that it left its rooms"
 
     def test_changed_credentials_close_the_sockets(
         self, connect: Connect, hub: EventHub, sockets: Sockets, researcher: User, node: Node

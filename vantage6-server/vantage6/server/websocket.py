@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import socketio
@@ -43,6 +43,9 @@ EXPIRED = "expired_token"
 
 # How often connections are looked through for those that must be closed.
 CHECK_SECONDS = 1.0
+# How long a client that was told that its token is over may take to leave. One that is shown the
+# door at once comes back by itself, with the same token, beside the new connection it makes.
+FAREWELL_SECONDS = 10.0
 # How often it is looked up what somebody who is connected may do by now.
 RIGHTS_SECONDS = 60.0
 # How many sockets one user or node may have; each costs memory.
@@ -152,7 +155,7 @@ class Sockets:
                 identity = authentication.identify(session, claims)
                 name = _name(session, identity)
         except token.ExpiredToken:
-            self._add(self._connection(namespace, expires=0.0))
+            self._add(self._connection(namespace, expires=time.time() + FAREWELL_SECONDS))
             self.io.server.emit(EXPIRED, "", to=_sid(), namespace=namespace)
             return None
         except Unauthorized as error:
@@ -238,7 +241,8 @@ class Sockets:
     def check(self, now: float) -> None:
         """Close what must not stay open, and follow the rights of those who may.
 
-        Closed is who expired, was revoked, went half way or never logged in.
+        Closed is who was revoked, went half way or never logged in; who expired is told so, and
+        closed if that does not make it leave.
         """
         with self._lock:
             connections = list(self._connections.values())
@@ -248,7 +252,7 @@ class Sockets:
             if connection.engine_sid not in transports:
                 self.remove(connection.sid)
             elif connection.expires <= now:
-                self._expire(connection)
+                self._expire(connection, now)
             elif connection.identity and now - connection.looked_up >= RIGHTS_SECONDS:
                 self._look_up(connection, now)
         used = {connection.engine_sid for connection in connections}
@@ -262,14 +266,29 @@ class Sockets:
                 # It goes on: if it did not, tokens would stop to expire.
                 log.exception("The connections could not be looked through")
 
-    def _expire(self, connection: Connection) -> None:
+    def _expire(self, connection: Connection, now: float) -> None:
         server = self.io.server
         if not server.manager.is_connected(connection.sid, connection.namespace):
             # Its handshake is not over yet; the next look finds it.
             return
+        is_revoked = not connection.expires
         if connection.identity:
             server.emit(EXPIRED, "", to=connection.sid, namespace=connection.namespace)
+            if not is_revoked:
+                self._mute(connection)
+                connection.expires = now + FAREWELL_SECONDS
+                return
         server.disconnect(connection.sid, namespace=connection.namespace)
+
+    def _mute(self, connection: Connection) -> None:
+        """Treat a connection as if it had gone: it hears nothing and is not heard."""
+        self.announce_leaving(connection)
+        server, sid, namespace = self.io.server, connection.sid, connection.namespace
+        for room in set(server.rooms(sid, namespace)) - {sid}:
+            server.leave_room(sid, room, namespace=namespace)
+        gone = replace(connection)
+        connection.identity = None
+        self._note_status(gone)
 
     def _look_up(self, connection: Connection, now: float) -> None:
         """Let somebody hear what may be heard by now: roles and memberships change."""
