@@ -41,6 +41,8 @@ TASKS = "/tasks"
 ADMIN = "/admin"
 EXPIRED = "expired_token"
 
+# The moment at which that ended which is no longer good for another reason than its time.
+REVOKED = 0.0
 # How often connections are looked through for those that must be closed.
 CHECK_SECONDS = 1.0
 # How long a client that was told that its token is over may take to leave. One that is shown the
@@ -271,7 +273,7 @@ class Sockets:
         if not server.manager.is_connected(connection.sid, connection.namespace):
             # Its handshake is not over yet; the next look finds it.
             return
-        is_revoked = not connection.expires
+        is_revoked = connection.expires == REVOKED
         if connection.identity:
             server.emit(EXPIRED, "", to=connection.sid, namespace=connection.namespace)
             if not is_revoked:
@@ -297,7 +299,7 @@ class Sockets:
             with self._database.reading() as session:
                 connection.identity = authentication.identify(session, connection.claims)
         except Unauthorized:
-            connection.expires = now
+            connection.expires = REVOKED
             return
         if connection.namespace == TASKS:
             server, sid = self.io.server, connection.sid
@@ -323,7 +325,7 @@ class Sockets:
         with self._lock:
             for connection in self._connections.values():
                 if connection.identity and connection.identity.id == identity_id:
-                    connection.expires = 0.0
+                    connection.expires = REVOKED
 
     def _connection(self, namespace: str, expires: float, *who: Any) -> Connection:
         sid = _sid()
