@@ -217,10 +217,11 @@ class Resource(flask_restful.Resource):
         if self.identity.kind not in admitted:
             raise Forbidden(f"This is not for a {self.identity.kind.value}")
         if authentication.is_seen_long_ago(self.identity):
+            # The answer shows it, too; and who held one connection while waiting for a second
+            # would, with enough others like him, wait for ever.
+            self.session.rollback()
             with self.database.transaction() as session:
                 authentication.note_last_seen(session, self.identity)
-            # The answer shows it, too.
-            self.session.rollback()
 
     def _check_arguments(self) -> None:
         """Refuse what a list does not know, and what cannot be included.
