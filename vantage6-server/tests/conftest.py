@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from clients import Login, log_in
+from connections import Frugality
 from databases import KINDS, fill, fresh
 from documented import Witness
 from factories import Factory
@@ -85,13 +86,19 @@ def config(uri: str) -> dict[str, Any]:
 
 @pytest.fixture
 def app(config: dict[str, Any]) -> Iterator[Flask]:
-    """The application; at the end, all that it answered must be in its OpenAPI document."""
+    """The application.
+
+    At the end all that it answered must be in its OpenAPI document, and no request may have
+    held two connections of the database.
+    """
     app = create_app(config)
     app.testing = True
     app.extensions["witness"] = witness = Witness(app)
+    frugality = Frugality(app)
     yield app
     app.extensions["database"].dispose()
     witness.check()
+    frugality.check()
 
 
 @pytest.fixture
