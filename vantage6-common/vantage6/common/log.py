@@ -13,8 +13,9 @@ from vantage6.common.context import InstanceContext
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.text import logger_name
 
-# These tell of every single request or frame at INFO.
+# These tell of every single request or frame at INFO, or of what they themselves are made of.
 _NOISY = (
+    "alembic",
     "docker",
     "engineio.client",
     "engineio.server",
