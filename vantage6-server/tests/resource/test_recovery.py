@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from vantage6.server.model import User
 from vantage6.server.model.base import now
+from vantage6.server.service.login_limit import LoginLimit
 from vantage6.server.service.reset_token import Purpose
 
 NEW = "N3w-passw0rd"
@@ -267,14 +268,40 @@ class TestSecondFactor:
         assert known.status_code == 401
         assert letters.sent == []
 
-    def test_guesses_count_with_those_at_the_door_whatever_the_account_is_called(
-        self, client: FlaskClient, user: User
-    ) -> None:
-        by_email = {"email": user.email, "password": "wrong"}
+    def test_guesses_count_with_those_at_the_door(self, client: FlaskClient, user: User) -> None:
         for _ in range(5):
-            client.post("/api/recover/2fa/lost", json=by_email)
+            self.lost(client, user, "wrong")
         assert self.lost(client, user).status_code == 429
         assert log_in(client, user, PASSWORD).status_code == 429
+
+    def test_a_right_guess_by_mail_address_is_not_counted(
+        self, client: FlaskClient, user: User
+    ) -> None:
+        body = {"email": user.email, "password": PASSWORD}
+        statuses = [client.post("/api/recover/2fa/lost", json=body).status_code for _ in range(7)]
+        assert statuses == [200] * 7
+
+    def test_an_app_that_is_confirmed_meanwhile_is_not_replaced(
+        self,
+        app: Flask,
+        client: FlaskClient,
+        letters: Letters,
+        user: User,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        app.extensions["second_factors"].required = True
+        person = Person(client, user.username)
+        self.lost(client, user)
+        reserve = LoginLimit.reserve_code
+
+        def confirm_first(*args: Any, **options: Any) -> int:
+            monkeypatch.undo()
+            assert person.enrol().status_code == 200
+            return reserve(*args, **options)
+
+        monkeypatch.setattr(LoginLimit, "reserve_code", confirm_first)
+        assert self.reset(client, letters.token()).status_code == 401
+        assert person.log_in(person.code(1)).status_code == 200
 
     def test_a_new_password_leaves_the_second_factor_as_it_is(
         self, client: FlaskClient, letters: Letters, user: User, person: Person

@@ -51,6 +51,19 @@ def test_a1_nobody_learns_from_a_refusal_that_an_account_exists(
     assert answers(user.username) == answers("somebody else")
 
 
+def test_a1_guesses_do_not_tell_whose_a_mail_address_is(client: FlaskClient, user: User) -> None:
+    """CVE-2022-39228, by a detour: locked out by the address, locked out by the name."""
+    for email in (user.email, "nobody@hospital.example"):
+        body = {"email": email, "password": "wrong"}
+        where = {"REMOTE_ADDR": "10.0.0.1"}
+        statuses = [
+            client.post("/api/recover/2fa/lost", json=body, environ_base=where).status_code
+            for _ in range(6)
+        ]
+        assert statuses == [401] * 5 + [429]
+        assert log_in(client, user.username, "wrong", "10.0.0.1").status_code == 401
+
+
 def test_a3_a_refresh_token_ends(
     client: FlaskClient, user: User, session: Session, make: Factory
 ) -> None:
@@ -179,6 +192,23 @@ def test_a17_mail_alone_does_not_replace_a_second_factor(
     assert client.post("/api/token/user", json=login).json.keys() == {"msg"}
 
 
+def test_a17_mail_alone_does_not_begin_the_guesses_at_codes_anew(
+    app: Flask, client: FlaskClient, letters: Letters, user: User
+) -> None:
+    """Nor does a new password: who reads the mail would guess until a code is right."""
+    app.extensions["second_factors"].required = True
+    person = Person(client, user.username)
+    person.enrol()
+    for number in range(10):
+        where = {"REMOTE_ADDR": f"10.0.0.{number}"}
+        assert person.log_in("000000", environ_base=where).status_code == 401
+    client.post("/api/recover/lost", json={"username": user.username})
+    body = {"reset_token": letters.token(), "password": NEW}
+    assert client.post("/api/recover/reset", json=body).status_code == 200
+    where = {"REMOTE_ADDR": "10.0.1.1"}
+    assert person.log_in("000000", secret=NEW, environ_base=where).status_code == 429
+
+
 class TestA19:
     """CVE-2025-43863: every place that compares a secret counts what is wrong."""
 
@@ -217,6 +247,36 @@ class TestA19:
     ) -> None:
         statuses = [client.post(f"/api/{path}", json=body).status_code for _ in range(51)]
         assert statuses == [refusal] * 50 + [429]
+
+    @pytest.mark.parametrize(
+        ("path", "body", "refusal"),
+        [
+            ("token/node", {"api_key": "a guess"}, 401),
+            ("recover/reset", {"reset_token": "x", "password": NEW}, 400),
+        ],
+    )
+    def test_a19_the_addresses_of_one_network_guess_together(
+        self, client: FlaskClient, path: str, body: dict[str, Any], refusal: int
+    ) -> None:
+        statuses = [
+            client.post(
+                f"/api/{path}", json=body, environ_base={"REMOTE_ADDR": f"2001:db8::{number}"}
+            ).status_code
+            for number in range(51)
+        ]
+        assert statuses == [refusal] * 50 + [429]
+
+    def test_a19_a_namesake_does_not_have_guesses_forgotten(
+        self, client: FlaskClient, user: User, make: Factory
+    ) -> None:
+        """Names that differ in their capitals are two names."""
+        namesake = make.user(username=user.username.upper())
+        assert namesake.username != user.username
+        statuses = []
+        for _ in range(6):
+            statuses.append(log_in(client, user.username, "wrong").status_code)
+            assert log_in(client, namesake.username).status_code == 200
+        assert statuses == [401] * 5 + [429]
 
 
 def test_guesses_from_many_addresses_are_slowed_down_and_the_owner_is_told(

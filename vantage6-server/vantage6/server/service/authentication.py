@@ -30,7 +30,7 @@ from vantage6.server.permission.identity import ContainerRun, Identity
 from vantage6.server.service import audit, password, renewal, second_factor, token
 from vantage6.server.service import user as user_service
 from vantage6.server.service.guard import Guard
-from vantage6.server.service.login_limit import LoginLimit
+from vantage6.server.service.login_limit import LoginLimit, origin
 from vantage6.server.service.second_factor import SecondFactors
 
 LAST_SEEN_PRECISION = timedelta(minutes=1)
@@ -90,7 +90,7 @@ def log_in_node(
     audit.attempt("login", kind=Kind.NODE.value, **audit.about(node))
     with database.transaction() as session:
         if node is None:
-            limit.reserve(session, f"node {address}")
+            limit.reserve(session, f"node {origin(address)}")
         else:
             tokens = _first_tokens(session, Kind.NODE, node.id, node.credential_version, [])
     if node is None:
@@ -131,6 +131,7 @@ def change_password(guard: Guard, identity: Identity, current: str, new: str) ->
         user.username,
         lambda: password.matches(current, user.password_hash),
         "The current password is wrong",
+        whose=User.id == identity.id,
     )
     password_hash = password.hash_password(new)
     with guard.database.transaction() as session:

@@ -37,7 +37,8 @@ class Guard:
         ----------
         whose : condition
         name : str
-            What somebody who does not exist is called.
+            What the attempts are counted under: the account as it was named, since the name of
+            who is found by something else would tell that he was found.
         secret : str
 
         Raises
@@ -48,9 +49,12 @@ class Guard:
         """
         with self.database.reading() as session:
             user = session.scalar(select(User).where(whose))
-        account = user.username if user else name
         audit.know(user)
-        self.check(account, lambda: password.matches(secret, user.password_hash if user else None))
+        self.check(
+            name,
+            lambda: password.matches(secret, user.password_hash if user else None),
+            whose=whose,
+        )
         # Nothing matches the password of nobody.
         assert user is not None
         return user
@@ -60,6 +64,8 @@ class Guard:
         account: str,
         compare: Callable[[], bool],
         refusal: str = "The username or the password is wrong",
+        *,
+        whose: ColumnElement[bool],
     ) -> None:
         """Count an attempt at an account, and make it; see `check_password`."""
         with self.database.transaction() as session:
@@ -68,7 +74,7 @@ class Guard:
         if compare():
             return
         if attempts == self.limit.unhindered:
-            self.notices.many_guesses(account)
+            self.notices.many_guesses(whose)
         raise Unauthorized(refusal)
 
     def take_back(self, session: Session, account: str) -> None:
@@ -100,5 +106,5 @@ class Guard:
                 self.limit.forgive_codes(session, account)
                 return found
         if attempts == self.limit.unhindered:
-            self.notices.many_guesses(account)
+            self.notices.many_guesses(User.username == account)
         raise Unauthorized("The code is wrong, or was used already")

@@ -67,11 +67,11 @@ class Notices:
             return
         self._post(SECOND_FACTOR_RESET, whose, lambda user: self._second_factor_reset(user))
 
-    def many_guesses(self, username: str) -> None:
+    def many_guesses(self, whose: ColumnElement[bool]) -> None:
         """Warn the owner of an account, at most once a day."""
         self._post(
             "warning of wrong log-ins",
-            User.username == username,
+            whose,
             lambda user: letter.many_guesses(user, self._support),
             within=_WARNING_EVERY,
         )

@@ -12,6 +12,7 @@ from vantage6.server.permission.identity import Identity
 from vantage6.server.service import audit, commit, event, granting, password, second_factor
 from vantage6.server.service import user as user_service
 from vantage6.server.service.guard import Guard
+from vantage6.server.service.login_limit import origin
 from vantage6.server.service.notice import PASSWORD_RESET, SECOND_FACTOR_RESET
 from vantage6.server.service.reset_token import Purpose, Reset
 from vantage6.server.service.second_factor import Proof, SecondFactors
@@ -31,8 +32,8 @@ class Account:
 
     @property
     def name(self) -> str:
-        """What it is called here."""
-        return self.username or self.email or ""
+        """What it is called here; no user can have a name with a space."""
+        return self.username or f"mail {self.email}"
 
     @property
     def condition(self) -> ColumnElement[bool]:
@@ -80,7 +81,7 @@ def second_factor_lost(guard: Guard, account: Account, secret: str) -> None:
     audit.attempt("second_factor.lost")
     user = guard.check_password(account.condition, account.name, secret)
     with guard.database.transaction() as session:
-        guard.take_back(session, user.username)
+        guard.take_back(session, account.name)
     guard.notices.second_factor_lost(User.id == user.id, guard.address)
     audit.succeeded()
 
@@ -104,14 +105,13 @@ def reset_second_factor(
     reset = _read(guard, Purpose.SECOND_FACTOR, token)
     with guard.database.reading() as session:
         user = _user_of(session, reset)
-        is_confirmed = factors.is_confirmed(session, user.id)
-    if not is_confirmed:
-        recovery_code = ""
-    elif not recovery_code:
-        raise BadRequest(_MAIL_ALONE)
+        if factors.is_confirmed(session, user.id) and not recovery_code:
+            raise BadRequest(_MAIL_ALONE)
 
     def replace(session: Session) -> dict[str, Any] | None:
         user = _user_of(session, reset)
+        # Asked again: the owner may have confirmed the app a moment ago.
+        is_confirmed = factors.is_confirmed(session, user.id)
         if is_confirmed and not second_factor.use_recovery_code(session, user.id, recovery_code):
             return None
         _remove_second_factor(session, guard, user)
@@ -134,7 +134,7 @@ def new_recovery_codes(
         When either is wrong.
     """
     audit.attempt("recovery_codes.change")
-    user = guard.check_password(User.id == identity.id, "", secret)
+    user = guard.check_password(User.id == identity.id, identity.name or "", secret)
 
     def replace(session: Session) -> list[str] | None:
         # A recovery code must not make more of itself.
@@ -181,7 +181,7 @@ def _read(guard: Guard, purpose: Purpose, token: str) -> Reset:
         return guard.notices.tokens.read(purpose, token)
     except Refusal:
         with guard.database.transaction() as session:
-            guard.limit.reserve(session, f"reset {guard.address}")
+            guard.limit.reserve(session, f"reset {origin(guard.address)}")
         raise
 
 

@@ -69,12 +69,15 @@ class SecondFactors:
         self._sealer = Fernet(derive_for_sealing(secret, "second factor"))
 
     def is_confirmed(self, session: Session, user_id: int) -> bool:
-        """Whether a user has an app that has shown it knows the secret."""
-        factor = session.get(SecondFactor, user_id)
+        """Whether a user has an app that has shown it knows the secret; this does not change."""
+        factor = session.get(SecondFactor, user_id, with_for_update=True)
         return factor is not None and factor.confirmed_at is not None
 
     def enrol(self, session: Session, user: User) -> Enrolment:
-        """What to set an app up with: the same again until it is confirmed.
+        """What to set an app up with: another secret each time, until one is confirmed.
+
+        Were it the same again, somebody who knows the password could look first, and have the
+        codes of the owner's app ever after.
 
         Raises
         ------
@@ -84,10 +87,8 @@ class SecondFactors:
         factor = session.get(SecondFactor, user.id, with_for_update=True)
         if factor and factor.confirmed_at:
             raise LookupError("The secret of a confirmed app is not shown again")
-        secret = self._open(factor) if factor else None
-        if secret is None:
-            secret = pyotp.random_base32()
-            self._store(session, user.id, secret)
+        secret = pyotp.random_base32()
+        self._store(session, user.id, secret)
         return Enrolment(
             pyotp.TOTP(secret).provisioning_uri(name=user.username, issuer_name=ISSUER), secret
         )
