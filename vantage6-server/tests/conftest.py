@@ -14,11 +14,12 @@ from factories import Factory
 from flask import Flask
 from flask.testing import FlaskClient
 from letters import Letters
+from person import Person
 from sqlalchemy.orm import Session
 
 from development.postgres import Postgres
 from vantage6.server.app import create_app
-from vantage6.server.model import User
+from vantage6.server.model import Organization, User
 from vantage6.server.service import password
 from vantage6.server.service.event import Event
 
@@ -117,6 +118,33 @@ def make(session: Session) -> Factory:
 def root(make: Factory) -> User:
     """A user who holds every rule."""
     return make.user(role="Root")
+
+
+@pytest.fixture
+def own(make: Factory) -> Organization:
+    """An organization, where a test has several."""
+    return make.organization()
+
+
+@pytest.fixture
+def partner(make: Factory) -> Organization:
+    """Another one."""
+    return make.organization()
+
+
+@pytest.fixture
+def user(make: Factory) -> User:
+    """Somebody who may do nothing, and whose name is not to be taken for a tag."""
+    return make.user(firstname="Ada <b>", email="ada@hospital.example")
+
+
+@pytest.fixture
+def person(app: Flask, client: FlaskClient, user: User) -> Person:
+    """The same, who has set up a second factor, without which nobody gets in any more."""
+    app.extensions["second_factors"].required = True
+    person = Person(client, user.username)
+    person.enrol()
+    return person
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from vantage6.server.service import second_factor
 
-PASSWORD = "Passw0rd!"
+PASSWORD, NEW_PASSWORD = "Passw0rd!", "N3w-passw0rd"
 
 
 class Person:

@@ -14,16 +14,6 @@ DELETE_OWN = rule("task", Scope.ORGANIZATION, Operation.DELETE)
 
 
 @pytest.fixture
-def own(make: Factory) -> Organization:
-    return make.organization()
-
-
-@pytest.fixture
-def partner(make: Factory) -> Organization:
-    return make.organization()
-
-
-@pytest.fixture
 def study(make: Factory, own: Organization, partner: Organization) -> Collaboration:
     return make.collaboration(own, partner)
 

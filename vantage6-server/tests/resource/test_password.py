@@ -4,18 +4,12 @@ from typing import Any
 
 import pytest
 from clients import Login, bearer
-from factories import Factory
 from flask.testing import FlaskClient
 
 from vantage6.server.model import User
 from vantage6.server.service.event import Event
 
 OLD, NEW = "Passw0rd!", "N3w-passw0rd"
-
-
-@pytest.fixture
-def user(make: Factory) -> User:
-    return make.user()
 
 
 def test_a_changed_password_makes_all_tokens_void(

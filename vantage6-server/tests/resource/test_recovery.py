@@ -9,7 +9,7 @@ from factories import Factory
 from flask import Flask
 from flask.testing import FlaskClient
 from letters import SUPPORT, Letters
-from person import PASSWORD, Person
+from person import NEW_PASSWORD, PASSWORD, Person
 from sqlalchemy.orm import Session
 
 from vantage6.server.model import User
@@ -17,28 +17,12 @@ from vantage6.server.model.base import now
 from vantage6.server.service.login_limit import LoginLimit
 from vantage6.server.service.reset_token import Purpose
 
-NEW = "N3w-passw0rd"
-
-
-@pytest.fixture
-def user(make: Factory) -> User:
-    return make.user(firstname="Ada <b>", email="ada@hospital.example")
-
-
-@pytest.fixture
-def person(app: Flask, client: FlaskClient, user: User) -> Person:
-    """Somebody who has set up a second factor."""
-    app.extensions["second_factors"].required = True
-    person = Person(client, user.username)
-    person.enrol()
-    return person
-
 
 def lost(client: FlaskClient, address: str = "10.0.0.1", **account: Any) -> Any:
     return client.post("/api/recover/lost", json=account, environ_base={"REMOTE_ADDR": address})
 
 
-def reset(client: FlaskClient, token: str, password: str = NEW) -> Any:
+def reset(client: FlaskClient, token: str, password: str = NEW_PASSWORD) -> Any:
     body = {"reset_token": token, "password": password}
     return client.post("/api/recover/reset", json=body)
 
@@ -61,7 +45,7 @@ def test_a_lost_password_is_replaced_by_mail(
     assert "60 minutes" in letter.text
     assert reset(client, letters.token()).status_code == 200
     assert log_in(client, user, PASSWORD).status_code == 401
-    assert log_in(client, user, NEW).status_code == 200
+    assert log_in(client, user, NEW_PASSWORD).status_code == 200
     assert client.get("/api/rule", headers=bearer(before)).status_code == 401
 
 
@@ -165,7 +149,7 @@ def test_a_new_password_begins_the_count_anew(
     assert log_in(client, user, PASSWORD).status_code == 429
     lost(client, username=user.username)
     reset(client, letters.token())
-    assert log_in(client, user, NEW).status_code == 200
+    assert log_in(client, user, NEW_PASSWORD).status_code == 200
 
 
 def test_after_it_was_of_use_another_mail_can_be_had(
@@ -308,5 +292,5 @@ class TestSecondFactor:
     ) -> None:
         lost(client, username=user.username)
         reset(client, letters.token())
-        assert person.log_in(secret=NEW).json.keys() == {"msg"}
-        assert person.log_in(person.code(1), secret=NEW).status_code == 200
+        assert person.log_in(secret=NEW_PASSWORD).json.keys() == {"msg"}
+        assert person.log_in(person.code(1), secret=NEW_PASSWORD).status_code == 200

@@ -25,11 +25,6 @@ def config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def user(make: Factory) -> User:
-    return make.user()
-
-
-@pytest.fixture
 def person(client: FlaskClient, user: User) -> Person:
     return Person(client, user.username)
 

@@ -17,6 +17,7 @@ that it is about. Entries that concern other parts are tested there:
 """
 # ruff: noqa: N802
 
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +27,7 @@ from factories import ENVELOPE, IMAGE, Factory
 from flask import Flask
 from flask.testing import FlaskClient
 from letters import Letters
-from person import PASSWORD, Person
+from person import NEW_PASSWORD, PASSWORD, Person
 from served import run, write_config, write_import
 from socketio.exceptions import ConnectionError as Refused
 from sockets import Listener, serving
@@ -35,24 +36,14 @@ from sqlalchemy.orm import Session
 
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.server import first_run
+from vantage6.server.app import create_app
 from vantage6.server.database import Database
-from vantage6.server.model import Collaboration, Organization, RefreshToken, User
+from vantage6.server.model import Collaboration, Node, Organization, RefreshToken, User
 from vantage6.server.model.base import now
 from vantage6.server.permission.catalogue import RULES, Operation, Scope, rule
-from vantage6.server.service import password
+from vantage6.server.service import letter, password
 
 EVIL = "https://evil.example"
-NEW = "N3w-passw0rd"
-
-
-@pytest.fixture
-def own(make: Factory) -> Organization:
-    return make.organization()
-
-
-@pytest.fixture
-def partner(make: Factory) -> Organization:
-    return make.organization()
 
 
 @pytest.fixture
@@ -63,16 +54,16 @@ def study(make: Factory, own: Organization, partner: Organization) -> Collaborat
     return study
 
 
-@pytest.fixture
-def user(make: Factory, own: Organization) -> User:
-    return make.user(own, email="ada@hospital.example")
-
-
 def log_in(
     client: FlaskClient, name: str, secret: str = PASSWORD, address: str = "10.0.0.1"
 ) -> Any:
     body = {"username": name, "password": secret}
     return client.post("/api/token/user", json=body, environ_base={"REMOTE_ADDR": address})
+
+
+def lost(client: FlaskClient, name: str, address: str = "10.0.0.1") -> Any:
+    body = {"username": name}
+    return client.post("/api/recover/lost", json=body, environ_base={"REMOTE_ADDR": address})
 
 
 def order(study: Collaboration, organization: Organization, **differing: Any) -> dict[str, Any]:
@@ -93,6 +84,19 @@ def test_A01_a_limit_does_not_tell_that_a_user_exists(client: FlaskClient, user:
     assert there[-1][0] == 429
 
 
+def test_A01_guesses_do_not_tell_whose_a_mail_address_is(client: FlaskClient, user: User) -> None:
+    """By a detour: locked out by the address, locked out by the name."""
+    for email in (user.email, "nobody@hospital.example"):
+        body = {"email": email, "password": "wrong"}
+        where = {"REMOTE_ADDR": "10.0.0.1"}
+        statuses = [
+            client.post("/api/recover/2fa/lost", json=body, environ_base=where).status_code
+            for _ in range(6)
+        ]
+        assert statuses == [401] * 5 + [429]
+        assert log_in(client, user.username, "wrong").status_code == 401
+
+
 def test_A02_a_user_cannot_be_moved(root: User, login_as: Login, user: User, make: Factory) -> None:
     before, elsewhere = user.organization_id, make.organization().id
     caller = login_as(root)
@@ -101,14 +105,27 @@ def test_A02_a_user_cannot_be_moved(root: User, login_as: Login, user: User, mak
     assert caller.get(f"/api/user/{user.id}").json["organization"]["id"] == before
 
 
-def test_A03_refresh_tokens_end(client: FlaskClient, session: Session, user: User) -> None:
-    headers = bearer(log_in(client, user.username).json["refresh_token"])
-    assert client.post("/api/token/refresh", headers=headers).status_code == 200
-    given = session.scalars(select(RefreshToken)).all()
-    assert all(each.expires_at - now() <= timedelta(hours=48) for each in given)
-    session.execute(update(RefreshToken).values(expires_at=now()))
+def test_A03_refresh_tokens_end(
+    client: FlaskClient, session: Session, make: Factory, user: User
+) -> None:
+    own = make.organization()
+    node: Node = make.node(own, make.collaboration(own), api_key="the key")
+    of_user = log_in(client, user.username).json["refresh_token"]
+    of_node = client.post("/api/token/node", json={"api_key": "the key"}).json["refresh_token"]
+
+    def renew(token: str) -> int:
+        return client.post("/api/token/refresh", headers=bearer(token)).status_code
+
+    assert (renew(of_user), renew(of_node)) == (200, 200)
+    its = RefreshToken.identity_id == user.id
+    (given,) = session.scalars(select(RefreshToken).where(its))
+    assert given.expires_at - now() <= timedelta(hours=48)
+    session.execute(update(RefreshToken).where(its).values(expires_at=now()))
     session.commit()
-    assert client.post("/api/token/refresh", headers=headers).status_code == 401
+    assert (renew(of_user), renew(of_node)) == (401, 200)
+    node.revoke_tokens()
+    session.commit()
+    assert renew(of_node) == 401
 
 
 def test_A05_a_name_is_not_an_id(root: User, login_as: Login) -> None:
@@ -153,7 +170,9 @@ def test_A11_an_unknown_name_costs_the_same_work(
     )
     there, not_there = log_in(client, user.username, "wrong"), log_in(client, "nobody", "wrong")
     assert said(there) == said(not_there)
-    assert compared == [True, False]
+    body = {"username": "nobody", "password": "wrong"}
+    assert client.post("/api/recover/2fa/lost", json=body).status_code == 401
+    assert compared == [True, False, False]
 
 
 @pytest.mark.parametrize("encrypted", [True, False])
@@ -190,35 +209,73 @@ def test_A15_a_hundred_requests_are_one_mail(
     client: FlaskClient, letters: Letters, user: User
 ) -> None:
     for number in range(100):
-        client.post(
-            "/api/recover/lost",
-            json={"username": user.username},
-            environ_base={"REMOTE_ADDR": f"10.0.{number}.1"},
-        )
+        assert lost(client, user.username, f"10.0.{number}.1").status_code == 200
+    assert [letter.to for letter in letters.sent] == [user.email]
+
+
+def test_A15_one_address_does_not_flood_many_accounts(
+    client: FlaskClient, letters: Letters, make: Factory
+) -> None:
+    for _ in range(25):
+        lost(client, make.user().username)
+    assert len(letters.sent) == 20
+
+
+def test_A15_another_process_counts_on(
+    client: FlaskClient, letters: Letters, config: dict[str, Any], user: User
+) -> None:
+    other = create_app(config)
+    letters_of_other = Letters(other)
+    lost(client, user.username)
     assert len(letters.sent) == 1
+    lost(other.test_client(), user.username)
+    assert letters_of_other.sent == []
+    other.extensions["database"].dispose()
 
 
 def test_A16_recovery_does_not_tell_who_exists(
-    client: FlaskClient, letters: Letters, user: User
+    client: FlaskClient, letters: Letters, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers = [
-        client.post("/api/recover/lost", json={"username": name})
-        for name in (user.username, "nobody")
-    ]
-    assert said(answers[0]) == said(answers[1])
+    """The request does the same for both; another thread looks whether there is such a user."""
+    wrote: list[int] = []
+    write = letter.password_reset
+    monkeypatch.setattr(
+        letter, "password_reset", lambda *a: wrote.append(threading.get_ident()) or write(*a)
+    )
+    assert said(lost(client, user.username)) == said(lost(client, "nobody"))
+    assert len(letters.sent) == 1
+    assert len(wrote) == 1
+    assert threading.get_ident() not in wrote
 
 
 def test_A17_mail_alone_does_not_remove_the_second_factor(
-    app: Flask, client: FlaskClient, letters: Letters, user: User
+    client: FlaskClient, letters: Letters, person: Person
 ) -> None:
-    app.extensions["second_factors"].required = True
-    person = Person(client, user.username)
-    person.enrol()
-    client.post("/api/recover/lost", json={"username": user.username})
-    body = {"reset_token": letters.token(), "password": NEW}
+    lost(client, person.username)
+    body = {"reset_token": letters.token(), "password": NEW_PASSWORD}
     assert client.post("/api/recover/reset", json=body).status_code == 200
-    assert "access_token" not in person.log_in(secret=NEW).json
-    assert "otp_secret" not in person.log_in(secret=NEW).json
+    assert person.log_in(secret=NEW_PASSWORD).json.keys() == {"msg"}
+    login = {"username": person.username, "password": NEW_PASSWORD}
+    client.post("/api/recover/2fa/lost", json=login)
+    refused = client.post("/api/recover/2fa/reset", json={"reset_token": letters.token()})
+    assert refused.status_code == 400
+    assert person.log_in(secret=NEW_PASSWORD).json.keys() == {"msg"}
+
+
+def test_A17_mail_alone_does_not_begin_the_guesses_at_codes_anew(
+    client: FlaskClient, letters: Letters, person: Person
+) -> None:
+    """Nor does a new password: who reads the mail would guess until a code is right."""
+
+    def guess(address: str, **differing: Any) -> int:
+        where = {"REMOTE_ADDR": address}
+        return person.log_in("000000", environ_base=where, **differing).status_code
+
+    assert [guess(f"10.0.0.{number}") for number in range(10)] == [401] * 10
+    lost(client, person.username)
+    body = {"reset_token": letters.token(), "password": NEW_PASSWORD}
+    assert client.post("/api/recover/reset", json=body).status_code == 200
+    assert guess("10.0.1.1", secret=NEW_PASSWORD) == 429
 
 
 @pytest.mark.parametrize("role", ["Viewer", "Researcher", "Organization Admin"])
@@ -235,11 +292,71 @@ def test_A18_membership_is_for_those_who_manage_every_collaboration(
     assert caller.post(f"{path}/organization", json={"id": own.id}).status_code == 403
 
 
-def test_A19_guessing_while_changing_a_password_is_limited(user: User, login_as: Login) -> None:
-    caller = login_as(user)
-    body = {"current_password": "wrong", "new_password": NEW}
-    statuses = [caller.patch("/api/password/change", json=body).status_code for _ in range(7)]
-    assert (statuses[0], statuses[-1]) == (401, 429)
+class TestA19:
+    """Every place that compares a secret counts what is wrong."""
+
+    def test_A19_log_in(self, client: FlaskClient, user: User) -> None:
+        statuses = [log_in(client, user.username, "wrong").status_code for _ in range(6)]
+        assert statuses == [401] * 5 + [429]
+
+    def test_A19_password_change(self, login_as: Login, user: User) -> None:
+        body = {"current_password": "wrong", "new_password": NEW_PASSWORD}
+        caller = login_as(user)
+        statuses = [caller.patch("/api/password/change", json=body).status_code for _ in range(6)]
+        assert statuses == [401] * 5 + [429]
+
+    def test_A19_lost_second_factor(self, client: FlaskClient, user: User) -> None:
+        body = {"username": user.username, "password": "wrong"}
+        statuses = [client.post("/api/recover/2fa/lost", json=body).status_code for _ in range(6)]
+        assert statuses == [401] * 5 + [429]
+
+    @pytest.mark.parametrize("code", ["000000", "abcd-efgh-jkmn-pqrs"])
+    def test_A19_codes(self, person: Person, code: str) -> None:
+        assert [person.log_in(code).status_code for _ in range(6)] == [401] * 5 + [429]
+
+    @pytest.mark.parametrize(
+        ("path", "body", "refusal"),
+        [
+            ("token/node", {"api_key": "a guess"}, 401),
+            ("recover/reset", {"reset_token": "x", "password": NEW_PASSWORD}, 400),
+            ("recover/2fa/reset", {"reset_token": "x"}, 400),
+        ],
+    )
+    def test_A19_keys_and_tokens(
+        self, client: FlaskClient, path: str, body: dict[str, Any], refusal: int
+    ) -> None:
+        statuses = [client.post(f"/api/{path}", json=body).status_code for _ in range(51)]
+        assert statuses == [refusal] * 50 + [429]
+
+    @pytest.mark.parametrize(
+        ("path", "body", "refusal"),
+        [
+            ("token/node", {"api_key": "a guess"}, 401),
+            ("recover/reset", {"reset_token": "x", "password": NEW_PASSWORD}, 400),
+        ],
+    )
+    def test_A19_the_addresses_of_one_network_guess_together(
+        self, client: FlaskClient, path: str, body: dict[str, Any], refusal: int
+    ) -> None:
+        statuses = [
+            client.post(
+                f"/api/{path}", json=body, environ_base={"REMOTE_ADDR": f"2001:db8::{number}"}
+            ).status_code
+            for number in range(51)
+        ]
+        assert statuses == [refusal] * 50 + [429]
+
+    def test_A19_a_namesake_does_not_have_guesses_forgotten(
+        self, client: FlaskClient, user: User, make: Factory
+    ) -> None:
+        """Names that differ in their capitals are two names."""
+        namesake = make.user(username=user.username.upper())
+        assert namesake.username != user.username
+        statuses = []
+        for _ in range(6):
+            statuses.append(log_in(client, user.username, "wrong").status_code)
+            assert log_in(client, namesake.username).status_code == 200
+        assert statuses == [401] * 5 + [429]
 
 
 def test_A20_secrets_cannot_be_guessed(tmp_path: Any) -> None:
@@ -374,7 +491,7 @@ def test_E09_what_looks_like_a_statement_is_a_name(root: User, login_as: Login) 
 def test_E10_a_token_that_ended_opens_no_socket(app: Flask, user: User, login_as: Login) -> None:
     token = login_as(user).token
     client = app.test_client()
-    body = {"current_password": PASSWORD, "new_password": NEW}
+    body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
     assert client.patch(
         "/api/password/change", json=body, headers=bearer(token)
     ).status_code == 200  # fmt: skip

@@ -15,11 +15,6 @@ from vantage6.server.service.fixture import insert_fixture
 
 
 @pytest.fixture
-def own(make: Factory) -> Organization:
-    return make.organization()
-
-
-@pytest.fixture
 def first(make: Factory, own: Organization) -> Collaboration:
     return make.collaboration(own)
 

@@ -21,11 +21,6 @@ def node(make: Factory) -> Node:
     return make.node(hospital, make.collaboration(hospital))
 
 
-@pytest.fixture
-def user(make: Factory) -> User:
-    return make.user()
-
-
 def test_a_node_goes_on_for_years_with_the_first_token_it_got(session: Session, node: Node) -> None:
     token_id = renewal.begin(session, Kind.NODE, node.id, at=NOON)
     for number in range(1, 40):

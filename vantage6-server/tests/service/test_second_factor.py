@@ -24,11 +24,6 @@ def factors() -> SecondFactors:
 
 
 @pytest.fixture
-def user(make: Factory) -> User:
-    return make.user()
-
-
-@pytest.fixture
 def totp(session: Session, factors: SecondFactors, user: User) -> pyotp.TOTP:
     """A confirmed app."""
     totp = pyotp.TOTP(factors.enrol(session, user).otp_secret)
