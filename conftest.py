@@ -1,5 +1,6 @@
 """What all tests share: an engine and a database where there can be one, and no hidden hole."""
 
+import logging
 from collections.abc import Generator, Iterator
 from functools import cache
 
@@ -19,6 +20,15 @@ def engine_obstacle() -> str:
     except DockerException as error:
         return f"no container engine answers: {error}"
     return ""
+
+
+@pytest.fixture(autouse=True)
+def level_of_logs() -> Iterator[None]:
+    """Put the level of logs back: commands that run within a test set it for their process."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    root.setLevel(level)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
