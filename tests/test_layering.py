@@ -100,6 +100,22 @@ def test_packages_look_alike(package):
         assert (ROOT / package / name).exists(), name
 
 
+@pytest.mark.parametrize(
+    ("folder", "description"),
+    [
+        ("vantage6-server/vantage6/server", "vantage6-server/README.md"),
+        (
+            "vantage6-server/vantage6/server/service",
+            "vantage6-server/vantage6/server/service/__init__.py",
+        ),
+    ],
+)
+def test_every_room_is_described(folder, description):
+    parts = {path.stem for path in (ROOT / folder).iterdir() if not path.stem.startswith("_")}
+    named = re.findall(r"`(\w+)(?:\.py|/)?", (ROOT / description).read_text(encoding="utf-8"))
+    assert parts - {"py"} - set(named) == set()
+
+
 def test_test_folders_are_no_packages():
     """Files of one name in two folders are told apart by their path, which __init__.py undoes."""
     assert list(ROOT.glob("vantage6-*/tests/**/__init__.py")) == []

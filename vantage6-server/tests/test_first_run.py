@@ -34,7 +34,7 @@ class TestPrepare:
         with database.reading() as session:
             rules = session.scalars(select(Rule).order_by(Rule.id)).all()
             roles = session.execute(select(Role.id, Role.name).order_by(Role.id)).all()
-        keys = [(rule.name, rule.scope, rule.operation) for rule in rules]
+        keys = [rule.key for rule in rules]
         assert [rule.id for rule in rules] == list(range(1, 48))
         assert keys == [record.key for record in RULES]
         assert [tuple(row) for row in roles] == [

@@ -17,7 +17,7 @@ from vantage6.server.first_run import load_secret
 from vantage6.server.proxies import Proxies
 from vantage6.server.resource import RESOURCES, check_admissions, flask_rule
 from vantage6.server.resource.error import answer
-from vantage6.server.service import rights, token
+from vantage6.server.service import changes, token
 from vantage6.server.service.event import EventHub
 from vantage6.server.service.login_limit import LoginLimit
 from vantage6.server.service.mail import Mailer, MailSettings, send
@@ -108,7 +108,7 @@ def _register_routes(app: Flask) -> None:
 def _connect_database(app: Flask, config: Mapping[str, Any], data_dir: Path | None) -> None:
     database, events = Database(database_uri(config), data_dir), EventHub()
     events.attach(database.sessions)
-    rights.watch(database.sessions)
+    changes.watch(database.sessions)
     app.extensions["database"], app.extensions["events"] = database, events
 
 

@@ -9,7 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    create_engine,
+    delete,
+    event,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
@@ -151,6 +160,15 @@ def insert_or_hold(session: Session, model: type[Base], **values: Any) -> None:
     # A change that changes nothing holds the row, and waits for whoever deletes it.
     same = {column.name: column for column in key}
     session.execute(statement.on_conflict_do_update(index_elements=key, set_=same))
+
+
+def delete_unheld(session: Session, model: type[Base], condition: ColumnElement[bool]) -> None:
+    """Delete rows; those that others work with are left to them, so that nobody waits for it."""
+    (key,) = model.__table__.primary_key
+    unheld = select(key).where(condition).with_for_update(skip_locked=True)
+    session.execute(
+        delete(model).where(key.in_(unheld)).execution_options(synchronize_session=False)
+    )
 
 
 def database_uri(config: Mapping[str, Any]) -> str:

@@ -39,7 +39,7 @@ from vantage6.server.model import (
 from vantage6.server.model.base import now
 from vantage6.server.model.node import digest_api_key
 from vantage6.server.permission.catalogue import Operation, Scope
-from vantage6.server.service import audit, commit, rights
+from vantage6.server.service import audit, changes, commit
 from vantage6.server.service import password as passwords
 
 __all__ = [
@@ -104,7 +104,7 @@ def opened(database: Database) -> Iterator[None]:
     session = _ShellSession(database)
     event.listen(session, "before_flush", _revoke_tokens)
     commit.attach(session)
-    rights.watch(session)
+    changes.watch(session)
     _open.append(session)
     for model, calls in _CALLS.items():
         for name, call in _public(calls).items():

@@ -93,9 +93,7 @@ def add_rules(session: Session) -> None:
 
 def add_roles(session: Session) -> None:
     """Add the default roles that are missing, by name; those that are there stay as they are."""
-    rules = {
-        (rule.name, rule.scope, rule.operation): rule for rule in session.scalars(select(Rule))
-    }
+    rules = _rules(session)
     known = set(session.scalars(select(Role.name).where(Role.organization_id.is_(None))))
     for default in DEFAULT_ROLES:
         if default.name not in known:
@@ -106,7 +104,7 @@ def add_roles(session: Session) -> None:
 
 
 def _rules(session: Session) -> dict[RuleKey, Rule]:
-    return {(rule.name, rule.scope, rule.operation): rule for rule in session.scalars(select(Rule))}
+    return {rule.key: rule for rule in session.scalars(select(Rule))}
 
 
 def add_root(session: Session, server_type: str | None) -> str | None:

@@ -44,6 +44,14 @@ def with_instance(command: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
+import_argument = click.argument(
+    "file", type=click.Path(path_type=Path, exists=True, dir_okay=False)
+)
+drop_all_option = click.option(
+    "--drop-all",
+    is_flag=True,
+    help="Drop all tables first; only where the configuration has allow_drop_all.",
+)
 root_password_option = click.option(
     "--root-password-file",
     type=click.Path(path_type=Path, dir_okay=False),

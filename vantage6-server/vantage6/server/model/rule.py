@@ -5,7 +5,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from vantage6.server.model.association import UserPermission, role_rule_association
 from vantage6.server.model.base import Model
-from vantage6.server.permission.catalogue import Operation, Scope
+from vantage6.server.permission.catalogue import Operation, RuleKey, Scope
 
 if TYPE_CHECKING:
     from vantage6.server.model.role import Role
@@ -34,3 +34,8 @@ class Rule(Model):
     users: Mapped[list["User"]] = relationship(
         secondary=UserPermission, back_populates="rules", passive_deletes=True
     )
+
+    @property
+    def key(self) -> RuleKey:
+        """What identifies it, in the catalogue as well."""
+        return (self.name, self.scope, self.operation)

@@ -1,1 +1,18 @@
-"""The rules of the server: what spans more than one model, or has side effects."""
+"""The rules of the server: what spans more than one model, or has side effects.
+
+========================  ==========================================================================
+what is kept              `collaboration`, `node`, `user`, `granting` (roles and rules)
+work                      `task`, `result`, `kill`
+who is who                `authentication` (from a secret to tokens and back), `token`, `renewal`
+                          (refresh tokens), `password`, `second_factor`, `recovery` with its
+                          `reset_token`, `derived_key`
+not too often             `guard` (compares secrets) with `login_limit`, `mail_limit`, their
+                          `limit_key`; `turns` (requests at once)
+mail                      `notice` (who gets one, and when), `letter` (what it says), `mail` (how)
+after the commit          `commit`, and what waits for it: `event` for sockets and those who wait,
+                          `audit` for the trail, `changes` that finds what belongs there
+from a file               `fixture`
+========================  ==========================================================================
+
+Nothing here knows of a request but `token` and `audit`.
+"""

@@ -30,7 +30,8 @@ from vantage6.server.permission.identity import ContainerRun, Identity
 from vantage6.server.service import audit, password, renewal, second_factor, token
 from vantage6.server.service import user as user_service
 from vantage6.server.service.guard import Guard
-from vantage6.server.service.login_limit import LoginLimit, origin
+from vantage6.server.service.limit_key import origin
+from vantage6.server.service.login_limit import LoginLimit
 from vantage6.server.service.second_factor import SecondFactors
 
 LAST_SEEN_PRECISION = timedelta(minutes=1)

@@ -73,7 +73,7 @@ def power_of(user: User) -> set[RuleKey]:
 
 def keys(rules: Iterable[Rule]) -> set[RuleKey]:
     """What identifies each of some rules."""
-    return {(rule.name, rule.scope, rule.operation) for rule in rules}
+    return {rule.key for rule in rules}
 
 
 def _refuse_missing(kind: str, ids: Iterable[int]) -> None:

@@ -5,21 +5,20 @@ for all, and nobody else. What is guessed from many addresses at once only becom
 the owner is told.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import IPv6Network, ip_address
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from vantage6.server import configuration
-from vantage6.server.database import insert_or_hold
+from vantage6.server.database import delete_unheld, insert_or_hold
 from vantage6.server.exceptions import TooManyRequests
 from vantage6.server.model import LoginAttempt
 from vantage6.server.model.base import now
+from vantage6.server.service.limit_key import key_of, origin
 
 # Seconds; the longest is short enough for an owner who has to wait because of a stranger.
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 4.0
@@ -183,13 +182,7 @@ class LoginLimit:
     def _forget(self, session: Session, at: datetime) -> None:
         """Delete what is long past; what others work with is for them to begin anew."""
         since = at - timedelta(minutes=self.minutes)
-        past = select(LoginAttempt.key).where(LoginAttempt.last_at <= since)
-        past = past.with_for_update(skip_locked=True)
-        session.execute(
-            delete(LoginAttempt)
-            .where(LoginAttempt.key.in_(past))
-            .execution_options(synchronize_session=False)
-        )
+        delete_unheld(session, LoginAttempt, LoginAttempt.last_at <= since)
 
     @staticmethod
     def _refusal(remaining: timedelta) -> TooManyRequests:
@@ -201,18 +194,6 @@ class LoginLimit:
         )
 
 
-def origin(address: str) -> str:
-    """An address; of those of version 6 the network, since everybody has all of one to himself."""
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        # What a proxy tells need not be an address.
-        return address
-    if parsed.version == 4 or parsed.ipv4_mapped:
-        return address
-    return str(IPv6Network((parsed, 64), strict=False))
-
-
 def _keys(address: str, account: str | None) -> list[str]:
     """Under what an attempt is counted, in the order in which it is taken hold of."""
     if account is None:
@@ -222,20 +203,16 @@ def _keys(address: str, account: str | None) -> list[str]:
 
 # To the letter: else the owner of "ROOT" would, by logging in, have guesses at "root" forgotten.
 def _account_here(address: str, account: str) -> str:
-    return _digest("account", origin(address), account)
+    return key_of("account", origin(address), account)
 
 
 def _account_anywhere(account: str) -> str:
-    return _digest("anywhere", account)
+    return key_of("anywhere", account)
 
 
 def _codes(account: str) -> str:
-    return _digest("codes", account)
+    return key_of("codes", account)
 
 
 def _address(address: str) -> str:
-    return _digest("address", origin(address))
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    return key_of("address", origin(address))

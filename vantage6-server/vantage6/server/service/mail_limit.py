@@ -1,17 +1,16 @@
 """Limits to mail: per account, per address that asks, and in all; kept in the database."""
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from vantage6.server import configuration
-from vantage6.server.database import insert_or_hold
+from vantage6.server.database import delete_unheld, insert_or_hold
 from vantage6.server.model import MailCount
 from vantage6.server.model.base import now
-from vantage6.server.service.login_limit import origin
+from vantage6.server.service.limit_key import key_of, origin
 
 _HOUR = timedelta(hours=1)
 # No count is kept for longer.
@@ -36,7 +35,7 @@ class MailLimit:
 
     def admit_address(self, session: Session, address: str, *, at: datetime | None = None) -> bool:
         """Count that an address asks for a mail; whether it may."""
-        key = _digest("address", origin(address))
+        key = key_of("address", origin(address))
         return _take(session, key, self.per_address, _HOUR, at or now())
 
     def admit(
@@ -52,7 +51,7 @@ class MailLimit:
         at = at or now()
         if not _take(session, _account(kind, account), 1, within or self.per_account, at):
             return False
-        if _take(session, _digest("overall"), self.overall, _HOUR, at):
+        if _take(session, key_of("overall"), self.overall, _HOUR, at):
             return True
         self.forgive(session, kind, account)
         return False
@@ -64,9 +63,7 @@ class MailLimit:
 
 def _take(session: Session, key: str, maximum: int, window: timedelta, at: datetime) -> bool:
     """Count one more in the window that is open, or in a new one; False when it is full."""
-    past = select(MailCount.key).where(MailCount.since <= at - _LONGEST)
-    past = past.with_for_update(skip_locked=True)
-    session.execute(delete(MailCount).where(MailCount.key.in_(past)))
+    delete_unheld(session, MailCount, MailCount.since <= at - _LONGEST)
     insert_or_hold(session, MailCount, key=key, count=0, since=at)
     count = session.get_one(MailCount, key, with_for_update=True, populate_existing=True)
     if count.since <= at - window:
@@ -79,8 +76,4 @@ def _take(session: Session, key: str, maximum: int, window: timedelta, at: datet
 
 
 def _account(kind: str, account: int) -> str:
-    return _digest("account", kind, str(account))
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    return key_of("account", kind, str(account))

@@ -50,11 +50,6 @@ class Notices:
         self.tokens, self.limit = tokens, limit
         self._database, self._settings, self._mailer = database, settings, mailer
 
-    @property
-    def are_sent(self) -> bool:
-        """Whether mail can be sent at all."""
-        return self._mailer is not None
-
     def password_lost(self, whose: ColumnElement[bool], address: str) -> None:
         """Mail a token for a new password to a user, if there is such a one."""
         if not self._admits(address):

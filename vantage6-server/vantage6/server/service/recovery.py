@@ -12,7 +12,7 @@ from vantage6.server.permission.identity import Identity
 from vantage6.server.service import audit, commit, event, granting, password, second_factor
 from vantage6.server.service import user as user_service
 from vantage6.server.service.guard import Guard
-from vantage6.server.service.login_limit import origin
+from vantage6.server.service.limit_key import origin
 from vantage6.server.service.notice import PASSWORD_RESET, SECOND_FACTOR_RESET
 from vantage6.server.service.reset_token import Purpose, Reset
 from vantage6.server.service.second_factor import Proof, SecondFactors

@@ -8,9 +8,10 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import CursorResult, update
 from sqlalchemy.orm import Session
 
+from vantage6.server.database import delete_unheld
 from vantage6.server.exceptions import Unauthorized
 from vantage6.server.model import RefreshToken
 from vantage6.server.model.base import now
@@ -22,10 +23,7 @@ LIFE = {Kind.USER: timedelta(hours=48), Kind.NODE: timedelta(days=30)}
 def begin(session: Session, kind: Kind, identity_id: int, *, at: datetime | None = None) -> str:
     """Note that a user or node gets a refresh token; the id that is to stand in it."""
     at = at or now()
-    # Each is deleted by one of those who log in at the same time, and nobody waits for it.
-    ended = select(RefreshToken.token_id).where(RefreshToken.expires_at <= at)
-    ended = ended.with_for_update(skip_locked=True)
-    session.execute(delete(RefreshToken).where(RefreshToken.token_id.in_(ended)))
+    delete_unheld(session, RefreshToken, RefreshToken.expires_at <= at)
     token_id = str(uuid.uuid4())
     session.add(
         RefreshToken(token_id=token_id, identity_id=identity_id, expires_at=at + LIFE[kind])

@@ -4,7 +4,12 @@ from pathlib import Path
 import click
 
 from vantage6.common.context import InstanceContext
-from vantage6.server.cli.options import json_option, with_instance
+from vantage6.server.cli.options import (
+    drop_all_option,
+    import_argument,
+    json_option,
+    with_instance,
+)
 from vantage6.server.cli.vserver.options import (
     image_option,
     keep_option,
@@ -16,12 +21,8 @@ from vantage6.server.cli.vserver.options import (
 
 @click.command("import")
 @with_instance
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option(
-    "--drop-all",
-    is_flag=True,
-    help="Drop all tables first; only where the configuration has allow_drop_all.",
-)
+@import_argument
+@drop_all_option
 @image_option
 @source_option
 @keep_option
