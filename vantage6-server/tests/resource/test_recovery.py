@@ -49,6 +49,15 @@ def test_a_lost_password_is_replaced_by_mail(
     assert client.get("/api/rule", headers=bearer(before)).status_code == 401
 
 
+def test_nobody_writes_a_letter_by_his_name(
+    client: FlaskClient, letters: Letters, make: Factory
+) -> None:
+    name = "Ada,\n\nyour account ends today, unless you go to: " + 30 * "https://evil.example/"
+    lost(client, username=make.user(firstname=name).username)
+    greeting = letters.sent[-1].text.split("\n\n")[0]
+    assert greeting == f"Dear {' '.join(name.split())[:100]},"
+
+
 def test_the_answer_does_not_tell_whether_there_is_such_an_account(
     client: FlaskClient, letters: Letters, user: User
 ) -> None:

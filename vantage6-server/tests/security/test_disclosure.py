@@ -138,6 +138,17 @@ def test_only_data_of_algorithms_may_be_large(world: World, make: Factory) -> No
     assert world.caller.post("/api/task", json=body).status_code == 201
 
 
+@pytest.mark.parametrize("name", ["name", "description", "image", "database"])
+def test_what_is_in_every_list_of_tasks_is_not_large(world: World, name: str) -> None:
+    body = {
+        "collaboration_id": world.shared.id,
+        "organizations": [{"id": world.own.id, "input": "x"}],
+        name: "x" * 10_001,
+    }
+    answer: Any = world.caller.post("/api/task", json=body)
+    assert (answer.status_code, [*answer.json["errors"]]) == (400, [name])
+
+
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00"])
 def test_moments_at_the_end_of_time_are_bad_requests(
     world: World, login_as: Login, moment: str

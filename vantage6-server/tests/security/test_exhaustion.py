@@ -1,5 +1,6 @@
 """Nobody keeps the server from the others: not by silence, not by talking, not by waiting."""
 
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -52,6 +53,19 @@ def is_open(end: gevent.socket.socket) -> bool:
 def url(app: Flask) -> Iterator[str]:
     with serving(app) as url:
         yield url
+
+
+def shake_hands(url: str) -> str:
+    """Open a transport; its id."""
+    answer = requests.get(f"{url}/{HANDSHAKE}", timeout=PATIENCE)
+    assert answer.status_code == 200
+    sid: str = json.loads(answer.text[1:])["sid"]
+    return sid
+
+
+def greet(url: str, sid: str) -> int:
+    """Say something harmless on a transport; the status of the answer."""
+    return requests.post(f"{url}/{HANDSHAKE}&sid={sid}", "3", timeout=PATIENCE).status_code
 
 
 def user(id_: int, run: ContainerRun | None = None) -> Identity:
@@ -188,9 +202,28 @@ class TestTransports:
     def test_few_may_be_open_without_a_login(
         self, url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(transport, "IDLE_TRANSPORTS", 2)
+        first, second, third = (shake_hands(url) for _ in range(3))
+        assert [greet(url, sid) for sid in (first, second, third)] == [400, 200, 200]
+
+    def test_a_stranger_keeps_nobody_out(
+        self, app: Flask, url: str, root: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(transport, "IDLE_TRANSPORTS", 1)
-        assert requests.get(f"{url}/{HANDSHAKE}", timeout=PATIENCE).status_code == 200
-        assert requests.get(f"{url}/{HANDSHAKE}", timeout=PATIENCE).status_code == 503
+        shake_hands(url)
+        with app.app_context():
+            Listener(url, access_token(root)).close()
+
+    def test_a_websocket_that_has_to_go_is_hung_up(
+        self, url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(transport, "IDLE_TRANSPORTS", 1)
+        address = url.replace("http", "ws")
+        client = simple_websocket.Client(f"{address}/socket.io/?EIO=4&transport=websocket")
+        client.receive(timeout=PATIENCE)
+        shake_hands(url)
+        with pytest.raises(simple_websocket.ConnectionClosed):
+            client.receive(timeout=PATIENCE)
 
     def test_those_in_use_do_not_count(
         self, app: Flask, url: str, root: User, monkeypatch: pytest.MonkeyPatch
@@ -198,15 +231,15 @@ class TestTransports:
         monkeypatch.setattr(transport, "IDLE_TRANSPORTS", 1)
         with app.app_context():
             listener = Listener(url, access_token(root))
-        assert requests.get(f"{url}/{HANDSHAKE}", timeout=PATIENCE).status_code == 200
+        assert greet(url, shake_hands(url)) == 200
+        assert listener.client.connected
         listener.close()
 
     def test_one_has_few_requests_at_the_same_time(
         self, url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(transport, "REQUESTS_AT_ONCE", 0)
-        answer = requests.get(f"{url}/{HANDSHAKE}&sid=any", timeout=PATIENCE)
-        assert answer.status_code == 503
+        assert greet(url, shake_hands(url)) == 503
 
     def test_a_message_cannot_be_long(self, url: str) -> None:
         address = url.replace("http", "ws")

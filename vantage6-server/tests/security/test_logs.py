@@ -8,9 +8,11 @@ from typing import Any
 
 import pyotp
 import pytest
+import requests
 from clients import bearer
+from flask import Flask
 from served import API_KEY, COMMAND, LOOPBACK, Served, run, write_config, write_import
-from sockets import Listener
+from sockets import PATIENCE, Listener, serving
 
 PASSWORD, NEW_PASSWORD = "Lovelace-1", "Babbage-2!"
 SECRETS = {
@@ -154,3 +156,10 @@ def test_the_password_of_a_database_that_cannot_be_reached_is_not_shown(tmp_path
     assert ended.returncode != 0
     log = (tmp_path / "log" / "server.log").read_text(encoding="utf-8")
     assert "hush-database" not in ended.stdout + ended.stderr + log
+
+
+def test_a_stranger_writes_no_line_of_the_log(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    path = "/socket.io/?EIO=4&transport=polling&sid=x%0a2030-01-01%20root%20was%20here"
+    with serving(app) as url:
+        assert requests.get(f"{url}{path}", timeout=PATIENCE).status_code == 400
+    assert not [one for one in caplog.messages if "root was here" in one]

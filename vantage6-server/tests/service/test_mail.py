@@ -139,6 +139,15 @@ def test_an_address_that_is_refused_is_not_tried_again(
     assert LETTER.to not in told
 
 
+def test_a_mail_server_writes_no_line_of_our_log(
+    server: MailServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.answers += ["550-who\r\n550 2030-01-01 root logged in\x1b[2K"]
+    post(Mailer(partial(send, server.settings())))
+    (message,) = logged(caplog, logging.ERROR)
+    assert message.endswith("refused: who 2030-01-01 root logged in [2K")
+
+
 def test_a_server_that_is_not_there_is_told(caplog: pytest.LogCaptureFixture) -> None:
     # Nobody listens at port 1.
     assert post(

@@ -17,7 +17,8 @@ from flask_socketio import SocketIO
 
 # What clients send are a few words.
 MESSAGE_LIMIT = 100_000
-# How long a transport may stay open on which nobody has shown a token, and how many may.
+# How long a transport may stay open on which nobody has shown a token, and how many may: when
+# one more comes, the oldest of them goes. Were it refused, one stranger could keep all nodes out.
 IDLE_SECONDS = 10.0
 IDLE_TRANSPORTS = 300
 # One request that reads and one that writes, or one that becomes a websocket.
@@ -44,13 +45,19 @@ def guard(app: Flask, io: SocketIO, in_use: Callable[[], Collection[str]]) -> No
     # The one thing here that is not of the library's public interface: it has no option for it.
     engine._async = {**engine._async, "websocket": _WebSocket}
 
-    def is_crowded() -> bool:
+    def make_room() -> None:
         used = in_use()
-        # Those that are closed are taken off the list later.
-        idle = (sid not in used and not one.closed for sid, one in engine.sockets.copy().items())
-        return sum(idle) >= IDLE_TRANSPORTS
+        # In the order in which they came. Those that are closed are taken off the list later.
+        every = engine.sockets.copy().items()
+        idle = [one for sid, one in every if sid not in used and not one.closed]
+        for one in idle[: max(0, len(idle) + 1 - IDLE_TRANSPORTS)]:
+            one.close(wait=False, abort=True)
 
-    app.wsgi_app = _Gate(app.wsgi_app, is_crowded)  # type: ignore[method-assign]
+    def is_open(sid: str) -> bool:
+        found = engine.sockets.get(sid)
+        return found is not None and not found.closed
+
+    app.wsgi_app = _Gate(app.wsgi_app, make_room, is_open)  # type: ignore[method-assign]
 
 
 class _WebSocket:
@@ -103,9 +110,11 @@ class _WebSocket:
 class _Gate:
     """Lets few transports in that have no owner yet, and few requests of each at the same time."""
 
-    def __init__(self, wsgi: WSGI, is_crowded: Callable[[], bool]) -> None:
+    def __init__(
+        self, wsgi: WSGI, make_room: Callable[[], None], is_open: Callable[[str], bool]
+    ) -> None:
         self._wsgi = wsgi
-        self._is_crowded = is_crowded
+        self._make_room, self._is_open = make_room, is_open
         self._lock = threading.Lock()
         self._requests: Counter[str] = Counter()
 
@@ -113,9 +122,14 @@ class _Gate:
         if not environ.get("PATH_INFO", "").startswith("/socket.io"):
             return self._wsgi(environ, start_response)
         sid = _sid(environ)
-        if not (self._begin(sid) if sid else not self._is_crowded()):
-            start_response("503 SERVICE UNAVAILABLE", [("Content-Type", "text/plain")])
-            return [b"Too many at once"]
+        if not sid:
+            self._make_room()
+            return self._wsgi(environ, start_response)
+        if not self._is_open(sid):
+            # The library would fail over one that was closed, and log any other as it is.
+            return _refuse(start_response, "400 BAD REQUEST", "There is no such session")
+        if not self._begin(sid):
+            return _refuse(start_response, "503 SERVICE UNAVAILABLE", "Too many at once")
         try:
             return self._wsgi(environ, start_response)
         finally:
@@ -133,6 +147,12 @@ class _Gate:
             self._requests[sid] -= 1
             if self._requests[sid] <= 0:
                 del self._requests[sid]
+
+
+def _refuse(start_response: Any, status: str, message: str) -> Iterable[bytes]:
+    body = message.encode()
+    start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
 
 
 def _sid(environ: dict[str, Any]) -> str:

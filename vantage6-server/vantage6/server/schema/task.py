@@ -3,7 +3,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError, fields, validate
 from sqlalchemy import Row, Select, select
 
 from vantage6.common.image import canonical
@@ -38,6 +38,11 @@ def _is_image(value: str) -> None:
         raise ValidationError("Not the name of a container image.") from error
 
 
+# All of these are in every list of tasks, of everybody; only inputs may be large.
+_is_name = validate.Length(max=1_000)
+_is_description = validate.Length(max=10_000)
+
+
 class AssignmentInput(Input):
     """The part of a task that one organization is asked to run."""
 
@@ -50,10 +55,10 @@ class TaskInput(Input):
 
     collaboration_id = Id(required=True)
     organizations = fields.List(fields.Nested(AssignmentInput), required=True)
-    image = fields.String(load_default="", validate=_is_image)
-    name = fields.String(load_default="")
-    description = fields.String(load_default="")
-    database = fields.String(load_default="")
+    image = fields.String(load_default="", validate=[_is_name, _is_image])
+    name = fields.String(load_default="", validate=_is_name)
+    description = fields.String(load_default="", validate=_is_description)
+    database = fields.String(load_default="", validate=_is_name)
     # Of the R client: run only the part of one's own organization.
     master = Flag(load_default=False)
 

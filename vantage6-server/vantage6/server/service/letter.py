@@ -11,6 +11,8 @@ SECOND_FACTOR_SUBJECT = "Two-factor authentication reset vantage6"
 GUESSES_SUBJECT = "Wrong log-ins to your vantage6 account"
 REMOVED_SUBJECT = "Two-factor authentication removed vantage6"
 
+_LONGEST_NAME = 100
+
 
 def password_reset(user: User, token: str, minutes: int, support: str) -> Letter:
     """To somebody who forgot a password."""
@@ -80,7 +82,8 @@ def _life(minutes: int) -> str:
 
 
 def _letter(user: User, subject: str, paragraphs: Sequence[str], support: str) -> Letter:
-    name = user.firstname or user.username
+    # On one line, and short: in whatever a user is called, nobody writes a letter of his own.
+    name = " ".join((user.firstname or user.username).split())[:_LONGEST_NAME]
     text = "\n\n".join([f"Dear {name},", *paragraphs, "vantage6"])
     shown = [f"Dear {name},", *paragraphs, f"Questions? Write to {support}."]
     html = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in shown)

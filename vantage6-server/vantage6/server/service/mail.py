@@ -22,6 +22,7 @@ TRIES = 4
 QUEUE_SIZE = 1000
 _SECONDS = 20
 _STOP_SECONDS = 2.0
+_LOGGED_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
@@ -268,8 +269,10 @@ def _reason(error: Exception) -> str:
         case smtplib.SMTPResponseException():
             return f"{error.smtp_code} {_plain(error.smtp_error)}"
         case _:
-            return f"{type(error).__name__}: {error}"
+            return f"{type(error).__name__}: {_plain(str(error))}"
 
 
 def _plain(answer: bytes | str) -> str:
-    return answer.decode(errors="replace") if isinstance(answer, bytes) else answer
+    """What a mail server said, as part of one line of our log, whatever it is."""
+    text = answer.decode(errors="replace") if isinstance(answer, bytes) else answer
+    return "".join(char if char.isprintable() else " " for char in text)[:_LOGGED_CHARACTERS]
