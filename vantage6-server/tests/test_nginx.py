@@ -8,17 +8,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
+from certificates import make_certificate
 from clients import bearer
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from served import API_KEY, LOOPBACK, Served, run, write_config, write_import
 from sockets import PATIENCE, Listener
 
@@ -95,37 +90,6 @@ def adapt(example: str, changes: dict[str, str]) -> str:
     return example
 
 
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for loopback, which is its own authority, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an authority of the tests")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address(LOOPBACK))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    certificate, private = folder / "vantage6.pem", folder / "vantage6.key"
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return certificate, private
-
-
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     if nginx.obstacle():
@@ -133,7 +97,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     folder = tmp_path_factory.mktemp("front")
     config = write_config(folder, trusted_proxies=[LOOPBACK], max_body_size=4 * MEGABYTE)
     assert run("import", "--config", config, write_import(folder)).returncode == 0
-    certificate, key = make_certificate(folder)
+    files = make_certificate(folder, LOOPBACK)
     port, plain_port = free_port(), free_port()
     with Served("--config", config) as server:
         adapted = adapt(
@@ -142,13 +106,13 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
                 "listen 80;": f"listen {LOOPBACK}:{plain_port};",
                 "listen 443 ssl;": f"listen {LOOPBACK}:{port} ssl;",
                 "server 127.0.0.1:5000;": f"server {LOOPBACK}:{server.port};",
-                "/etc/ssl/certs/vantage6.pem": str(certificate),
-                "/etc/ssl/private/vantage6.key": str(key),
+                "/etc/ssl/certs/vantage6.pem": str(files.certificate),
+                "/etc/ssl/private/vantage6.key": str(files.key),
             },
         )
         with nginx.running(adapted, folder, port):
             audit_file = folder / "log" / "server.audit.log"
-            yield Front(port, plain_port, certificate, server, audit_file)
+            yield Front(port, plain_port, files.authority, server, audit_file)
 
 
 def test_requests_pass_with_the_headers_of_the_server(front: Front) -> None:
