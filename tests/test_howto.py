@@ -1,4 +1,4 @@
-"""The commands in the documentation are commands that there are."""
+"""The documentation can be gone through: its commands are understood, its links lead somewhere."""
 
 import re
 import shlex
@@ -10,8 +10,10 @@ import pytest
 from vantage6.server.cli import main as vserver_local
 from vantage6.server.cli.vserver import main as vserver
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
 PROGRAMS = {"vserver": vserver, "vserver-local": vserver_local}
+LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
 
 
@@ -29,3 +31,24 @@ def test_a_command_of_the_documentation_is_understood(line, tmp_path, monkeypatc
     command = PROGRAMS[program].commands[name]
     context = command.make_context(name, words)
     assert isinstance(context, click.Context)
+
+
+def linked(page):
+    """The files that a page leads to."""
+    text = page.read_text(encoding="utf-8")
+    return [(page.parent / link).resolve() for link in LINK.findall(text)]
+
+
+PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("vantage6-*/*.md"), *DOCS.rglob("*.md")})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    assert [link for link in linked(page) if not link.exists()] == []
+
+
+def test_the_index_names_every_page():
+    notes = DOCS / "explanation" / "decisions"
+    pages = {page for page in DOCS.rglob("*.md") if page.parent != notes} - {DOCS / "README.md"}
+    assert pages - set(linked(DOCS / "README.md")) == set()
+    assert set(notes.glob("0*.md")) - set(linked(notes / "README.md")) == set()
