@@ -10,7 +10,9 @@ from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.task_status import TaskStatus
 from vantage6.server import db
 from vantage6.server.database import Database
+from vantage6.server.model import SecondFactor, User
 from vantage6.server.model.base import now
+from vantage6.server.service import second_factor
 
 
 @pytest.fixture
@@ -176,6 +178,21 @@ class TestUser:
         assert ada.is_blocked(5, 15) == (True, 15)
         assert ada.is_blocked(6, 15) == (False, None)
         assert ada.is_blocked(5, 0) == (False, None)
+
+    def test_a_second_factor_is_removed_and_tokens_are_void(
+        self, alpha: Any, database: Database, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        ada = make_user(alpha)
+        before = ada.credential_version
+        with database.transaction() as session:
+            session.add(SecondFactor(user_id=ada.id, sealed_secret="sealed"))
+            second_factor.new_recovery_codes(session, ada.id)
+        ada.remove_second_factor()
+        with database.reading() as session:
+            assert session.get(SecondFactor, ada.id) is None
+            assert second_factor.recovery_codes_left(session, ada.id) == 0
+            assert session.get_one(User, ada.id).credential_version != before
+        assert caplog.text.count("second_factor.remove") == 1
 
 
 class TestNode:

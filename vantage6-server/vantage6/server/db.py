@@ -39,7 +39,7 @@ from vantage6.server.model import (
 from vantage6.server.model.base import now
 from vantage6.server.model.node import digest_api_key
 from vantage6.server.permission.catalogue import Operation, Scope
-from vantage6.server.service import audit, changes, commit
+from vantage6.server.service import audit, changes, commit, second_factor
 from vantage6.server.service import password as passwords
 
 __all__ = [
@@ -267,6 +267,16 @@ class _UserCalls:
         self.password = password
         self.save()
         return None
+
+    def remove_second_factor(self: Any) -> None:
+        """Forget the user's authenticator app and recovery codes, and commit; tokens are void."""
+
+        def remove(session: Session) -> None:
+            second_factor.remove(session, self.id)
+            self.revoke_tokens()
+            audit.record("second_factor.remove", "success", session=session, **audit.about(self))
+
+        _commit(remove)
 
     def check_password(self: Any, password: str) -> bool:
         """Whether this is the password."""
