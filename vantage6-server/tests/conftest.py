@@ -105,7 +105,9 @@ def app(config: dict[str, Any]) -> Iterator[Flask]:
 @pytest.fixture
 def session(app: Flask) -> Iterator[Session]:
     """A session for arranging and looking; commit what the application shall see."""
-    with app.extensions["database"].session(writes=False) as session:
+    database = app.extensions["database"]
+    # One that was opened for writing would keep the application from it on SQLite.
+    with database.sessions(bind=database.engine) as session:
         yield session
 
 

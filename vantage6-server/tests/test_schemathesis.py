@@ -77,7 +77,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     fill(config["uri"])
     app = create_app(config)
     database = app.extensions["database"]
-    with pytest.MonkeyPatch.context() as patch, database.session(writes=False) as session:
+    with pytest.MonkeyPatch.context() as patch, database.sessions(bind=database.engine) as session:
         patch.setattr(password, "ROUNDS", 4)
         made = Served(app, session)
         patch.setattr(Session, "commit", Session.flush)

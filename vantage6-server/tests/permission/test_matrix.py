@@ -154,7 +154,8 @@ def world(
         patch.setattr(password, "ROUNDS", 4)
         app = create_app({"uri": uri, "jwt_secret_key": "x" * 40})
         witness = Witness(app)
-        with app.extensions["database"].session(writes=False) as session:
+        database = app.extensions["database"]
+        with database.sessions(bind=database.engine) as session:
             yield World(app, session)
         app.extensions["database"].dispose()
         witness.check()

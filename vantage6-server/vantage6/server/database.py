@@ -62,7 +62,7 @@ class Database:
     def __init__(self, uri: str, data_dir: Path | None = None) -> None:
         self.engine = _create_engine(complete_uri(uri, data_dir))
         self.sessions = sessionmaker(expire_on_commit=False)
-        self._readers = self.engine
+        self._readers = self.engine.execution_options(**_reading(self.engine))
         self._writers = self.engine.execution_options(**{_WRITES: True})
         self._disposed = False
         event.listen(self.engine, "checkin", self._close_late)
@@ -72,6 +72,8 @@ class Database:
 
         On SQLite one that writes holds the lock of the writer from its first statement on: a
         transaction that reads first and then wants to write would have to be started again.
+        On PostgreSQL one that reads has no transaction: each of its statements sees what is there
+        by then, as it would within one, and is spared two ways to the database and back.
         """
         return self.sessions(bind=self._writers if writes else self._readers)
 
@@ -233,7 +235,7 @@ def _create_engine(url: URL) -> Engine:
     pool = {"pool_size": 10, "max_overflow": 54, "pool_timeout": 30}
     if url.get_backend_name() != "sqlite":
         waiting = {"connect_timeout": url.query.get("connect_timeout", CONNECT_TIMEOUT)}
-        return create_plain_engine(url, pool_pre_ping=True, connect_args=waiting, **pool)
+        return _create_postgresql_engine(url, connect_args=waiting, **pool)
     connecting = {"timeout": SQLITE_TIMEOUT, "factory": _SQLite}
     engine = create_plain_engine(url, connect_args=connecting, **pool)
     turn, committing = threading.Lock(), Aside(1)
@@ -244,6 +246,21 @@ def _create_engine(url: URL) -> Engine:
     event.listen(engine, "connect", set_up)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _create_postgresql_engine(url: URL, **options: Any) -> Engine:
+    # Those used last are used first, so that few of them ever idle for long.
+    engine = create_plain_engine(url, pool_use_lifo=True, skip_autocommit_rollback=True, **options)
+    from vantage6.server import postgresql
+
+    postgresql.set_up(engine)
+    return engine
+
+
+def _reading(engine: Engine) -> Mapping[str, Any]:
+    """What distinguishes connections that only read."""
+    is_sqlite = engine.dialect.name == "sqlite"
+    return {} if is_sqlite else {"isolation_level": "AUTOCOMMIT"}
 
 
 class _SQLite(sqlite3.Connection):

@@ -6,6 +6,8 @@ ids for all objects that are shown, in one query, before anything is dumped.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any, ClassVar
 
 from flask import current_app
@@ -13,9 +15,12 @@ from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, valida
 from sqlalchemy import (
     ColumnElement,
     Executable,
+    Row,
     Select,
     bindparam,
+    cast,
     literal_column,
+    null,
     select,
     true,
     union_all,
@@ -34,6 +39,9 @@ MAXIMUM_INTEGER = 2**31 - 1
 Embedding = Callable[[Sequence[Model]], Mapping[int, Any]]
 
 Column = ColumnElement[Any] | InstrumentedAttribute[Any]
+
+# The rows of all kinds of links: which kind, whose, to what, and more facts of that.
+_KIND, _OWNER, _TARGET, _KEYS = range(4)
 
 
 def plain(column: Column) -> ColumnElement[Any]:
@@ -158,24 +166,36 @@ class Output(Schema):
 
     def fetch(self, objects: Sequence[Model]) -> None:
         """Fetch what belongs to all of the objects, of all kinds, in one statement."""
-        related = [field for field in self.fields.values() if isinstance(field, Related)]
+        related = self.related()
         queries = [query for field in related for query in field.queries(self.identity)]
         if not queries:
             return
-        found: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
-        query = union_all(*queries) if len(queries) > 1 else queries[0]
-        for key, owner, target in self.session.execute(query, _owners(objects)):
-            found[key][owner].append(target)
+        found: dict[str, dict[int, list[Row[Any]]]] = defaultdict(lambda: defaultdict(list))
+        for row in self.rows(_together(*queries), objects):
+            found[row[_KIND]][row[_OWNER]].append(row)
         for field in related:
             field.found = found[field.key]
 
+    def related(self) -> list["Related"]:
+        """The fields of which the rows are fetched."""
+        return [field for field in self.fields.values() if isinstance(field, Related)]
+
     def rows(self, query: Executable, objects: Sequence[Model]) -> Iterable[Any]:
         """The rows of a query about the `owners` of what is shown, the objects."""
-        return self.session.execute(query, _owners(objects))
+        return self.session.execute(query, {"owners": [item.id for item in objects]})
 
 
-def _owners(objects: Sequence[Model]) -> dict[str, Any]:
-    return {"owners": [item.id for item in objects]}
+@lru_cache(maxsize=100)
+def _together(*queries: Select[Any]) -> Executable:
+    """Queries of different facts as one statement, which is made once."""
+    facts = max((list(query.selected_columns) for query in queries), key=len)[_KEYS:]
+    return union_all(*(_filled_up(query, facts) for query in queries))
+
+
+def _filled_up(query: Select[Any], facts: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    """A query with as many columns as another, the added ones without a value."""
+    missing = facts[len(query.selected_columns) - _KEYS :]
+    return query.add_columns(*(cast(null(), fact.type).label(fact.key) for fact in missing))
 
 
 def links(resource: str, ids: Iterable[int]) -> list[dict[str, Any]]:
@@ -215,20 +235,28 @@ class Related(fields.Field):
         The ids of those they belong to, beside `target` in one table.
     kind : type of Model, optional
         What `target` stands for, where not everybody who sees the one may see all the others.
+    facts : sequence of columns
+        What else is to be known of those that belong.
     """
 
     openapi: ClassVar[Mapping[str, Any]] = {"type": "array", "items": {"type": "integer"}}
 
-    def __init__(self, target: Column, owner: Column, kind: type[Model] | None = None) -> None:
+    def __init__(
+        self,
+        target: Column,
+        owner: Column,
+        kind: type[Model] | None = None,
+        facts: Sequence[Column] = (),
+    ) -> None:
         super().__init__(dump_only=True)
         self.target, self.kind = plain(target), kind
         # Tells the rows of this field from those of others in the same statement.
         self.key = f"{plain(owner)} {self.target}"
         which: ColumnElement[Any] = literal_column(f"'{self.key}'")
-        self.query: Select[Any] = select(which, plain(owner), self.target).where(
-            among_owners(owner)
-        )
-        self.found: Mapping[int, list[int]] = {}
+        self.query: Select[Any] = select(
+            which, plain(owner), self.target, *map(plain, facts)
+        ).where(among_owners(owner))
+        self.found: Mapping[int, list[Row[Any]]] = {}
 
     def queries(self, identity: Identity) -> Sequence[Select[Any]]:
         """What finds all that belongs to the `owners`, as far as the caller may know."""
@@ -239,7 +267,11 @@ class Related(fields.Field):
 
     def serialize(self, attr: str, obj: Any, accessor: Any = None, **_: Any) -> Any:
         """The ids fetched for one object; its own attribute of this name is not touched."""
-        return self.show(sorted(self.found.get(obj.id, [])))
+        return self.show(sorted(row[_TARGET] for row in self.found.get(obj.id, ())))
+
+    def facts_of(self, obj: Model) -> list[Row[Any]]:
+        """The rows of those that belong to one object, in the order of their ids."""
+        return sorted(self.found.get(obj.id, ()), key=itemgetter(_TARGET))
 
     def show(self, ids: list[int]) -> Any:
         """How the ids appear on the wire."""
@@ -251,10 +283,8 @@ class Links(Related):
 
     openapi: ClassVar[Mapping[str, Any]] = {"type": "array", "nullable": True, "items": _LINK}
 
-    def __init__(
-        self, resource: str, target: Column, owner: Column, kind: type[Model] | None = None
-    ) -> None:
-        super().__init__(target, owner, kind)
+    def __init__(self, resource: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.resource = resource
 
     def show(self, ids: list[int]) -> Any:

@@ -1,15 +1,12 @@
 import json
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, validate
-from sqlalchemy import Row, Select, select
 
 from vantage6.common.image import canonical
 from vantage6.common.task_status import TaskStatus, combined
-from vantage6.server.model import Model, Result, Task
-from vantage6.server.permission.identity import Identity
+from vantage6.server.model import Result, Task
 from vantage6.server.schema.base import (
     Flag,
     Id,
@@ -17,8 +14,7 @@ from vantage6.server.schema.base import (
     Link,
     Links,
     Output,
-    among_owners,
-    plain,
+    Related,
 )
 
 
@@ -66,19 +62,6 @@ class TaskInput(Input):
 STATUS = {"type": "string", "enum": [str(status) for status in TaskStatus]}
 
 
-class ResultLinks(Links):
-    """The references to the results of a task, from the query that also tells its state."""
-
-    def queries(self, identity: Identity) -> Sequence[Select[Any]]:
-        """None of its own."""
-        return []
-
-    def serialize(self, attr: str, obj: Any, accessor: Any = None, **_: Any) -> Any:
-        """The references of one task."""
-        assert isinstance(self.parent, TaskOutput)
-        return self.show([run.id for run in self.parent.runs[obj.id]])
-
-
 class TaskOutput(Output):
     """A task, as the server shows it."""
 
@@ -97,28 +80,26 @@ class TaskOutput(Output):
     collaboration = Link("collaboration", "collaboration_id")
     parent = Link("task", "parent_id")
     children = Links("task", Task.id, Task.parent_id)
-    results = ResultLinks("result", Result.id, Result.task_id)
+    results = Links("result", Result.id, Result.task_id, facts=(Result.status, Result.finished_at))
 
-    runs_query: ClassVar[Select[Any]] = (
-        select(*map(plain, (Result.task_id, Result.id, Result.status, Result.finished_at)))
-        .where(among_owners(Result.task_id))
-        .order_by(plain(Result.id))
-    )
+    @property
+    def runs(self) -> Related:
+        """What is known of the runs, also where they are not shown: it tells the state."""
+        field = self.declared_fields["results"]
+        assert isinstance(field, Related)
+        return field
 
-    def fetch(self, objects: Sequence[Model]) -> None:
-        """Also fetch how far the runs are."""
-        super().fetch(objects)
-        self.runs: dict[int, list[Row[Any]]] = defaultdict(list)
-        for run in self.rows(self.runs_query, objects):
-            self.runs[run.task_id].append(run)
+    def related(self) -> list[Related]:
+        """Always with the runs."""
+        return list(dict.fromkeys([*super().related(), self.runs]))
 
     def is_complete(self, task: Task) -> bool:
         """Whether all runs have ended."""
-        return all(run.finished_at for run in self.runs[task.id])
+        return all(run.finished_at for run in self.runs.facts_of(task))
 
     def show_status(self, task: Task) -> str:
         """The state of the task, from those of its runs."""
-        return combined(run.status for run in self.runs[task.id]).value
+        return combined(run.status for run in self.runs.facts_of(task)).value
 
 
 class TaskInResultOutput(TaskOutput):

@@ -1,9 +1,21 @@
 """From a secret to tokens, and from a token back to who holds it."""
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Integer, Select, String, and_, bindparam, or_, select, type_coerce, update
+from sqlalchemy import (
+    Integer,
+    Select,
+    String,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from vantage6.common.image import canonical
@@ -237,9 +249,7 @@ def _find_user(session: Session, subject: object, claims: dict[str, Any]) -> Ide
     if not isinstance(subject, int):
         return None
     user = session.execute(
-        select(User.organization_id, User.last_seen, User.username).where(
-            User.id == subject, User.credential_version == claims.get("credential_version")
-        )
+        _USER, {"id": subject, "version": claims.get("credential_version")}
     ).first()
     if user is None:
         return None
@@ -247,7 +257,7 @@ def _find_user(session: Session, subject: object, claims: dict[str, Any]) -> Ide
         kind=Kind.USER,
         id=subject,
         organization_id=user.organization_id,
-        rules=_rules_of_user(session, subject),
+        rules=_rules(user.rules or ""),
         last_seen=user.last_seen,
         credential_version=claims["credential_version"],
         name=user.username,
@@ -324,33 +334,50 @@ _FINDERS: dict[Any, Any] = {
 }
 
 
-def _rules_of_user_query() -> Select[Any]:
-    """The words of the rules of one `user`, as they are stored."""
-    user = bindparam("user", type_=Integer())
+def _user_query() -> Select[Any]:
+    """A user of this `id` and credential `version`, with the words of all rules it holds."""
+    account, user, rule = (model.__table__.c for model in (Authenticatable, User, Rule))
     by_role = (
         select(role_rule_association.c.rule_id)
         .join(Permission, Permission.c.role_id == role_rule_association.c.role_id)
-        .where(Permission.c.user_id == user)
+        .where(Permission.c.user_id == user.id)
+        .correlate(User.__table__)
     )
-    direct = select(UserPermission.c.rule_id).where(UserPermission.c.user_id == user)
-    rule = Rule.__table__.c
-    words = (
-        rule["name"],
-        type_coerce(rule["scope"], String),
-        type_coerce(rule["operation"], String),
+    direct = (
+        select(UserPermission.c.rule_id)
+        .where(UserPermission.c.user_id == user.id)
+        .correlate(User.__table__)
     )
-    return select(*words).where(or_(rule.id.in_(by_role), rule.id.in_(direct)))
+    scope, operation = (type_coerce(rule[name], String) for name in ("scope", "operation"))
+    words = rule["name"] + _WITHIN + scope + _WITHIN + operation
+    rules = (
+        select(func.aggregate_strings(words, _BETWEEN))
+        .where(or_(rule.id.in_(by_role), rule.id.in_(direct)))
+        .scalar_subquery()
+    )
+    return (
+        select(user.organization_id, account.last_seen, user.username, rules.label("rules"))
+        .join_from(User.__table__, Authenticatable.__table__, user.id == account.id)
+        .where(
+            user.id == bindparam("id", type_=Integer()),
+            account.credential_version == bindparam("version", type_=Integer()),
+        )
+    )
 
 
-# These are asked at every request, so they are put together once.
-_RULES_OF_USER = _rules_of_user_query()
-_RULES = {(rule.name, rule.scope.name, rule.operation.name): rule.key for rule in RULES}
+# What separates the words of a rule, and one rule from the next.
+_WITHIN, _BETWEEN = " ", ","
+# This is asked at every request, so it is put together once.
+_USER = _user_query()
+_RULES = {
+    _WITHIN.join((rule.name, rule.scope.name, rule.operation.name)): rule.key for rule in RULES
+}
 
 
-def _rules_of_user(session: Session, user_id: int) -> frozenset[RuleKey]:
-    rows = session.execute(_RULES_OF_USER, {"user": user_id})
-    # A rule of a later version means nothing here.
-    return frozenset(_RULES[words] for row in rows if (words := tuple(row)) in _RULES)
+@lru_cache(maxsize=1000)
+def _rules(words: str) -> frozenset[RuleKey]:
+    """The rules that these are the words of; one of a later version means nothing here."""
+    return frozenset(_RULES[one] for one in words.split(_BETWEEN) if one in _RULES)
 
 
 def _role_names(session: Session, user_id: int) -> list[str]:
