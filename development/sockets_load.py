@@ -12,8 +12,8 @@ import os
 import resource
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
@@ -231,27 +231,15 @@ async def load(
         began = time.monotonic()
         connected = await _many(sockets, connect)
         seconds_to_connect = time.monotonic() - began
-        listening = [asyncio.create_task(one.hear_forever()) for one in connected]
-
-        began = time.monotonic()
-        await _many(waiting, wait)
-        # Connections are taken in turn: all have been taken once this is answered.
-        asking = await open_one()
-        await _timed(asking, stage.token(0))
-        seconds_to_wait = time.monotonic() - began
-
-        await asyncio.sleep(2)
-        loaded, cpu = Memory.of(pid), _cpu(pid)
-        await asyncio.sleep(seconds)
-        idle_cpu = (_cpu(pid) - cpu) / seconds * 100
-
-        times: list[float] = []
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            times.append(await _timed(asking, stage.token(0)))
-        for task in listening:
-            assert not task.done(), task.exception()
-            task.cancel()
+        async with _listening(connected):
+            began = time.monotonic()
+            await _many(waiting, wait)
+            # Connections are taken in turn: all have been taken once this is answered.
+            asking = await open_one()
+            await _timed(asking, stage.token(0))
+            seconds_to_wait = time.monotonic() - began
+            loaded, busy = await _rest(pid, seconds)
+            times = await _ask_again_and_again(asking, stage.token(0), seconds)
     return Figures(
         sockets=sockets,
         waiting=waiting,
@@ -259,11 +247,38 @@ async def load(
         loaded=loaded,
         seconds_to_connect=round(seconds_to_connect, 2),
         seconds_to_wait=round(seconds_to_wait, 2),
-        idle_cpu_percent=round(idle_cpu, 1),
+        idle_cpu_percent=round(busy, 1),
         requests_per_second=round(len(times) / seconds, 1),
         median_ms=round(median(times) * 1000, 2),
         p95_ms=round(sorted(times)[int(len(times) * 0.95)] * 1000, 2),
     )
+
+
+@asynccontextmanager
+async def _listening(connected: list[Connection]) -> AsyncIterator[None]:
+    """Keep sockets alive meanwhile; an error when one of them has ended by itself."""
+    listening = [asyncio.create_task(one.hear_forever()) for one in connected]
+    yield
+    for task in listening:
+        assert not task.done(), task.exception()
+        task.cancel()
+
+
+async def _rest(pid: int, seconds: float) -> tuple[Memory, float]:
+    """The memory of a server that nobody asks anything, and how busy it is, in percent."""
+    await asyncio.sleep(2)
+    loaded, before = Memory.of(pid), _cpu(pid)
+    await asyncio.sleep(seconds)
+    return loaded, (_cpu(pid) - before) / seconds * 100
+
+
+async def _ask_again_and_again(asking: Connection, token: str, seconds: float) -> list[float]:
+    """How long each request took, of as many as there is time for."""
+    times: list[float] = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        times.append(await _timed(asking, token))
+    return times
 
 
 def measure(

@@ -3,9 +3,7 @@
 import pytest
 
 from development import average, classic
-from development.engine import ensure_engine
 from development.federation import Federation
-from development.images import ensure_average_image, ensure_relay_image
 from tests.conformance import classic_node
 from tests.conformance.federations import ShortLived, running, wait_until
 
@@ -15,13 +13,6 @@ GHOST_IMAGE = "v6-there-is-no-such-image:1"
 ALLOWED = [f"^{GHOST_IMAGE}$", "^v6-average-py:.*$"]
 RENEWED = "Token refreshed"
 SYNCED = "Tasks synced again with the server"
-
-
-@pytest.fixture(scope="session")
-def image():
-    ensure_engine()
-    ensure_relay_image()
-    return ensure_average_image()
 
 
 @pytest.fixture(scope="session")

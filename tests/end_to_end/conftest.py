@@ -5,18 +5,9 @@ from pathlib import Path
 import pytest
 
 from development import average
-from development.engine import ensure_engine
 from development.federation import Federation, Hospital, running
-from development.images import ensure_average_image, ensure_relay_image
 
 GHOST_IMAGE = "v6-there-is-no-such-image:1"
-
-
-@pytest.fixture(scope="session")
-def image():
-    ensure_engine()
-    ensure_relay_image()
-    return ensure_average_image()
 
 
 @pytest.fixture(scope="session")

@@ -188,17 +188,22 @@ class TestConnecting:
         assert connect(node).client.transport() == "websocket"
 
 
+def token_that_is_over(app: Flask, node: Node) -> str:
+    """What a node shows that does not know yet that its time is over."""
+    with app.app_context():
+        token: str = create_access_token(
+            node.id,
+            additional_claims={"client_type": "node", "credential_version": 0},
+            expires_delta=timedelta(seconds=-60),
+        )
+    return token
+
+
 class TestExpiry:
     def test_an_expired_token_is_told_and_closed(
         self, app: Flask, connect: Connect, sockets: Sockets, node: Node
     ) -> None:
-        with app.app_context():
-            over = create_access_token(
-                node.id,
-                additional_claims={"client_type": "node", "credential_version": 0},
-                expires_delta=timedelta(seconds=-60),
-            )
-        listener = connect(over)
+        listener = connect(token_that_is_over(app, node))
         assert listener.wait_for("expired_token") == ""
         sockets.check(now=time.time())
         assert listener.client.connected, "it would come back with the same token"
@@ -214,13 +219,7 @@ class TestExpiry:
         session: Session,
         node: Node,
     ) -> None:
-        with app.app_context():
-            over = create_access_token(
-                node.id,
-                additional_claims={"client_type": "node", "credential_version": 0},
-                expires_delta=timedelta(seconds=-60),
-            )
-        listener = connect(over)
+        listener = connect(token_that_is_over(app, node))
         assert listener.call("join_room", "all_nodes") is None
         end(hub, "all_nodes", "all_connections", f"node_{node.id}")
         sockets.check(now=time.time() + FAREWELL_SECONDS)

@@ -286,29 +286,34 @@ def _find_node(session: Session, subject: object, claims: dict[str, Any]) -> Ide
     )
 
 
+# The run that a container works on, and the node that it works for.
+_RUN_OF_CONTAINER = (
+    select(
+        Result.status,
+        Result.finished_at,
+        Result.organization_id,
+        Task.id,
+        Task.run_id,
+        Task.collaboration_id,
+        Task.image,
+        Node.name,
+    )
+    .join(Task, Result.task_id == Task.id)
+    .join(
+        Node,
+        and_(
+            Node.organization_id == Result.organization_id,
+            Node.collaboration_id == Task.collaboration_id,
+        ),
+    )
+)
+
+
 def _find_container(session: Session, subject: object, claims: dict[str, Any]) -> Identity | None:
     if not isinstance(subject, dict):
         return None
     row = session.execute(
-        select(
-            Result.status,
-            Result.finished_at,
-            Result.organization_id,
-            Task.id,
-            Task.run_id,
-            Task.collaboration_id,
-            Task.image,
-            Node.name,
-        )
-        .join(Task, Result.task_id == Task.id)
-        .join(
-            Node,
-            and_(
-                Node.organization_id == Result.organization_id,
-                Node.collaboration_id == Task.collaboration_id,
-            ),
-        )
-        .where(
+        _RUN_OF_CONTAINER.where(
             Result.id == subject.get("result_id"),
             Node.id == subject.get("node_id"),
             Node.credential_version == claims.get("credential_version"),
