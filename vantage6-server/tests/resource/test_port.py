@@ -10,6 +10,7 @@ from flask import Flask
 from vantage6.common.task_status import TaskStatus
 from vantage6.server.model import Result, User
 from vantage6.server.permission.catalogue import Operation, Scope, rule
+from vantage6.server.resource import port
 
 VIEW_OWN = rule("port", Scope.ORGANIZATION, Operation.VIEW)
 
@@ -55,6 +56,7 @@ def test_a_label_may_be_left_out(node: LoggedIn, result: Result) -> None:
         ({"port": None}, "port"),
         ({"result_id": None}, "result_id"),
         ({"host": "x"}, "host"),
+        ({"label": "x" * 1001}, "label"),
     ],
 )
 def test_what_cannot_be_a_port_is_refused(
@@ -62,6 +64,17 @@ def test_what_cannot_be_a_port_is_refused(
 ) -> None:
     answer = node.post("/api/port", json={"port": 8080, "result_id": result.id, **body})
     assert (answer.status_code, list(answer.json["errors"])) == (400, [field])
+
+
+def test_a_run_has_only_so_many_ports(
+    node: LoggedIn, result: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(port, "PORTS_EACH", 1)
+    body = {"port": 8080, "result_id": result.id}
+    statuses = [node.post("/api/port", json=body).status_code for _ in range(2)]
+    assert statuses == [201, 400]
+    node.delete(f"/api/port?result_id={result.id}")
+    assert node.post("/api/port", json=body).status_code == 201
 
 
 def test_a_run_that_has_ended_gets_no_ports(make: Factory, login_as: Login) -> None:

@@ -149,6 +149,14 @@ def test_what_is_in_every_list_of_tasks_is_not_large(world: World, name: str) ->
     assert (answer.status_code, [*answer.json["errors"]]) == (400, [name])
 
 
+@pytest.mark.parametrize("name", ["name", "ip"])
+def test_what_is_in_every_list_of_results_is_not_large(
+    world: World, login_as: Login, name: str
+) -> None:
+    answer: Any = login_as(world.node).patch(f"/api/node/{world.node.id}", json={name: "x" * 1001})
+    assert (answer.status_code, [*answer.json["errors"]]) == (400, [name])
+
+
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00"])
 def test_moments_at_the_end_of_time_are_bad_requests(
     world: World, login_as: Login, moment: str

@@ -11,7 +11,7 @@ import gevent.socket
 import pytest
 import requests
 import simple_websocket
-from clients import Login, access_token
+from clients import LoggedIn, Login, access_token
 from factories import Factory
 from flask import Flask
 from served import LOOPBACK, Served, write_config
@@ -23,6 +23,8 @@ from vantage6.server.exceptions import TooManyRequests
 from vantage6.server.model import User
 from vantage6.server.permission.catalogue import Kind
 from vantage6.server.permission.identity import ContainerRun, Identity
+from vantage6.server.resource import base as resource
+from vantage6.server.schema import base
 from vantage6.server.service import turns
 from vantage6.server.service.turns import Turns
 from vantage6.server.serving import connections
@@ -196,6 +198,34 @@ class TestTurns:
         monkeypatch.setattr(turns, "REQUESTS_AT_ONCE", 0)
         answer = login_as(root).get("/api/task")
         assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
+
+
+class TestBodies:
+    """What takes long to check keeps everybody waiting, and at last ends the process."""
+
+    @pytest.fixture
+    def caller(self, make: Factory, login_as: Login) -> LoggedIn:
+        return login_as(make.user(role="Researcher"))
+
+    def test_of_one_thing_there_are_only_so_many(self, caller: LoggedIn) -> None:
+        parts = [{"id": "x"}] * (base.MOST_ITEMS + 1)
+        answer = caller.post("/api/task", json={"collaboration_id": 1, "organizations": parts})
+        assert answer.status_code == 400
+        assert answer.json["errors"] == {"organizations": ["Too many: 10000 at most."]}
+
+    def test_there_are_only_so_many_fields(self, caller: LoggedIn) -> None:
+        answer = caller.post("/api/task", json={f"field{number}": 1 for number in range(1001)})
+        assert answer.status_code == 400
+        assert answer.json["errors"] == {"_schema": ["Too many fields: 1000 at most."]}
+
+    def test_there_are_only_so_many_values(
+        self, caller: LoggedIn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(resource, "VALUES_LIMIT", 10)
+        part = {"id": 1, "input": list(range(10))}
+        answer = caller.post("/api/task", json={"collaboration_id": 1, "organizations": [part]})
+        assert answer.status_code == 400
+        assert answer.json["msg"].startswith("The request holds too many values")
 
 
 class TestTransports:

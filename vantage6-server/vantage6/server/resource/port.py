@@ -1,6 +1,6 @@
 """Ports of containers in a private network, kept by the nodes that run them."""
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from vantage6.server.exceptions import BadRequest
 from vantage6.server.model import AlgorithmPort, Result, Task
@@ -11,6 +11,9 @@ from vantage6.server.resource.filter import equal, id_of, where
 from vantage6.server.resource.result import load_own
 from vantage6.server.schema.answer import MessageOutput
 from vantage6.server.schema.port import PortInput, PortOutput
+
+# How many ports a run may have; all of them are shown with every look at its result.
+PORTS_EACH = 100
 
 FILTERS = {
     "result_id": equal(AlgorithmPort.result_id),
@@ -42,6 +45,9 @@ class Ports(Resource):
         result = load_own(self.session, self.identity, values["result_id"])
         if result.complete:
             raise BadRequest("The run has finished already")
+        ports = select(func.count()).where(AlgorithmPort.result_id == result.id)
+        if (self.session.scalar(ports) or 0) >= PORTS_EACH:
+            raise BadRequest(f"The run has {PORTS_EACH} ports already")
         port = AlgorithmPort(**values)
         self.session.add(port)
         self.session.flush()

@@ -35,6 +35,11 @@ from vantage6.server.permission.identity import Identity
 # What fits the integer columns of every database.
 MAXIMUM_INTEGER = 2**31 - 1
 
+# To check one thing takes some microseconds, in which nobody else is answered: there may be many
+# callers, and much data, but not many things in one request.
+MOST_FIELDS = 1_000
+MOST_ITEMS = 10_000
+
 # Finds whole objects to show in the place of links: data by the id of the object they belong to.
 Embedding = Callable[[Sequence[Model]], Mapping[int, Any]]
 
@@ -121,11 +126,20 @@ class Input(Schema):
     def _drop_empty(self, data: Any, **_: Any) -> Any:
         if not isinstance(data, Mapping):
             return data
+        self._refuse_many(data)
         return {
             key: value
             for key, value in data.items()
             if key not in self.known_extras and (value is not None or key not in self.fields)
         }
+
+    def _refuse_many(self, data: Mapping[str, Any]) -> None:
+        if len(data) > MOST_FIELDS:
+            raise ValidationError(f"Too many fields: {MOST_FIELDS} at most.")
+        for name, field in self.fields.items():
+            items = data.get(name) if isinstance(field, fields.List) else None
+            if isinstance(items, list) and len(items) > MOST_ITEMS:
+                raise ValidationError(f"Too many: {MOST_ITEMS} at most.", name)
 
 
 class Output(Schema):

@@ -1,6 +1,10 @@
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from vantage6.server.schema.base import Id, Input, Link, Moment, Output
+
+# Both are shown with every result of the node.
+_is_name = validate.Length(max=1_000)
+_is_address = validate.Length(max=100)
 
 
 class NodeInput(Input):
@@ -8,16 +12,16 @@ class NodeInput(Input):
 
     collaboration_id = Id(required=True)
     organization_id = Id()
-    name = fields.String()
+    name = fields.String(validate=_is_name)
 
 
 class NodeChange(Input):
     """What can be changed of a node; an id of 0 means unchanged."""
 
-    name = fields.String()
+    name = fields.String(validate=_is_name)
     organization_id = Id()
     collaboration_id = Id()
-    ip = fields.String()
+    ip = fields.String(validate=_is_address)
 
 
 class NodeReference(Input):

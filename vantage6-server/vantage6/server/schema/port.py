@@ -8,7 +8,8 @@ class PortInput(Input):
 
     port = fields.Integer(strict=True, required=True, validate=validate.Range(1, 65535))
     result_id = Id(required=True)
-    label = fields.String(load_default=None)
+    # Shown with every result that has the port.
+    label = fields.String(load_default=None, validate=validate.Length(max=1_000))
 
 
 class PortOutput(Output):
