@@ -1,10 +1,14 @@
 """A server started by its command, as an operator does."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,8 @@ COMMAND = str(Path(sys.executable).with_name("vserver-local"))
 LOOPBACK = "127.0.0.1"
 API_KEY = "123e4567-e89b-12d3-a456-426614174000"
 _SECONDS = 60
+_LOOK_SECONDS = 0.02
+_LISTENING = re.compile(r"^listening on (.*)\n", re.MULTILINE)
 
 
 def write_config(folder: Path, environment: str = "prod", **differing: Any) -> Path:
@@ -80,18 +86,17 @@ class Served:
     """A running server; use it in a `with` statement."""
 
     def __init__(self, *arguments: str | Path) -> None:
+        # Not a pipe: one that nobody empties stops a server that has much to say.
+        self._output = tempfile.NamedTemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             [COMMAND, "start", *map(str, arguments)],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=self._output,
             stderr=subprocess.STDOUT,
-            text=True,
             # A group of its own, which gets what Ctrl-C sends.
             start_new_session=True,
         )
-        assert self._process.stdout
-        self._output = self._process.stdout
-        self.printed: list[str] = []
+        self._last_words: list[str] = []
         self._http = requests.Session()
 
     def __enter__(self) -> "Served":
@@ -101,17 +106,24 @@ class Served:
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self._last_words = self.printed
         self._output.close()
         self._http.close()
 
     @property
+    def printed(self) -> list[str]:
+        """What it has printed so far."""
+        if self._output.closed:
+            return self._last_words
+        return Path(self._output.name).read_text(encoding="utf-8").splitlines()
+
+    @cached_property
     def url(self) -> str:
         """Where it listens; waits until it does."""
-        while not (self.printed and self.printed[-1].startswith("listening on ")):
-            line = self._output.readline()
-            assert line, f"the server ended: {self.printed}"
-            self.printed.append(line.rstrip("\n"))
-        return self.printed[-1].removeprefix("listening on ")
+        while not (address := _LISTENING.search("\n".join(self.printed) + "\n")):
+            assert self._process.poll() is None, f"the server ended: {self.printed}"
+            time.sleep(_LOOK_SECONDS)
+        return address[1]
 
     @property
     def pid(self) -> int:
@@ -161,6 +173,4 @@ class Served:
 
     def wait(self) -> int:
         """Wait for the end; the exit code."""
-        rest, _ = self._process.communicate(timeout=_SECONDS)
-        self.printed += rest.splitlines()
-        return self._process.returncode
+        return self._process.wait(_SECONDS)
