@@ -72,6 +72,13 @@ def environment(name: str) -> Path:
     return home / "bin" / "python"
 
 
+def variables() -> dict[str, str]:
+    """Return the variables for a classic part: without those that are for our own Python."""
+    # with them they would find our packages, or compile theirs at each start
+    ours = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if name not in ours}
+
+
 def environments(names: Sequence[str]) -> list[Path]:
     """Return the Pythons of several environments, made side by side."""
     with ThreadPoolExecutor(len(names)) as pool:

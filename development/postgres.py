@@ -11,7 +11,6 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -23,9 +22,9 @@ from typing import Any
 from development import debian
 from development.console import SetupError, last_line, main
 from development.locks import exclusive
+from development.ports import LOOPBACK, free_port
 
 PACKAGE = "postgresql"
-LOOPBACK = "127.0.0.1"
 #: The account of the system that the packages make; PostgreSQL refuses to run as root.
 ACCOUNT = "postgres"
 SUPERUSER = "postgres"
@@ -268,7 +267,7 @@ def _start(
     """Start a server on a free port; return its process when it answers."""
     log = folder / "log"
     for _ in range(ATTEMPTS):
-        port = _free_port()
+        port = free_port()
         options = [f"-c{name}={value}" for name, value in {**settings, "port": port}.items()]
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -318,12 +317,6 @@ def _as_account() -> list[str]:
     """Return what runs a program as an ordinary user, and stops it when we are killed."""
     become = [f"--reuid={ACCOUNT}", f"--regid={ACCOUNT}", "--init-groups"]
     return ["setpriv", "--pdeathsig=INT", *(become if os.geteuid() == 0 else []), "--"]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
 
 
 def run_until_stopped() -> None:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,10 @@ from development import classic
 from development.engine import connect
 from development.federation import Hospital
 from development.images import DEBIAN_BASE
+from development.ports import free_port
 
 STOP_SECONDS = 15
+EVERYWHERE = ""
 #: Where containers reach the host, and so the proxy of a node that is no container itself.
 DOCKER_ADDRESS = "172.17.0.1"
 IN_CONTAINER = Path("/.dockerenv")
@@ -99,11 +100,13 @@ class ClassicNode:
         return ["unshare", "--mount", "sh", "-ec", OUTSIDE, "sh", str(root)]
 
     def _environment(self) -> dict[str, str]:
-        ours = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
-        kept = {name: value for name, value in os.environ.items() if name not in ours}
         # it listens on all addresses: containers come to it over the engine's network
-        port = str(_free_port())
-        return {**kept, "PROXY_SERVER_HOST": DOCKER_ADDRESS, "PROXY_SERVER_PORT": port}
+        port = str(free_port(EVERYWHERE))
+        return {
+            **classic.variables(),
+            "PROXY_SERVER_HOST": DOCKER_ADDRESS,
+            "PROXY_SERVER_PORT": port,
+        }
 
     def _stop(self) -> None:
         assert self._process
@@ -134,10 +137,3 @@ def _remove(thing: Any) -> None:
         thing.remove()
     except NotFound:
         return  # it did so itself in the meantime
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -2,12 +2,13 @@
 
 import base64
 import json
-import os
 import select
 import subprocess
 from itertools import count
 from pathlib import Path
 from typing import Any
+
+from development import classic
 
 DRIVER = Path(__file__).with_name("driver.py")
 #: A call that takes longer has failed; none does otherwise.
@@ -42,13 +43,11 @@ class Remote:
     def __init__(self, python: Path, folder: Path) -> None:
         self._numbers = count()
         self._printed = folder / "printed"
-        # not ours: they would find our packages, or compile theirs at each start
-        ours = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
         with self._printed.open("ab") as printed:
             self._process = subprocess.Popen(
                 [python, DRIVER],
                 cwd=folder,
-                env={name: value for name, value in os.environ.items() if name not in ours},
+                env=classic.variables(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=printed,

@@ -11,6 +11,14 @@ from vantage6.server.service import second_factor
 PASSWORD, NEW_PASSWORD = "Passw0rd!", "N3w-passw0rd"
 
 
+def log_in(
+    client: FlaskClient, username: str, secret: str = PASSWORD, address: str = "127.0.0.1"
+) -> Any:
+    """Show a name and a password, from some address; the answer."""
+    body = {"username": username, "password": secret}
+    return client.post("/api/token/user", json=body, environ_base={"REMOTE_ADDR": address})
+
+
 class Person:
     """Somebody with a password and an authenticator app."""
 

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import socket
 import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from served import API_KEY, LOOPBACK, Served, run, write_config, write_import
 from sockets import PATIENCE, Listener
 
 from development import nginx
+from development.ports import free_port
 from vantage6.server.app import SECURITY_HEADERS
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "howto" / "nginx.conf"
@@ -74,12 +74,6 @@ class Answer:
     def json(self) -> Any:
         """The body, read."""
         return json.loads(self.body)
-
-
-def free_port() -> int:
-    with socket.create_server((LOOPBACK, 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def adapt(example: str, changes: dict[str, str]) -> str:

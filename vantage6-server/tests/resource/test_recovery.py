@@ -9,7 +9,7 @@ from factories import Factory
 from flask import Flask
 from flask.testing import FlaskClient
 from letters import SUPPORT, Letters
-from person import NEW_PASSWORD, PASSWORD, Person
+from person import NEW_PASSWORD, PASSWORD, Person, log_in
 from sqlalchemy.orm import Session
 
 from vantage6.server.model import User
@@ -27,16 +27,11 @@ def reset(client: FlaskClient, token: str, password: str = NEW_PASSWORD) -> Any:
     return client.post("/api/recover/reset", json=body)
 
 
-def log_in(client: FlaskClient, user: User, password: str) -> Any:
-    body = {"username": user.username, "password": password}
-    return client.post("/api/token/user", json=body)
-
-
 @pytest.mark.parametrize("by", ["username", "email"])
 def test_a_lost_password_is_replaced_by_mail(
     client: FlaskClient, letters: Letters, user: User, by: str
 ) -> None:
-    before = log_in(client, user, PASSWORD).json["access_token"]
+    before = log_in(client, user.username).json["access_token"]
     assert lost(client, **{by: getattr(user, by)}).status_code == 200
     (letter,) = letters.sent
     assert (letter.to, letter.subject) == (user.email, "Password reset vantage6")
@@ -44,8 +39,8 @@ def test_a_lost_password_is_replaced_by_mail(
     assert SUPPORT in letter.html
     assert "60 minutes" in letter.text
     assert reset(client, letters.token()).status_code == 200
-    assert log_in(client, user, PASSWORD).status_code == 401
-    assert log_in(client, user, NEW_PASSWORD).status_code == 200
+    assert log_in(client, user.username).status_code == 401
+    assert log_in(client, user.username, NEW_PASSWORD).status_code == 200
     assert client.get("/api/rule", headers=bearer(before)).status_code == 401
 
 
@@ -117,13 +112,13 @@ def test_a_token_ends(app: Flask, client: FlaskClient, user: User) -> None:
     tokens = app.extensions["notices"].tokens
     old = tokens.make(Purpose.PASSWORD, user, at=now() - timedelta(minutes=61))
     assert reset(client, old).status_code == 401
-    assert log_in(client, user, PASSWORD).status_code == 200
+    assert log_in(client, user.username).status_code == 200
 
 
 def test_no_token_is_good_for_something_else(
     app: Flask, client: FlaskClient, letters: Letters, user: User
 ) -> None:
-    access = log_in(client, user, PASSWORD).json["access_token"]
+    access = log_in(client, user.username).json["access_token"]
     tokens = app.extensions["notices"].tokens
     of_password = tokens.make(Purpose.PASSWORD, user)
     of_second_factor = tokens.make(Purpose.SECOND_FACTOR, user)
@@ -154,11 +149,11 @@ def test_a_new_password_begins_the_count_anew(
     client: FlaskClient, letters: Letters, user: User
 ) -> None:
     for _ in range(5):
-        log_in(client, user, "wrong")
-    assert log_in(client, user, PASSWORD).status_code == 429
+        log_in(client, user.username, "wrong")
+    assert log_in(client, user.username).status_code == 429
     lost(client, username=user.username)
     reset(client, letters.token())
-    assert log_in(client, user, NEW_PASSWORD).status_code == 200
+    assert log_in(client, user.username, NEW_PASSWORD).status_code == 200
 
 
 def test_after_it_was_of_use_another_mail_can_be_had(
@@ -265,7 +260,7 @@ class TestSecondFactor:
         for _ in range(5):
             self.lost(client, user, "wrong")
         assert self.lost(client, user).status_code == 429
-        assert log_in(client, user, PASSWORD).status_code == 429
+        assert log_in(client, user.username).status_code == 429
 
     def test_a_right_guess_by_mail_address_is_not_counted(
         self, client: FlaskClient, user: User

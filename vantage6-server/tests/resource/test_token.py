@@ -10,6 +10,7 @@ from factories import IMAGE, Factory
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_jwt_extended import create_access_token
+from person import log_in
 from sqlalchemy.orm import Session
 
 from vantage6.common.jwt import unverified_claims
@@ -19,11 +20,6 @@ from vantage6.server.model.base import now
 from vantage6.server.service import password
 
 HOUR = 3600
-
-
-def log_in(client: FlaskClient, username: str, secret: str = "Passw0rd!", **more: Any) -> Any:
-    body = {"username": username, "password": secret}
-    return client.post("/api/token/user", json=body, **more)
 
 
 @pytest.fixture
@@ -100,9 +96,8 @@ def test_after_five_wrong_passwords_the_address_waits_whatever_the_name(
 
 def test_nobody_is_locked_out_by_somebody_else(client: FlaskClient, root: User) -> None:
     for _ in range(6):
-        log_in(client, root.username, "wrong", environ_base={"REMOTE_ADDR": "10.0.0.1"})
-    elsewhere = {"REMOTE_ADDR": "10.0.0.2"}
-    assert log_in(client, root.username, environ_base=elsewhere).status_code == 200
+        log_in(client, root.username, "wrong", "10.0.0.1")
+    assert log_in(client, root.username, address="10.0.0.2").status_code == 200
 
 
 def test_the_right_password_makes_the_wrong_ones_forgotten(client: FlaskClient, root: User) -> None:

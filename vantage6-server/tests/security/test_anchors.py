@@ -27,7 +27,7 @@ from factories import ENVELOPE, IMAGE, Factory
 from flask import Flask
 from flask.testing import FlaskClient
 from letters import Letters
-from person import NEW_PASSWORD, PASSWORD, Person
+from person import NEW_PASSWORD, PASSWORD, Person, log_in
 from served import run, write_config, write_import
 from socketio.exceptions import ConnectionError as Refused
 from sockets import Listener, serving
@@ -52,13 +52,6 @@ def study(make: Factory, own: Organization, partner: Organization) -> Collaborat
     for organization in (own, partner):
         make.node(organization, study)
     return study
-
-
-def log_in(
-    client: FlaskClient, name: str, secret: str = PASSWORD, address: str = "10.0.0.1"
-) -> Any:
-    body = {"username": name, "password": secret}
-    return client.post("/api/token/user", json=body, environ_base={"REMOTE_ADDR": address})
 
 
 def lost(client: FlaskClient, name: str, address: str = "10.0.0.1") -> Any:
@@ -94,7 +87,7 @@ def test_A01_guesses_do_not_tell_whose_a_mail_address_is(client: FlaskClient, us
             for _ in range(6)
         ]
         assert statuses == [401] * 5 + [429]
-        assert log_in(client, user.username, "wrong").status_code == 401
+        assert log_in(client, user.username, "wrong", "10.0.0.1").status_code == 401
 
 
 def test_A02_a_user_cannot_be_moved(root: User, login_as: Login, user: User, make: Factory) -> None:

@@ -10,7 +10,7 @@ from clients import Login
 from factories import Factory
 from flask import Flask
 from flask.testing import FlaskClient
-from person import Person
+from person import Person, log_in
 
 from vantage6.server.model import User
 from vantage6.server.service import audit
@@ -35,15 +35,10 @@ def lines(caplog: pytest.LogCaptureFixture) -> Lines:
     return read
 
 
-def log_in(client: FlaskClient, username: str, password: str) -> int:
-    body = {"username": username, "password": password}
-    return client.post("/api/token/user", json=body).status_code
-
-
 def test_every_log_in_of_a_user_is_written(client: FlaskClient, root: User, lines: Lines) -> None:
     lines()
-    assert log_in(client, root.username, "Passw0rd!") == 200
-    assert log_in(client, root.username, "wrong") == 401
+    assert log_in(client, root.username).status_code == 200
+    assert log_in(client, root.username, "wrong").status_code == 401
     right, wrong = lines()
     about = {"id": root.id, "name": root.username, "organization_id": root.organization_id}
     assert right.items() >= {"action": "login", "outcome": "success", "kind": "user"}.items()
@@ -56,7 +51,7 @@ def test_every_log_in_of_a_user_is_written(client: FlaskClient, root: User, line
 def test_past_the_limit_log_ins_are_written_as_such(
     client: FlaskClient, root: User, lines: Lines
 ) -> None:
-    statuses = [log_in(client, root.username, "wrong") for _ in range(6)]
+    statuses = [log_in(client, root.username, "wrong").status_code for _ in range(6)]
     assert statuses[-1] == 429
     outcomes = [line["outcome"] for line in lines() if line["action"] == "login"]
     assert outcomes == ["failure"] * 5 + ["limited"]
@@ -64,7 +59,7 @@ def test_past_the_limit_log_ins_are_written_as_such(
 
 def test_a_name_that_does_not_exist_is_not_written(client: FlaskClient, lines: Lines) -> None:
     """Who types the password into the field for the name finds it in no log."""
-    assert log_in(client, "S3cret!typed-here", "x") == 401
+    assert log_in(client, "S3cret!typed-here", "x").status_code == 401
     (line,) = lines()
     assert line["id"] is None
     assert "S3cret" not in json.dumps(line)
