@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import socketio
 from flask import Flask, request
 from flask_socketio import ConnectionRefusedError as SocketRefused
 from flask_socketio import Namespace, SocketIO
@@ -20,13 +19,14 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from vantage6.server import rooms
 from vantage6.server.database import Database
 from vantage6.server.exceptions import Unauthorized
-from vantage6.server.model import Authenticatable, Collaboration, Member, Node, Result, Task, User
-from vantage6.server.permission.catalogue import Kind, Operation, Scope
+from vantage6.server.model import Authenticatable, Node, Result, Task, User
+from vantage6.server.permission.catalogue import Kind
 from vantage6.server.permission.identity import Identity
 from vantage6.server.service import audit, authentication, token
-from vantage6.server.service.event import Event, EventHub, collaboration_room, node_room, record
+from vantage6.server.service.event import Event, EventHub, collaboration_room, record
 from vantage6.server.transport import (
     IDLE_SECONDS,
     MESSAGE_LIMIT,
@@ -110,7 +110,7 @@ class Sockets:
             async_mode="threading",
             # In order, and without a thread for every event that a client cares to send.
             async_handlers=False,
-            client_manager=_Manager(),
+            client_manager=rooms.Manager(),
             manage_session=False,
             # For the library an empty list stands for everybody, and none for our own.
             cors_allowed_origins=list(origins) or None,
@@ -195,15 +195,8 @@ class Sockets:
 
     def rooms(self, identity: Identity) -> set[str]:
         """The rooms that somebody may be in, of which nobody else decides."""
-        kind = identity.kind.value
         with self._database.reading() as session:
-            collaborations = _collaborations(session, identity)
-            return {
-                "all_connections",
-                f"all_{kind}s",
-                f"{kind}_{identity.id}",
-                *(collaboration_room(collaboration) for collaboration in collaborations),
-            }
+            return rooms.allowed(session, identity)
 
     def enter(self, connection: Connection, rooms: Iterable[str]) -> None:
         """Put a socket into rooms, and say so where that concerns those who are there."""
@@ -381,7 +374,7 @@ class Sockets:
     def _announce(self, connection: Connection, room: str, text: str) -> None:
         identity = connection.identity
         # Whoever is in the other rooms may not know this name: they span organizations.
-        if identity is None or room not in _audience(identity):
+        if identity is None or room not in rooms.audience(identity):
             return
         words = text.format(kind=identity.kind.value.title(), name=connection.name, room=room)
         self.io.server.send(words, to=room, namespace=TASKS)
@@ -468,39 +461,6 @@ def _refusal(namespace: str, reason: str) -> SocketRefused:
     return SocketRefused(reason)
 
 
-def _locked(name: str) -> Any:
-    """A method of the library's manager of rooms, for one thread at a time."""
-    method = getattr(socketio.Manager, name)
-
-    def call(self: "_Manager", *args: Any, **options: Any) -> Any:
-        with self.lock:
-            return method(self, *args, **options)
-
-    return call
-
-
-class _Manager(socketio.Manager):
-    """Keeps rooms for many threads, which the library's own does not promise to do."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lock = threading.RLock()
-
-    pre_connect = _locked("pre_connect")
-    connect = _locked("connect")
-    is_connected = _locked("is_connected")
-    pre_disconnect = _locked("pre_disconnect")
-    basic_disconnect = _locked("basic_disconnect")
-    basic_enter_room = _locked("basic_enter_room")
-    basic_leave_room = _locked("basic_leave_room")
-    get_rooms = _locked("get_rooms")
-
-    def get_participants(self, namespace: str, room: Any) -> Any:
-        """Who is in a room now; a list, since the room may change while it is gone through."""
-        with self.lock:
-            return list(super().get_participants(namespace, room))
-
-
 def _sid() -> str:
     sid: str = request.sid  # type: ignore[attr-defined]
     return sid
@@ -510,29 +470,6 @@ def _name(session: Session, identity: Identity) -> str | None:
     if identity.kind is Kind.USER:
         return session.scalar(select(User.username).where(User.id == identity.id))
     return session.scalar(select(Node.name).where(Node.id == identity.id))
-
-
-def _collaborations(session: Session, identity: Identity) -> set[int]:
-    """The collaborations whose tasks somebody may see; of a node, its own one."""
-    if identity.kind is Kind.NODE:
-        return {identity.collaboration_id} if identity.collaboration_id else set()
-    scopes = identity.scopes("task", Operation.VIEW)
-    if Scope.GLOBAL in scopes:
-        return set(session.scalars(select(Collaboration.id)))
-    if Scope.ORGANIZATION in scopes:
-        own = Member.c.organization_id == identity.organization_id
-        return set(session.scalars(select(Member.c.collaboration_id).where(own)))
-    return set()
-
-
-def _audience(identity: Identity) -> set[str]:
-    """The rooms in which everybody may know the name of a user or node."""
-    if identity.kind is Kind.USER:
-        return {f"user_{identity.id}"}
-    rooms = {node_room(identity.id)}
-    if identity.collaboration_id:
-        rooms.add(collaboration_room(identity.collaboration_id))
-    return rooms
 
 
 def _integer(value: Any, default: int) -> int:
