@@ -2,6 +2,9 @@
 
 import os
 import stat
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,11 +19,20 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
-    config = tmp_path / "hospital.yaml"
+def folder() -> Iterator[Path]:
+    """A folder of root's through which others may pass, unlike that of the tests."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name)
+        path.chmod(0o755)
+        yield path
+
+
+@pytest.fixture
+def places(folder: Path) -> Places:
+    config = folder / "hospital.yaml"
     config.touch(0o600)
-    data = tmp_path / "data"
-    return Places(config, data, tmp_path / "log", data / "v6.sqlite", ("v6.sqlite", "hospital"))
+    data = folder / "data"
+    return Places(config, data, folder / "log", data / "v6.sqlite", ("v6.sqlite", "hospital"))
 
 
 def owners(*paths: Path) -> set[Owner]:
@@ -40,14 +52,14 @@ class TestWho:
         assert find_owner(places) == NONROOT
 
     @needs_root
-    def test_for_root_the_owner_of_the_data_goes_before_that_of_the_configuration(
+    def test_for_root_the_owner_of_the_configuration_goes_before_that_of_the_data(
         self, places: Places
     ) -> None:
-        os.chown(places.config, 1, 1)
-        assert find_owner(places) == Owner(1, 1)
         places.data.mkdir()
         os.chown(places.data, ALICE.uid, ALICE.gid)
         assert find_owner(places) == ALICE
+        os.chown(places.config, 1, 1)
+        assert find_owner(places) == Owner(1, 1)
 
     def test_the_root_of_a_rootless_engine_is_the_user(self, places: Places) -> None:
         assert find_owner(places, ["name=rootless"]) == Owner(0, 0)
@@ -104,6 +116,47 @@ class TestPrepare:
         (places.data / "v6.sqlite-wal").touch()
         prepare(places, ALICE)
         assert owners(places.data, places.data / "v6.sqlite-wal") == {ALICE}
+
+    def test_who_writes_a_configuration_is_not_given_what_is_roots(self, places: Places) -> None:
+        """Not even an empty folder, such as /usr/local/sbin, in which root looks for commands."""
+        places.data.mkdir()
+        places.log.mkdir()
+        os.chown(places.config, ALICE.uid, ALICE.gid)
+        with pytest.raises(ConfigurationError, match="may not write into"):
+            prepare(places, find_owner(places))
+        assert owners(places.data, places.log) == {Owner(0, 0)}
+
+    def test_who_writes_a_configuration_has_no_folders_made_where_he_may_not(
+        self, places: Places
+    ) -> None:
+        os.chown(places.config, ALICE.uid, ALICE.gid)
+        with pytest.raises(ConfigurationError, match="Permission denied"):
+            prepare(places, find_owner(places))
+        assert not places.data.exists()
+        assert os.geteuid() == 0
+
+    def test_who_owns_what_is_above_does_not_lead_us_to_what_is_roots(
+        self, places: Places, folder: Path
+    ) -> None:
+        home, empty = folder / "home", folder / "sbin"
+        home.mkdir(0o755)
+        empty.mkdir()
+        (home / "data").symlink_to(empty)
+        os.chown(home, ALICE.uid, ALICE.gid)
+        led = replace(places, data=home / "data", database=None)
+        with pytest.raises(ConfigurationError, match="may not write into"):
+            prepare(led, ALICE)
+        assert owners(empty) == {Owner(0, 0)}
+
+    def test_who_has_a_home_has_his_folders_made_there(self, places: Places, folder: Path) -> None:
+        home = folder / "home"
+        home.mkdir(0o755)
+        os.chown(home, ALICE.uid, ALICE.gid)
+        his = Places(home / "v6.yaml", home / "data", home / "log", None, places.ours)
+        his.config.touch(0o600)
+        os.chown(his.config, ALICE.uid, ALICE.gid)
+        prepare(his, find_owner(his))
+        assert owners(his.data, his.log) == {ALICE}
 
     def test_a_folder_of_somebody_else_is_refused(self, places: Places) -> None:
         places.log.mkdir()

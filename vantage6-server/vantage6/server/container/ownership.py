@@ -1,12 +1,15 @@
 """As whom the server in a container runs, and that its files belong to that user.
 
-Never as root. Who is not root runs the server as himself. For root it is the owner of the data
-or the configuration, else a user without a name or rights, who is given what the server writes.
+Never as root. Who is not root runs the server as himself. For root it is the owner of the
+configuration or the data, else a user without a name or rights, who is given what the server
+writes. But what somebody else than root wrote down, or may turn into something else, is done with
+his rights: it must not become a way to what is root's.
 """
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from vantage6.common.exceptions import ConfigurationError
@@ -31,7 +34,8 @@ def find_owner(places: Places, security_options: Iterable[str] = ()) -> Owner:
         return Owner(_ROOT, _ROOT)
     if os.geteuid() != _ROOT:
         return Owner(os.geteuid(), os.getegid())
-    for path in (places.data, places.config):
+    # Whose configuration it is says what is done, so it is done as him, to nobody else's data.
+    for path in (places.config, places.data):
         if path.exists() and path.stat().st_uid != _ROOT:
             return Owner(path.stat().st_uid, path.stat().st_gid)
     return NONROOT
@@ -52,16 +56,53 @@ def prepare(places: Places, owner: Owner) -> None:
     """
     for folder in sorted(places.folders):
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if os.geteuid() == _ROOT and owner.uid != _ROOT:
+            with _rights(owner, not _is_for_root_to_say(places.config, folder)):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                is_usable = os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=True)
+            if is_usable and _gives(owner) and _is_for_root_to_say(places.config, folder):
                 _hand_over(folder, owner, places)
         except OSError as error:
             raise ConfigurationError(
                 f"The folder {folder} cannot be used: {error.strerror}"
             ) from error
-        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-            raise ConfigurationError(f"You may not write into {folder}")
+        if not is_usable:
+            who = f"The user of the server ({owner})" if _gives(owner) else "You"
+            raise ConfigurationError(f"{who} may not write into {folder}")
     _let_read(places.config, owner)
+
+
+def _gives(owner: Owner) -> bool:
+    """Whether we are root, and the server is not."""
+    return os.geteuid() == _ROOT and owner.uid != _ROOT
+
+
+def _is_for_root_to_say(config: Path, folder: Path) -> bool:
+    """Whether nobody but root names a folder, in the configuration or by what is above it."""
+    return config.stat().st_uid == _ROOT and _is_roots(config) and _is_roots(folder)
+
+
+def _is_roots(path: Path) -> bool:
+    """Whether everything above a path, and above where its links lead, is root's."""
+    above = {*path.absolute().parents, *path.resolve().parents}
+    return all(folder.lstat().st_uid == _ROOT for folder in above if folder.exists())
+
+
+@contextmanager
+def _rights(owner: Owner, are_taken: bool) -> Iterator[None]:
+    """Have the rights of an owner meanwhile, and no others, if we are root."""
+    if not (are_taken and _gives(owner)):
+        yield
+        return
+    groups, group = os.getgroups(), os.getegid()
+    os.setgroups([])
+    os.setegid(owner.gid)
+    os.seteuid(owner.uid)
+    try:
+        yield
+    finally:
+        os.seteuid(_ROOT)
+        os.setegid(group)
+        os.setgroups(groups)
 
 
 def _hand_over(folder: Path, owner: Owner, places: Places) -> None:
@@ -108,5 +149,9 @@ def _let_read(config: Path, owner: Owner) -> None:
     status = config.stat()
     readable = owner.uid in (_ROOT, status.st_uid) or status.st_mode & stat.S_IROTH
     if os.geteuid() == _ROOT and not readable:
+        if not _is_roots(config):
+            raise ConfigurationError(
+                f"{config} is a file of root in a folder of somebody else; move it, or give it away"
+            )
         os.chown(config, -1, owner.gid)
         config.chmod(stat.S_IMODE(status.st_mode) | stat.S_IRGRP)
