@@ -41,9 +41,17 @@ class TestAddress:
     def test_one_of_ours_may_be_the_caller(self) -> None:
         assert address("10.1.2.3", "10.1.9.9") == "10.1.9.9"
 
-    @pytest.mark.parametrize("nonsense", ["", "nonsense", f"{CALLER}, unknown", f"{CALLER}:80"])
+    @pytest.mark.parametrize("nonsense", ["", "nonsense", f"{CALLER}, unknown", "[", ":80"])
     def test_what_is_no_address_is_left(self, nonsense: str) -> None:
         assert address("10.1.2.3", nonsense) == "10.1.2.3"
+
+    @pytest.mark.parametrize("text", [f"{CALLER}:4711", f"::1, [{CALLER}]:4711"])
+    def test_some_proxies_tell_the_port_too(self, text: str) -> None:
+        assert address("10.1.2.3", text) == CALLER
+
+    @pytest.mark.parametrize("text", ["[2001:db8::7]:4711", "[2001:db8::7]"])
+    def test_so_they_do_of_the_newer_kind(self, text: str) -> None:
+        assert address("10.1.2.3", text) == "2001:db8::7"
 
     def test_a_caller_of_the_newer_kind(self) -> None:
         assert address("10.1.2.3", "2001:db8::7") == "2001:db8::7"

@@ -48,7 +48,7 @@ class Proxies:
         """The nearest address that is not one of our proxies; what stands before it is hearsay."""
         caller = nearest
         while hops and self._is_trusted(_address(caller)):
-            said = _address(hops.pop().strip())
+            said = _hop(hops.pop().strip())
             if said is None:
                 break
             caller = str(said)
@@ -56,6 +56,16 @@ class Proxies:
 
     def _is_trusted(self, address: Address | None) -> bool:
         return address is not None and any(address in network for network in self._trusted)
+
+
+def _hop(text: str) -> Address | None:
+    """An address as some proxies write it, with the port of the caller.
+
+    Without it all callers would be the proxy, and one who guesses would lock them all out.
+    """
+    if text.startswith("["):
+        return _address(text[1:].partition("]")[0])
+    return _address(text.partition(":")[0] if text.count(":") == 1 else text)
 
 
 def _address(text: str) -> Address | None:
