@@ -25,7 +25,7 @@ from vantage6.server.exceptions import Unauthorized
 from vantage6.server.model import Authenticatable, Node, Result, Task, User
 from vantage6.server.permission.catalogue import Kind
 from vantage6.server.permission.identity import Identity
-from vantage6.server.service import audit, authentication, token
+from vantage6.server.service import audit, identification, token
 from vantage6.server.service.event import Event, EventHub, collaboration_room, record
 from vantage6.server.transport import (
     IDLE_SECONDS,
@@ -154,7 +154,7 @@ class Sockets:
         try:
             claims = token.read()
             with self._database.reading() as session:
-                identity = authentication.identify(session, claims)
+                identity = identification.identify(session, claims)
                 name = _name(session, identity)
         except token.ExpiredToken:
             self._add(self._connection(namespace, expires=time.time() + FAREWELL_SECONDS))
@@ -290,7 +290,7 @@ class Sockets:
         connection.looked_up = now
         try:
             with self._database.reading() as session:
-                connection.identity = authentication.identify(session, connection.claims)
+                connection.identity = identification.identify(session, connection.claims)
         except Unauthorized:
             connection.expires = REVOKED
             return

@@ -18,7 +18,7 @@ from vantage6.server.resource import filter as filters
 from vantage6.server.resource.contract import Contract, Shape, contracts_of
 from vantage6.server.resource.pagination import paginate
 from vantage6.server.schema.base import Output
-from vantage6.server.service import audit, authentication, token
+from vantage6.server.service import audit, identification, token
 from vantage6.server.service.guard import Guard
 from vantage6.server.service.login_limit import LoginLimit
 
@@ -216,16 +216,16 @@ class Resource(flask_restful.Resource):
 
     def _admit(self, admitted: Admitted) -> None:
         self.claims = token.read(refresh=self.takes_refresh_token)
-        self.identity = authentication.identify(self.session, self.claims)
+        self.identity = identification.identify(self.session, self.claims)
         audit.set_caller(self.identity)
         if self.identity.kind not in admitted:
             raise Forbidden(f"This is not for a {self.identity.kind.value}")
-        if authentication.is_seen_long_ago(self.identity):
+        if identification.is_seen_long_ago(self.identity):
             # The answer shows it, too; and who held one connection while waiting for a second
             # would, with enough others like him, wait for ever.
             self.session.rollback()
             with self.database.transaction() as session:
-                authentication.note_last_seen(session, self.identity)
+                identification.note_last_seen(session, self.identity)
 
     def _check_arguments(self) -> None:
         """Refuse what a list does not know, and what cannot be included.

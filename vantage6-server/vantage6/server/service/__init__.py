@@ -3,9 +3,9 @@
 ========================  ==========================================================================
 what is kept              `collaboration`, `node`, `user`, `granting` (roles and rules)
 work                      `task`, `result`, `kill`
-who is who                `authentication` (from a secret to tokens and back), `token`, `renewal`
-                          (refresh tokens), `password`, `second_factor`, `recovery` with its
-                          `reset_token`, `derived_key`
+who is who                `authentication` (from a secret to tokens), `identification` (back to who
+                          holds one), `token`, `renewal` (refresh tokens), `password`,
+                          `second_factor`, `recovery` with its `reset_token`, `derived_key`
 not too often             `guard` (compares secrets) with `login_limit`, `mail_limit`, their
                           `limit_key`; `turns` (requests at once)
 mail                      `notice` (who gets one, and when), `letter` (what it says), `mail` (how)

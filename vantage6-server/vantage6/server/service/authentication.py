@@ -1,55 +1,25 @@
-"""From a secret to tokens, and from a token back to who holds it."""
+"""From a secret to tokens."""
 
-from datetime import datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    Integer,
-    Select,
-    String,
-    and_,
-    bindparam,
-    func,
-    or_,
-    select,
-    type_coerce,
-    update,
-)
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vantage6.common.image import canonical
 from vantage6.common.task_status import is_final
 from vantage6.server.database import Database
 from vantage6.server.exceptions import BadRequest, Forbidden, Unauthorized
-from vantage6.server.model import (
-    Authenticatable,
-    Node,
-    Permission,
-    Result,
-    Role,
-    Rule,
-    Task,
-    User,
-    UserPermission,
-    role_rule_association,
-)
-from vantage6.server.model.base import now
+from vantage6.server.model import Node, Permission, Result, Role, Task, User
 from vantage6.server.model.node import digest_api_key
-from vantage6.server.permission import role
-from vantage6.server.permission.catalogue import RULES, Kind, RuleKey
-from vantage6.server.permission.identity import ContainerRun, Identity
+from vantage6.server.permission.catalogue import Kind
+from vantage6.server.permission.identity import Identity
 from vantage6.server.service import audit, password, renewal, second_factor, token
 from vantage6.server.service import user as user_service
 from vantage6.server.service.guard import Guard
 from vantage6.server.service.limit_key import origin
 from vantage6.server.service.login_limit import LoginLimit
 from vantage6.server.service.second_factor import SecondFactors
-
-LAST_SEEN_PRECISION = timedelta(minutes=1)
-
-_NODE_RULES = frozenset(record.key for record in role.NODE.rules)
-_CONTAINER_RULES = frozenset(record.key for record in role.CONTAINER.rules)
 
 
 def log_in_user(
@@ -213,176 +183,6 @@ def _tokens(kind: Kind, id_: int, version: int, roles: list[str], token_id: str)
         "access_token": token.access(kind, id_, version, roles),
         "refresh_token": token.refresh(kind, id_, version, roles, token_id),
     }
-
-
-def identify(session: Session, claims: dict[str, Any]) -> Identity:
-    """Who holds a token, with all that identity may do now.
-
-    Raises
-    ------
-    Unauthorized
-        When the identity is gone, its credentials were changed, or its run has ended.
-    """
-    subject = claims.get("sub")
-    find = _FINDERS.get(claims.get("client_type"))
-    identity = find(session, subject, claims) if find else None
-    if identity is None:
-        raise Unauthorized("The token is no longer valid")
-    return identity
-
-
-def is_seen_long_ago(identity: Identity) -> bool:
-    """Whether it is time to note again that a user or node was here."""
-    if identity.kind is Kind.CONTAINER:
-        return False
-    return identity.last_seen is None or now() - identity.last_seen > LAST_SEEN_PRECISION
-
-
-def note_last_seen(session: Session, identity: Identity) -> None:
-    """Write down that a user or node was here."""
-    session.execute(
-        update(Authenticatable).where(Authenticatable.id == identity.id).values(last_seen=now())
-    )
-
-
-def _find_user(session: Session, subject: object, claims: dict[str, Any]) -> Identity | None:
-    if not isinstance(subject, int):
-        return None
-    user = session.execute(
-        _USER, {"id": subject, "version": claims.get("credential_version")}
-    ).first()
-    if user is None:
-        return None
-    return Identity(
-        kind=Kind.USER,
-        id=subject,
-        organization_id=user.organization_id,
-        rules=_rules(user.rules or ""),
-        last_seen=user.last_seen,
-        credential_version=claims["credential_version"],
-        name=user.username,
-    )
-
-
-def _find_node(session: Session, subject: object, claims: dict[str, Any]) -> Identity | None:
-    if not isinstance(subject, int):
-        return None
-    node = session.execute(
-        select(Node.organization_id, Node.collaboration_id, Node.last_seen, Node.name).where(
-            Node.id == subject, Node.credential_version == claims.get("credential_version")
-        )
-    ).first()
-    if node is None:
-        return None
-    return Identity(
-        kind=Kind.NODE,
-        id=subject,
-        organization_id=node.organization_id,
-        collaboration_id=node.collaboration_id,
-        rules=_NODE_RULES,
-        last_seen=node.last_seen,
-        credential_version=claims["credential_version"],
-        name=node.name,
-    )
-
-
-# The run that a container works on, and the node that it works for.
-_RUN_OF_CONTAINER = (
-    select(
-        Result.status,
-        Result.finished_at,
-        Result.organization_id,
-        Task.id,
-        Task.run_id,
-        Task.collaboration_id,
-        Task.image,
-        Node.name,
-    )
-    .join(Task, Result.task_id == Task.id)
-    .join(
-        Node,
-        and_(
-            Node.organization_id == Result.organization_id,
-            Node.collaboration_id == Task.collaboration_id,
-        ),
-    )
-)
-
-
-def _find_container(session: Session, subject: object, claims: dict[str, Any]) -> Identity | None:
-    if not isinstance(subject, dict):
-        return None
-    row = session.execute(
-        _RUN_OF_CONTAINER.where(
-            Result.id == subject.get("result_id"),
-            Node.id == subject.get("node_id"),
-            Node.credential_version == claims.get("credential_version"),
-        )
-    ).first()
-    if row is None or row.finished_at or is_final(row.status):
-        return None
-    return Identity(
-        kind=Kind.CONTAINER,
-        id=subject["node_id"],
-        organization_id=row.organization_id,
-        collaboration_id=row.collaboration_id,
-        rules=_CONTAINER_RULES,
-        run=ContainerRun(subject["result_id"], row.id, row.run_id, row.image or ""),
-        name=row.name,
-    )
-
-
-_FINDERS: dict[Any, Any] = {
-    Kind.USER.value: _find_user,
-    Kind.NODE.value: _find_node,
-    Kind.CONTAINER.value: _find_container,
-}
-
-
-def _user_query() -> Select[Any]:
-    """A user of this `id` and credential `version`, with the words of all rules it holds."""
-    account, user, rule = (model.__table__.c for model in (Authenticatable, User, Rule))
-    by_role = (
-        select(role_rule_association.c.rule_id)
-        .join(Permission, Permission.c.role_id == role_rule_association.c.role_id)
-        .where(Permission.c.user_id == user.id)
-        .correlate(User.__table__)
-    )
-    direct = (
-        select(UserPermission.c.rule_id)
-        .where(UserPermission.c.user_id == user.id)
-        .correlate(User.__table__)
-    )
-    scope, operation = (type_coerce(rule[name], String) for name in ("scope", "operation"))
-    words = rule["name"] + _WITHIN + scope + _WITHIN + operation
-    rules = (
-        select(func.aggregate_strings(words, _BETWEEN))
-        .where(or_(rule.id.in_(by_role), rule.id.in_(direct)))
-        .scalar_subquery()
-    )
-    return (
-        select(user.organization_id, account.last_seen, user.username, rules.label("rules"))
-        .join_from(User.__table__, Authenticatable.__table__, user.id == account.id)
-        .where(
-            user.id == bindparam("id", type_=Integer()),
-            account.credential_version == bindparam("version", type_=Integer()),
-        )
-    )
-
-
-# What separates the words of a rule, and one rule from the next.
-_WITHIN, _BETWEEN = " ", ","
-# This is asked at every request, so it is put together once.
-_USER = _user_query()
-_RULES = {
-    _WITHIN.join((rule.name, rule.scope.name, rule.operation.name)): rule.key for rule in RULES
-}
-
-
-@lru_cache(maxsize=1000)
-def _rules(words: str) -> frozenset[RuleKey]:
-    """The rules that these are the words of; one of a later version means nothing here."""
-    return frozenset(_RULES[one] for one in words.split(_BETWEEN) if one in _RULES)
 
 
 def _role_names(session: Session, user_id: int) -> list[str]:
