@@ -4,9 +4,11 @@ import copy
 import json
 import logging
 import logging.handlers
+import os
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from typing import Any
 
 from vantage6.common.context import InstanceContext
@@ -64,6 +66,18 @@ class JSONFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+class _RotatingFile(logging.handlers.RotatingFileHandler):
+    """A file that other users of the machine cannot read; one that is there keeps its mode.
+
+    It tells who does what, and what algorithms print.
+    """
+
+    def _open(self) -> TextIOWrapper:
+        # Programs that collect logs are often of the group.
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+        return os.fdopen(descriptor, "a", encoding=self.encoding)
+
+
 def setup_logging(context: InstanceContext) -> None:
     """Send the root logger where the configuration of an instance says.
 
@@ -95,7 +109,7 @@ def _file_handler(context: InstanceContext) -> logging.Handler:
     config = context.config["logging"]
     try:
         context.log_file.parent.mkdir(parents=True, exist_ok=True)
-        return logging.handlers.RotatingFileHandler(
+        return _RotatingFile(
             context.log_file,
             maxBytes=config["max_size"] * 1024,
             backupCount=config["backup_count"],

@@ -1,6 +1,7 @@
 """What a server writes down at its most talkative holds no secret."""
 
 import json
+import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,6 +157,17 @@ def test_the_password_of_a_database_that_cannot_be_reached_is_not_shown(tmp_path
     assert ended.returncode != 0
     log = (tmp_path / "log" / "server.log").read_text(encoding="utf-8")
     assert "hush-database" not in ended.stdout + ended.stderr + log
+
+
+def test_the_log_is_not_for_other_users_of_the_machine(tmp_path: Path) -> None:
+    # Small, so that it begins anew.
+    logging = {"level": "DEBUG", "file": "server.log", "use_console": False, "max_size": 17}
+    with Served("--config", write_config(tmp_path, logging=logging)) as server:
+        while not (tmp_path / "log" / "server.log.1").exists():
+            assert server.get("version").ok
+    files = list((tmp_path / "log").glob("server.log*"))
+    assert len(files) > 1
+    assert not [path for path in files if path.stat().st_mode & stat.S_IRWXO]
 
 
 def test_a_stranger_writes_no_line_of_the_log(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
