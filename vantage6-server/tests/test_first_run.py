@@ -129,6 +129,16 @@ class TestRoot:
         with database.reading() as session:
             assert _count(session, Organization) == 1
 
+    def test_nobody_keeps_the_server_from_starting_by_taking_its_address(
+        self, database: Database
+    ) -> None:
+        prepare(database)
+        with database.transaction() as session:
+            root = session.scalars(select(User)).one()
+            root.username, root.email, root.roles = "ada", "root@domain.ext", []
+        prepare(database)
+        assert _root(database).email is None
+
     def test_a_renamed_root_is_said(self, database: Database) -> None:
         prepare(database)
         with database.transaction() as session:

@@ -111,7 +111,12 @@ def add_root(session: Session, server_type: str | None) -> str | None:
     """Add the user `root` unless there is one; the password when it is a random one."""
     if session.scalar(select(User.id).where(User.username == ROOT_NAME)):
         return None
-    if session.scalar(select(User.id).where(User.email == ROOT_EMAIL)):
+    role = session.scalars(
+        select(Role).where(Role.name == ROOT.name, Role.organization_id.is_(None))
+    ).one()
+    namesake = session.scalar(select(User).where(User.email == ROOT_EMAIL))
+    # Anybody else may have taken the address; that must not keep the server from starting.
+    if namesake and role in namesake.roles:
         raise ConfigurationError(
             f"There is no user {ROOT_NAME!r}, and none can be made because another user has "
             f"the e-mail address {ROOT_EMAIL}"
@@ -119,14 +124,11 @@ def add_root(session: Session, server_type: str | None) -> str | None:
     known_password = server_type in _TYPES_WITH_KNOWN_PASSWORD
     password = ROOT_NAME if known_password else secrets.token_urlsafe(16)
     organization = session.scalar(select(Organization).where(Organization.name == ROOT_NAME))
-    role = session.scalars(
-        select(Role).where(Role.name == ROOT.name, Role.organization_id.is_(None))
-    ).one()
     session.add(
         User(
             username=ROOT_NAME,
             password=password,
-            email=ROOT_EMAIL,
+            email=None if namesake else ROOT_EMAIL,
             organization=organization or Organization(name=ROOT_NAME),
             roles=[role],
         )
