@@ -33,6 +33,8 @@ ADMINISTRATION = "postgres"
 OLDEST_VERSION = 15
 #: A port that was free may be taken until the server listens on it.
 ATTEMPTS = 5
+#: A connection that does not end although it was told to would be a failure.
+ENDING_MILLISECONDS = 60_000
 #: Between two looks whether a server that starts answers already.
 POLL_SECONDS = 0.05
 
@@ -95,7 +97,8 @@ class Postgres:
     def disconnect(self, uri: str) -> None:
         """End every connection to a database, as a restart of the server would."""
         self._execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            # with a patience it returns when they have ended, not when they were told to
+            f"SELECT pg_terminate_backend(pid, {ENDING_MILLISECONDS}) FROM pg_stat_activity"
             f" WHERE datname = '{name_of(uri)}'"
         )
 

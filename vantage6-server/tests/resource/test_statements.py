@@ -18,8 +18,10 @@ from vantage6.server.resource import RESOURCES
 from vantage6.server.resource.contract import Shape
 
 # Who calls and what that gives them.
-AUTHENTICATION = 2
-LIST = 6
+AUTHENTICATION = 1
+LIST = 5
+PAGE_OF_TASKS = 2
+NEW_TASK = 5
 
 ROUTES = [
     resource.route
@@ -105,6 +107,33 @@ def test_a_list_costs_few_statements_whatever_is_in_it(
     assert len(asked) == cost, asked
     if "<id>" not in route and route != "/rule":
         assert len(after.data) > len(before.data)
+
+
+def test_the_first_page_of_tasks_costs_two_statements(app: Flask, root: LoggedIn) -> None:
+    path = "/api/task?page=1&per_page=2"
+    assert root.get(path).headers["total-count"] == "4"
+    with statements(app) as asked:
+        assert len(root.get(path).json) == 2
+    assert len(asked) == AUTHENTICATION + PAGE_OF_TASKS, asked
+
+
+def test_a_new_task_costs_as_much_whomever_it_asks(
+    app: Flask, make: Factory, session: Session, login_as: Login
+) -> None:
+    hospitals = [make.organization() for _ in range(5)]
+    study = make.collaboration(*hospitals)
+    for hospital in hospitals:
+        make.node(hospital, study)
+    user = login_as(make.user(hospitals[0], role="Root"))
+    user.get("/api/task")
+    order = {"image": "registry.example/mean:1", "collaboration_id": study.id}
+    for number in (1, 2, 5):
+        parts = [{"id": one.id, "input": one.name} for one in hospitals[:number]]
+        with statements(app) as asked:
+            task = user.post("/api/task", json={**order, "organizations": parts}).json
+        assert len(asked) == AUTHENTICATION + NEW_TASK, asked
+        runs = user.get(f"/api/task/{task['id']}/result").json
+        assert [{"id": run["organization"], "input": run["input"]} for run in runs] == parts
 
 
 def test_a_caller_is_known_by_few_statements(

@@ -25,6 +25,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.compiler import InsertmanyvaluesSentinelOpts
 
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.retry import Backoff
@@ -238,6 +239,10 @@ def _create_engine(url: URL) -> Engine:
         return _create_postgresql_engine(url, connect_args=waiting, **pool)
     connecting = {"timeout": SQLITE_TIMEOUT, "factory": _SQLite}
     engine = create_plain_engine(url, connect_args=connecting, **pool)
+    # The ids of the rows of one statement rise in their order, so that they may share one.
+    engine.dialect.insertmanyvalues_implicit_sentinel = (
+        InsertmanyvaluesSentinelOpts.ANY_AUTOINCREMENT
+    )
     turn, committing = threading.Lock(), Aside(1)
 
     def set_up(connection: "_SQLite", _record: Any) -> None:

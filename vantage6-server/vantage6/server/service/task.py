@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, exists, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, contains_eager
 from sqlalchemy.orm.attributes import set_committed_value
 
 from vantage6.common.envelope import is_envelope
@@ -32,6 +32,9 @@ _MEMBERS = (
             Node.collaboration_id == Member.c.collaboration_id,
         ),
     )
+    .outerjoin(Node.collaboration)
+    # Which is soon asked for, and is then there.
+    .options(contains_eager(Node.collaboration))
     .where(
         Member.c.collaboration_id == bindparam("collaboration"),
         Member.c.organization_id.in_(bindparam("organizations", expanding=True)),
