@@ -5,6 +5,7 @@ same refusal (403) for what does not exist and for what is not theirs.
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, false, literal, or_, select, true
@@ -54,7 +55,7 @@ def visible(identity: Identity, operation: Operation, query: Select[M]) -> Selec
     Forbidden
         When there can be none.
     """
-    condition = reach(identity, operation, _entity(query))
+    condition = reach(identity, operation, entity(query))
     return query if condition is true() else query.where(condition)
 
 
@@ -85,7 +86,7 @@ def load(
     ------
     NotFound, Forbidden
     """
-    model = _entity(query)
+    model = entity(query)
     wanted = query.where(reach(identity, operation, model, by))
     if operation in (Operation.EDIT, Operation.DELETE):
         wanted = wanted.with_for_update(of=model, key_share=operation is Operation.EDIT)
@@ -190,9 +191,11 @@ ALWAYS: Mapping[tuple[type[Model], Operation], Reach] = {
 }
 
 
-def _entity(query: Select[Any]) -> type[Model]:
-    entity: type[Model] = query.column_descriptions[0]["entity"]
-    return entity
+@lru_cache(maxsize=100)
+def entity(query: Select[Any]) -> type[Model]:
+    """What a query finds; the same ones are asked about at every request."""
+    found: type[Model] = query.column_descriptions[0]["entity"]
+    return found
 
 
 def _forbidden(operation: Operation, model: type[Model]) -> Forbidden:

@@ -207,7 +207,7 @@ class Resource(flask_restful.Resource):
         self, query: Select[M], schema: Output | None = None, *, newest_first: bool = False
     ) -> Answer:
         """The page of a query that the request asks for."""
-        model: type[M] = query.column_descriptions[0]["entity"]
+        model = cast(type[M], check.entity(query))
         page = paginate(self.session, query, model, newest_first=newest_first)
         data = (schema or self.output()).dump(page.items, many=True)
         if self.includes("metadata"):

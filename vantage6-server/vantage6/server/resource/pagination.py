@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from flask import current_app, request
-from sqlalchemy import Select, func
+from sqlalchemy import Integer, Select, bindparam, func
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
@@ -85,10 +86,19 @@ def _first_page(
     session: Session, query: Select[M], model: type[M], size: int, *, newest_first: bool
 ) -> Page:
     """The page that is asked for most, in one statement with the total."""
+    # Who may see everything and asks for nothing in particular always asks the same.
+    put_together = _with_total if query.whereclause is None else _with_total.__wrapped__
+    statement = put_together(query, model, newest_first)
+    rows = session.execute(statement, {"size": size}).all()
+    return Page([row[0] for row in rows], 1, size, rows[0][1] if rows else 0)
+
+
+@lru_cache(maxsize=100)
+def _with_total(query: Select[Any], model: type[Model], newest_first: bool) -> Select[Any]:
+    """The first `size` rows of a query, each with the number of all of them."""
     order = model.id.desc() if newest_first else model.id.asc()
     total = _total(query, model).scalar_subquery().correlate(None)
-    rows = session.execute(query.add_columns(total).order_by(order).limit(size)).all()
-    return Page([row[0] for row in rows], 1, size, rows[0][1] if rows else 0)
+    return query.add_columns(total).order_by(order).limit(bindparam("size", type_=Integer()))
 
 
 def _slice(

@@ -34,6 +34,9 @@ FILTERS = {
     "status": where(service.has_status, value_of(TaskStatus)),
 }
 
+# Made once: to put a statement together costs more than to run it.
+TASKS = select(Task)
+
 # The documented name, and the one that the classic server listens to.
 RESULTS = ("results", "result")
 INCLUDES = dict.fromkeys(RESULTS, "The results in the place of the links to them")
@@ -76,7 +79,7 @@ class Tasks(TaskResource):
     @contract(gives=TaskOutput, shape=Shape.PAGE, filters=FILTERS, includes=INCLUDES | PAYLOAD)
     def get(self) -> Answer:
         """List the tasks that the caller may see, the newest first."""
-        return self.page(self.filtered(self.visible(select(Task))), newest_first=True)
+        return self.page(self.filtered(self.visible(TASKS)), newest_first=True)
 
     @contract(takes=TaskInput, gives=TaskOutput, status=201, refusals=(404,))
     def post(self) -> Answer:

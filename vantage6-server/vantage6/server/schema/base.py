@@ -188,7 +188,10 @@ class Output(Schema):
         for row in self.rows(_together(*queries), objects):
             found[row[_KIND]][row[_OWNER]].append(row)
         for field in related:
-            field.found = found[field.key]
+            field.found = {
+                owner: sorted(rows, key=itemgetter(_TARGET))
+                for owner, rows in found[field.key].items()
+            }
 
     def related(self) -> list["Related"]:
         """The fields of which the rows are fetched."""
@@ -281,11 +284,11 @@ class Related(fields.Field):
 
     def serialize(self, attr: str, obj: Any, accessor: Any = None, **_: Any) -> Any:
         """The ids fetched for one object; its own attribute of this name is not touched."""
-        return self.show(sorted(row[_TARGET] for row in self.found.get(obj.id, ())))
+        return self.show([row[_TARGET] for row in self.rows_of(obj)])
 
-    def facts_of(self, obj: Model) -> list[Row[Any]]:
+    def rows_of(self, obj: Model) -> Sequence[Row[Any]]:
         """The rows of those that belong to one object, in the order of their ids."""
-        return sorted(self.found.get(obj.id, ()), key=itemgetter(_TARGET))
+        return self.found.get(obj.id, ())
 
     def show(self, ids: list[int]) -> Any:
         """How the ids appear on the wire."""

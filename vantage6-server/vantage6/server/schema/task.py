@@ -95,11 +95,11 @@ class TaskOutput(Output):
 
     def is_complete(self, task: Task) -> bool:
         """Whether all runs have ended."""
-        return all(run.finished_at for run in self.runs.facts_of(task))
+        return all(run.finished_at for run in self.runs.rows_of(task))
 
     def show_status(self, task: Task) -> str:
         """The state of the task, from those of its runs."""
-        return combined(run.status for run in self.runs.facts_of(task)).value
+        return combined(run.status for run in self.runs.rows_of(task)).value
 
 
 class TaskInResultOutput(TaskOutput):

@@ -4,6 +4,7 @@ One worker, because a client that polls must meet the process it first spoke to.
 """
 
 import argparse
+import gc
 import os
 import resource
 import socket
@@ -111,6 +112,8 @@ class Server(BaseApplication):
 
         self._flask = build(self._context, self._metrics_listener)
         self._flask.extensions["sockets"].start()
+        # What is there now stays: it need not be searched for garbage again and again.
+        gc.freeze()
         return self._flask
 
     def stop(self) -> None:
