@@ -126,11 +126,12 @@ def bench() -> None:
         folder = Path(name)
         wrk.install()
         rows += of_lists(folder / "sqlite", effort, "SQLite")
-        rows += of_single_requests(folder / "single", effort)
+        rows += of_single_requests(folder / "single", effort, "SQLite")
         rows += of_memory(folder / "memory")
         database = stack.enter_context(postgres.serve(fsync="on", synchronous_commit="on"))
-        uris = [database.create(), database.create()]
-        rows += of_lists(folder / "postgresql", effort, "PostgreSQL", uris)
+        for kind, measure in (("lists", of_lists), ("single", of_single_requests)):
+            uris = [database.create(), database.create()]
+            rows += measure(folder / f"postgresql-{kind}", effort, "PostgreSQL", uris)
         if effort.large:
             rows += of_millions(folder / "large", effort, database.create())
     show(rows)
@@ -158,9 +159,11 @@ def of_lists(
     ]  # fmt: skip
 
 
-def of_single_requests(folder: Path, effort: Effort) -> list[Row]:
-    """Single requests among many tasks, on SQLite."""
-    with pair(folder) as sides:
+def of_single_requests(
+    folder: Path, effort: Effort, database: str, uris: Sequence[str | None] = (None, None)
+) -> list[Row]:
+    """Single requests among many tasks."""
+    with pair(folder, *uris) as sides:
         for server, world in sides:
             bench_world.fill(server, world, MANY)
 
@@ -179,10 +182,10 @@ def of_single_requests(folder: Path, effort: Effort) -> list[Row]:
     names = f"POST /token/node, {NODES:,} nodes"
     few = f"the peer among {PEER_NODES} only"
     return [
-        _row(f"POST /task, 3 of {MANY:,}", "SQLite", "ms", "≤ 6, ≥ 5 x", posted),
-        _row(f"GET /collaboration/id, {MANY:,} tasks", "SQLite", "ms", "", whole),
-        _row("the same with exclude=tasks", "SQLite", "ms", "≤ 10", rest),
-        _row(names, "SQLite", "ms", "≤ 20", logged, remark=few),
+        _row(f"POST /task, 3 of {MANY:,}", database, "ms", "≤ 6, ≥ 5 x", posted),
+        _row(f"GET /collaboration/id, {MANY:,} tasks", database, "ms", "", whole),
+        _row("the same with exclude=tasks", database, "ms", "≤ 10", rest),
+        _row(names, database, "ms", "≤ 20", logged, remark=few),
     ]
 
 

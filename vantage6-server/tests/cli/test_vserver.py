@@ -15,6 +15,7 @@ from typing import Any
 
 import docker
 import pexpect
+import psutil
 import pytest
 import requests
 from click.testing import CliRunner
@@ -374,8 +375,7 @@ class TestPostgreSQL:
     def test_one_that_containers_reach(
         self, operator: Operator, engine: docker.DockerClient, postgres: Postgres, image: str
     ) -> None:
-        gateway = engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
-        with passing_on(gateway, postgres.port) as port:
+        with passing_on(address_for_containers(engine), postgres.port) as port:
             uri = postgres.create()
             reached = uri.replace(f"{LOOPBACK}:{postgres.port}", f"host.docker.internal:{port}")
             operator.configure(image=image, uri=reached)
@@ -392,6 +392,13 @@ class TestPostgreSQL:
         assert done.returncode == 1
         assert "cannot be reached from a container" in done.stderr
         assert "host.docker.internal" in done.stderr
+
+
+def address_for_containers(engine: docker.DockerClient) -> str:
+    """Our address on the network of containers; an engine that was just installed hides it."""
+    options = engine.networks.get("bridge").attrs["Options"]
+    addresses = psutil.net_if_addrs()[options["com.docker.network.bridge.name"]]
+    return next(one.address for one in addresses if one.family is socket.AF_INET)
 
 
 @contextmanager
