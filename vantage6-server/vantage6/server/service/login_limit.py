@@ -79,34 +79,13 @@ class LoginLimit:
             When there were too many; this attempt is then not counted.
         """
         at = at or now()
-        self._begin(session, address, account, at)
-        self.check(session, address, account, at=at)
-        return self.count(session, address, account, at=at)
-
-    def check(
-        self,
-        session: Session,
-        address: str,
-        account: str | None = None,
-        *,
-        at: datetime | None = None,
-    ) -> None:
-        """Raise TooManyRequests when there were too many wrong guesses lately."""
+        keys = _keys(address, account)
+        for key in keys:
+            # Always in the same order: nobody waits in a circle.
+            insert_or_hold(session, LoginAttempt, key=key, count=0, last_at=at)
         for key, maximum in self._limited(address, account):
-            self._check(session, key, maximum, at or now())
-
-    def count(
-        self,
-        session: Session,
-        address: str,
-        account: str | None = None,
-        *,
-        at: datetime | None = None,
-    ) -> int:
-        """Count one wrong guess, and forget those that are long past; see `reserve`."""
-        at = at or now()
-        self._begin(session, address, account, at)
-        counts = {key: self._add_one(session, key, at) for key in _keys(address, account)}
+            self._check(session, key, maximum, at)
+        counts = {key: self._add_one(session, key, at) for key in keys}
         self._forget(session, at)
         return 0 if account is None else counts[_account_anywhere(account)]
 
@@ -164,11 +143,6 @@ class LoginLimit:
         attempt = session.get(LoginAttempt, key, with_for_update=True)
         if attempt and attempt.count >= maximum and attempt.last_at > since:
             raise self._refusal(attempt.last_at - since)
-
-    def _begin(self, session: Session, address: str, account: str | None, at: datetime) -> None:
-        """Take hold of what is counted, always in the same order: nobody waits in a circle."""
-        for key in _keys(address, account):
-            insert_or_hold(session, LoginAttempt, key=key, count=0, last_at=at)
 
     def _add_one(self, session: Session, key: str, at: datetime) -> int:
         """Count one more, or the first one after those that are long past."""

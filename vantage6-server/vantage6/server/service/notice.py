@@ -54,13 +54,13 @@ class Notices:
         """Mail a token for a new password to a user, if there is such a one."""
         if not self._admits(address):
             return
-        self._post(PASSWORD_RESET, whose, lambda user: self._password_reset(user))
+        self._post(PASSWORD_RESET, whose, self._password_reset)
 
     def second_factor_lost(self, whose: ColumnElement[bool], address: str) -> None:
         """Mail a token that is one half of what a new second factor takes."""
         if not self._admits(address):
             return
-        self._post(SECOND_FACTOR_RESET, whose, lambda user: self._second_factor_reset(user))
+        self._post(SECOND_FACTOR_RESET, whose, self._second_factor_reset)
 
     def many_guesses(self, whose: ColumnElement[bool]) -> None:
         """Warn the owner of an account, at most once a day."""
