@@ -18,8 +18,9 @@ from vantage6.node.runner.fake import FakeRunner
 from vantage6.node.runner.settings import Identity as ContainerIdentity
 from vantage6.node.runner.settings import Rules
 from vantage6.node.server import Identity
+from vantage6.node.settings import LogPolicy, Settings
 from vantage6.node.state import Assignment
-from vantage6.node.work import LogPolicy, RunWork, Settings
+from vantage6.node.work import RunWork
 from vantage6.node.workspace import Workspace
 
 ORGANIZATION = 7

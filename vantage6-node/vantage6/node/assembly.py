@@ -19,8 +19,9 @@ from vantage6.node.proxy import Proxy
 from vantage6.node.runner import settings as container
 from vantage6.node.runner.docker import DockerRunner
 from vantage6.node.server import Identity, Server
+from vantage6.node.settings import LogPolicy, Settings
 from vantage6.node.socket import SocketListener
-from vantage6.node.work import LogPolicy, RunWork, Settings
+from vantage6.node.work import RunWork
 from vantage6.node.workers import ThreadWorkers
 from vantage6.node.workspace import Workspace
 

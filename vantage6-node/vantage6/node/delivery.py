@@ -1,0 +1,66 @@
+"""From a report to the server's acknowledgement."""
+
+from vantage6.common.encryption import DummyCryptor, RSACryptor
+from vantage6.common.exceptions import EncryptionError, ServerError
+from vantage6.node.reports import DEFINITE, as_failure
+from vantage6.node.server import Server
+from vantage6.node.settings import Settings
+from vantage6.node.state import (
+    Assignment,
+    Delivered,
+    Event,
+    Gone,
+    Postponed,
+    Rejected,
+    Report,
+)
+from vantage6.node.workspace import OutputUnusable, Workspace
+
+
+class Delivery:
+    """Sends reports to the server.
+
+    Parameters
+    ----------
+    server, workspace, cryptor, settings : object
+        Those of the node.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        workspace: Workspace,
+        cryptor: RSACryptor | DummyCryptor,
+        settings: Settings,
+    ) -> None:
+        self._server, self._workspace = server, workspace
+        self._cryptor, self._settings = cryptor, settings
+
+    def deliver(self, assignment: Assignment, report: Report) -> Event:
+        """Send the report, with its result as only the one who asked can read it."""
+        try:
+            result = self._result(assignment, report)
+            self._server.deliver(assignment.result_id, report, result)
+        except (OutputUnusable, EncryptionError) as error:
+            return Rejected(as_failure(report, str(error)))
+        except ServerError as error:
+            if error.status not in DEFINITE:
+                return Postponed(str(error))
+            if not self._server.wants(assignment.result_id):
+                return Gone()
+            return Rejected(as_failure(report, f"The server does not take the result: {error}"))
+        return Delivered()
+
+    def _result(self, assignment: Assignment, report: Report) -> str:
+        """The text of the result as it goes over the wire; only its initiator can read it."""
+        if not report.has_output:
+            return ""
+        output = self._workspace.read_output(assignment.result_id, self._settings.output_limit)
+        key = self.readers_key(assignment) if isinstance(self._cryptor, RSACryptor) else ""
+        return self._cryptor.encrypt_bytes_to_str(output, key)
+
+    def readers_key(self, assignment: Assignment) -> str:
+        """The public key of the organization that asked; "" when it has none."""
+        if assignment.initiator is None:
+            return ""
+        return self._server.public_key(assignment.initiator, self._settings.collaboration_id)

@@ -1,0 +1,234 @@
+"""From an assignment to a running container; or to the reason why there is none."""
+
+import logging
+from concurrent.futures import Future
+
+from vantage6.common.encryption import DummyCryptor, RSACryptor, is_envelope
+from vantage6.common.exceptions import EncryptionError, ServerError, ServerUnreachable
+from vantage6.common.task_status import TaskStatus
+from vantage6.node.databases import Database, DatabaseMissing, is_readable_by
+from vantage6.node.delivery import Delivery
+from vantage6.node.policy import NotAllowed
+from vantage6.node.proxy import Proxy
+from vantage6.node.reports import DEFINITE, failure, now
+from vantage6.node.runner.interface import (
+    ContainerMissing,
+    EngineUnreachable,
+    ImageMissing,
+    Runner,
+    RunnerError,
+)
+from vantage6.node.runner.settings import container_settings, own_user
+from vantage6.node.server import Server
+from vantage6.node.settings import Settings
+from vantage6.node.state import Assignment, Event, Gone, Postponed, Refused, Started
+from vantage6.node.timeline import Timeline
+from vantage6.node.workers import Workers
+from vantage6.node.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+
+class CannotStart(Exception):
+    """A run that ends before its container has started."""
+
+    def __init__(self, status: TaskStatus, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class Launch:
+    """Starts runs.
+
+    Parameters
+    ----------
+    server, runner, proxy, workspace, cryptor, settings : object
+        Those of the node.
+    delivery : Delivery
+        Knows who will have to read the result.
+    calls : Workers
+        For calls to the server beside the work on the container.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        runner: Runner,
+        proxy: Proxy,
+        workspace: Workspace,
+        cryptor: RSACryptor | DummyCryptor,
+        settings: Settings,
+        delivery: Delivery,
+        calls: Workers,
+    ) -> None:
+        self._server, self._runner, self._proxy = server, runner, proxy
+        self._workspace, self._cryptor, self._settings = workspace, cryptor, settings
+        self._delivery, self._calls = delivery, calls
+
+    def start(self, assignment: Assignment, timeline: Timeline) -> Event:
+        """Check the run, make its container and start it."""
+        try:
+            self._launch(assignment, timeline)
+        except CannotStart as error:
+            return Refused(failure(error.status, str(error)))
+        except ServerError as error:
+            if error.status not in DEFINITE:
+                return Postponed(str(error))
+            if not self._server.wants(assignment.result_id):
+                return Gone()
+            reason = f"The server refused what the run needs to start: {error}"
+            return Refused(failure(TaskStatus.START_FAILED, reason))
+        return Started()
+
+    def _launch(self, assignment: Assignment, timeline: Timeline) -> None:
+        """From an assignment to a running container; calls to the server run beside it."""
+        self._check_image(assignment)
+        token = self._calls.submit(
+            lambda: self._server.container_token(assignment.task_id, assignment.image)
+        )
+        reader = self._calls.submit(lambda: self._check_reader(assignment))
+        self._make_container(assignment, timeline)
+        reader.result()
+        self._workspace.write_token(assignment, token.result())
+        self._proxy.admit(
+            assignment.result_id, self._runner.sandbox(assignment.result_id), token.result()
+        )
+        timeline.mark("token")
+        told = self._calls.submit(lambda: self._tell_active(assignment))
+        self._start_container(assignment.result_id)
+        timeline.mark("start")
+        _log_lost(told, assignment)
+
+    def _check_image(self, assignment: Assignment) -> None:
+        try:
+            self._settings.policy.check_image(assignment.image)
+        except NotAllowed as error:
+            raise CannotStart(TaskStatus.NOT_ALLOWED, str(error)) from error
+
+    def _check_reader(self, assignment: Assignment) -> None:
+        """Whoever asked must be able to read the answer; said before it is computed."""
+        if isinstance(self._cryptor, RSACryptor) and not self._delivery.readers_key(assignment):
+            raise CannotStart(
+                TaskStatus.START_FAILED,
+                "The organization that asked has no public key, so no result can be "
+                "encrypted for it",
+            )
+
+    def _make_container(self, assignment: Assignment, timeline: Timeline) -> None:
+        input_ = self._read_input(assignment)
+        database = self._choose_database(assignment)
+        user = self._find_image(assignment)
+        self._check_readable(database, user)
+        files = self._workspace.prepare(assignment, input_, database)
+        timeline.mark("prepare")
+        try:
+            self._runner.create(
+                container_settings(
+                    assignment,
+                    self._settings.identity,
+                    files,
+                    database,
+                    self._settings.rules,
+                    own_user(user, *self._settings.user),
+                )
+            )
+        except EngineUnreachable:
+            raise
+        except RunnerError as error:
+            raise CannotStart(TaskStatus.START_FAILED, str(error)) from error
+        timeline.mark("create")
+
+    def _read_input(self, assignment: Assignment) -> bytes:
+        try:
+            input_ = decode_input(self._cryptor, assignment.input)
+            self._settings.policy.check_input(input_)
+        except EncryptionError as error:
+            raise CannotStart(
+                TaskStatus.START_FAILED, f"The input cannot be decrypted at this node: {error}"
+            ) from error
+        except NotAllowed as error:
+            raise CannotStart(TaskStatus.NOT_ALLOWED, str(error)) from error
+        return input_
+
+    def _choose_database(self, assignment: Assignment) -> Database:
+        try:
+            return self._settings.databases.choose(assignment.database)
+        except DatabaseMissing as error:
+            raise CannotStart(TaskStatus.START_FAILED, str(error)) from error
+
+    def _find_image(self, assignment: Assignment) -> str:
+        """The user that the image wants; the image is fetched where it is not here."""
+        user = self._runner.image_user(assignment.image)
+        if user is not None:
+            return user
+        log.info("%s: fetching the image %s", assignment, assignment.image)
+        self._tell(assignment, TaskStatus.INITIALIZING)
+        try:
+            self._runner.pull(assignment.image)
+        except ImageMissing as error:
+            raise CannotStart(TaskStatus.NO_DOCKER_IMAGE, str(error)) from error
+        return self._runner.image_user(assignment.image) or ""
+
+    def _check_readable(self, database: Database, image_user: str) -> None:
+        user = own_user(image_user, *self._settings.user) or image_user
+        if database.path and not is_readable_by(database.path, user):
+            raise CannotStart(
+                TaskStatus.START_FAILED,
+                f"The database {database.label!r} cannot be read by the user of the container "
+                f"({user or 'root, without capabilities'}); its owner has to change its mode",
+            )
+
+    def _start_container(self, result_id: int) -> None:
+        try:
+            self._runner.start(result_id)
+        except EngineUnreachable:
+            raise
+        except RunnerError as error:
+            raise CannotStart(TaskStatus.START_FAILED, str(error)) from error
+
+    def _tell_active(self, assignment: Assignment) -> None:
+        self._tell(assignment, TaskStatus.ACTIVE, now())
+
+    def _tell(
+        self, assignment: Assignment, status: TaskStatus, started_at: str | None = None
+    ) -> None:
+        """Tell the progress once: the report at the end says all of it again."""
+        try:
+            self._server.tell_progress(assignment.result_id, status, started_at)
+        except (ServerError, ServerUnreachable) as error:
+            log.warning("%s: the server was not told that it is %s: %s", assignment, status, error)
+
+    def readmit(self, assignment: Assignment) -> None:
+        """Let the container of an earlier node process speak to our proxy again."""
+        token = self._workspace.read_token(assignment)
+        try:
+            folder = self._runner.sandbox(assignment.result_id)
+        except ContainerMissing as error:
+            log.warning("%s runs on without a way to the server: %s", assignment, error)
+            return
+        self._proxy.admit(assignment.result_id, folder, token)
+
+
+def decode_input(cryptor: RSACryptor | DummyCryptor, text: str) -> bytes:
+    """The bytes of an input as the algorithm will read them.
+
+    Without encryption, scripts may have sent plain JSON instead of base64; it stays as it is.
+
+    Raises
+    ------
+    EncryptionError
+        When it cannot be decrypted, or is encrypted where nothing should be.
+    """
+    try:
+        return cryptor.decrypt_str_to_bytes(text)
+    except EncryptionError:
+        if isinstance(cryptor, RSACryptor) or is_envelope(text):
+            raise
+        return text.encode()
+
+
+def _log_lost(told: "Future[None]", assignment: Assignment) -> None:
+    """Wait for a call that ran beside; what it raises is no reason to stop a started run."""
+    error = told.exception()
+    if error:
+        log.warning("%s: telling the server of its start failed: %s", assignment, error)
