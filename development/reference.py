@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 from marshmallow import Schema, missing, validate
-from marshmallow.fields import Boolean, Dict, Field, Integer, List, Nested, String
+from marshmallow.fields import Boolean, Dict, Field, Float, Integer, List, Nested, String
 
 from development import api_page
 from development.console import main
 from development.markdown import mark, page, table
 from vantage6.common.context import NAME_VARIABLE
 from vantage6.common.task_status import LEGAL_MOVES, TaskStatus, is_final
+from vantage6.node.configuration import Duration, ImageRuleSchema, Name, NodeSchema, Size
 from vantage6.server.cli import main as vserver_local
 from vantage6.server.cli.vserver import main as vserver
 from vantage6.server.configuration import ServerSchema
@@ -29,6 +30,7 @@ def pages() -> dict[str, str]:
     """The generated pages by the names of their files."""
     return {
         "api.md": page("API", *api_page.parts()),
+        "node-configuration.md": _node_configuration(),
         "permissions.md": _permissions(),
         "run-states.md": _run_states(),
         "server-configuration.md": _server_configuration(),
@@ -91,28 +93,51 @@ def _run_states() -> str:
 
 
 def _server_configuration() -> str:
-    fields = [(path, field) for path, field in _fields(ServerSchema()) if not _is_idle(field)]
-    idle = [(path, field) for path, field in _fields(ServerSchema()) if _is_idle(field)]
+    return _configuration(
+        "server",
+        ServerSchema(),
+        "`-e` chooses one, `prod` unless told otherwise.",
+        "## Environment variables",
+        table(["variable", "meaning"], [[f"`{name}`", text] for name, text in _VARIABLES]),
+    )
+
+
+def _node_configuration() -> str:
+    return _configuration(
+        "node",
+        NodeSchema(),
+        "`-e` chooses one, `application` unless told otherwise.",
+        "## An entry of `policies.images`",
+        _keys(list(_fields(ImageRuleSchema()))),
+    )
+
+
+def _configuration(kind: str, schema: Schema, choice: str, *parts: str) -> str:
+    fields = list(_fields(schema))
     return page(
-        "The configuration of a server",
-        "One YAML file per server, named after it, with a section `application` and, below "
+        f"The configuration of a {kind}",
+        f"One YAML file per {kind}, named after it, with a section `application` and, below "
         "`environments`, the sections `dev`, `test`, `acc` and `prod`. Each of them is a whole "
-        "configuration or empty; `-e` chooses one, `prod` unless told otherwise. A key that is "
+        f"configuration or empty; {choice} A key that is "
         "not valid stops the start with its name; one that nobody knows is named in the log, "
         "with the one that is most like it.",
         "## Keys",
-        table(["key", "value", "default", "meaning"], [_key_row(*entry) for entry in fields]),
+        _keys([(path, field) for path, field in fields if not _is_idle(field)]),
         "## Keys that are read and have no effect",
         table(
             ["key", "meaning", "why it has none"],
             [
                 [f"`{path}`", field.metadata["description"], field.metadata["without_effect"]]
-                for path, field in idle
+                for path, field in fields
+                if _is_idle(field)
             ],
         ),
-        "## Environment variables",
-        table(["variable", "meaning"], [[f"`{name}`", text] for name, text in _VARIABLES]),
+        *parts,
     )
+
+
+def _keys(fields: Sequence[tuple[str, Field[Any]]]) -> str:
+    return table(["key", "value", "default", "meaning"], [_key_row(*entry) for entry in fields])
 
 
 _VARIABLES = (
@@ -157,6 +182,10 @@ _KINDS: Sequence[tuple[type[Field[Any]], str]] = (
     (Nested, "block"),
     (Boolean, "true or false"),
     (Integer, "number"),
+    (Float, "number"),
+    (Size, "size, such as `512m`"),
+    (Duration, "duration, such as `30m`"),
+    (Name, "name or id"),
     (Dict, "block"),
     (List, "list"),
     (String, "text"),

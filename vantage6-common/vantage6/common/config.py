@@ -11,7 +11,7 @@
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +169,32 @@ def unknown_keys(config: Mapping[str, Any], schema: Schema) -> dict[str, str | N
                 for inner, known in within.items()
             }
     return unknown
+
+
+def without_effect(config: Mapping[str, Any], schema: Schema, prefix: str = "") -> dict[str, str]:
+    """The keys that somebody set and that do nothing here, each with the reason."""
+    idle: dict[str, str] = {}
+    for key, field in schema.fields.items():
+        value = config.get(key)
+        if isinstance(field, fields.Nested) and isinstance(value, Mapping):
+            idle |= without_effect(value, field.schema, f"{prefix}{key}.")
+        elif "without_effect" in field.metadata and _is_set(value, field):
+            idle[f"{prefix}{key}"] = field.metadata["without_effect"]
+    return idle
+
+
+def _is_set(value: Any, field: fields.Field[Any]) -> bool:
+    default = field.load_default() if callable(field.load_default) else field.load_default
+    return bool(value) and value != default
+
+
+def warnings_about_keys(config: Mapping[str, Any], schema: Schema) -> Iterator[str]:
+    """What to say of keys that do nothing: whoever wrote them counts on them."""
+    for key, alike in unknown_keys(config, schema).items():
+        hint = f"; did you mean {alike}?" if alike else ""
+        yield f"The configuration has a key that nobody reads: {key}{hint}"
+    for key, reason in without_effect(config, schema).items():
+        yield f"The configuration has {key}, which has no effect here: {reason}"
 
 
 def save_configuration(path: Path, environment: str, values: Mapping[str, Any]) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vantage6.common.config import warnings_about_keys
 from vantage6.common.context import InstanceContext
 from vantage6.common.encryption import DummyCryptor, RSACryptor, load_cryptor
 from vantage6.common.exceptions import ConfigurationError
-from vantage6.node.configuration import NOT_YET
+from vantage6.node.configuration import NodeSchema
 from vantage6.node.daemon import Daemon
 from vantage6.node.databases import Databases
 from vantage6.node.instance import Instance
@@ -230,6 +231,5 @@ def _warn(config: Mapping[str, Any], databases: Databases) -> None:
         fault = database.fault()
         if fault:
             log.warning(fault)
-    for key in NOT_YET:
-        if config.get(key):
-            log.warning("`%s` has no effect in this version", key)
+    for warning in warnings_about_keys(config, NodeSchema()):
+        log.warning(warning)

@@ -2,7 +2,6 @@
 
 import re
 import uuid
-from collections.abc import Mapping
 from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
@@ -340,15 +339,6 @@ class ServerSchema(InstanceSchema):
     logging = fields.Nested(
         LoggingSchema, required=True, metadata={"description": "What is logged, and where."}
     )
-
-
-def without_effect(config: Mapping[str, Any]) -> dict[str, str]:
-    """The keys of a configuration that are known but do nothing here, each with the reason."""
-    return {
-        key: field.metadata["without_effect"]
-        for key, field in ServerSchema().fields.items()
-        if "without_effect" in field.metadata and config.get(key)
-    }
 
 
 def has_predictable_secret(config: dict[str, Any]) -> bool:

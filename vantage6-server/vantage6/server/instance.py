@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.engine import URL
 
 from vantage6.common import __version__
-from vantage6.common.config import unknown_keys
+from vantage6.common.config import warnings_about_keys
 from vantage6.common.context import InstanceContext
 from vantage6.common.encryption import write_private_file
 from vantage6.common.exceptions import ConfigurationError
@@ -18,7 +18,6 @@ from vantage6.server import first_run, migration
 from vantage6.server.configuration import (
     ServerSchema,
     has_predictable_secret,
-    without_effect,
 )
 from vantage6.server.database import complete_uri, database_uri
 from vantage6.server.service import audit
@@ -223,9 +222,5 @@ def _log_start(context: InstanceContext, prepared: first_run.Prepared) -> None:
 
 
 def _warn_of_keys(context: InstanceContext) -> None:
-    """Say which keys do nothing: whoever wrote them counts on them."""
-    for key, alike in unknown_keys(context.config, ServerSchema()).items():
-        hint = f"; did you mean {alike}?" if alike else ""
-        log.warning("The configuration has a key that nobody reads: %s%s", key, hint)
-    for key, reason in without_effect(context.config).items():
-        log.warning("The configuration has %s, which has no effect here: %s", key, reason)
+    for warning in warnings_about_keys(context.config, ServerSchema()):
+        log.warning(warning)
