@@ -1,42 +1,19 @@
 """nginx as a proxy of our own, for tests: the one of Debian's packages, on loopback."""
 
 import os
-import shutil
-import signal
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from development import debian
-from development.console import SetupError, last_line
+from development import programs
+from development.certificates import Certificate
+from development.console import SetupError
+from development.ports import LOOPBACK
 
-PACKAGE = "nginx"
-LOOPBACK = "127.0.0.1"
-SECONDS = 15
-#: Between two looks whether it answers already.
-POLL_SECONDS = 0.05
+NGINX = programs.Program("nginx", "nginx")
+EXAMPLE = Path(__file__).parents[1] / "docs" / "howto" / "nginx.conf"
 #: Folders that are the whole system's by default.
 _FOLDERS = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-
-
-def obstacle() -> str:
-    """Say why there can be no nginx here, or nothing when there can."""
-    if _program() is None and not debian.is_ours():
-        return "nginx is not installed, and only root on Debian can have that done"
-    return ""
-
-
-def install() -> str:
-    """Install nginx where it is missing and we may; the path of the program."""
-    if _program() is None and debian.is_ours():
-        debian.install(PACKAGE)
-    program = _program()
-    if program is None:
-        raise SetupError(obstacle() or f"Debian's {PACKAGE} brought no nginx")
-    return program
 
 
 @contextmanager
@@ -53,14 +30,38 @@ def running(config: str, folder: Path, port: int) -> Iterator[None]:
     """
     file, log = folder / "nginx.conf", folder / "error.log"
     file.write_text(_in_folder(config, folder), encoding="utf-8")
-    command = [install(), "-p", str(folder), "-e", str(log), "-c", str(file)]
-    process = subprocess.Popen(command)
-    try:
-        _wait_until_it_listens(process, port, log)
+    command = [NGINX.install(), "-p", str(folder), "-e", str(log), "-c", str(file)]
+    with programs.running(command, port, log):
         yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(SECONDS)
+
+
+def documented(
+    port: int, plain_port: int, server: int, files: Certificate, address: str = LOOPBACK
+) -> str:
+    """The example of the documentation, with what an operator changes changed.
+
+    Parameters
+    ----------
+    port, plain_port : int
+        Where it listens with TLS, on `address`, and without, on loopback.
+    server : int
+        The port of the server behind it.
+    files : Certificate
+    address : str
+    """
+    changes = {
+        "listen 80;": f"listen {LOOPBACK}:{plain_port};",
+        "listen 443 ssl;": f"listen {address}:{port} ssl;",
+        "server 127.0.0.1:5000;": f"server {LOOPBACK}:{server};",
+        "/etc/ssl/certs/vantage6.pem": str(files.certificate),
+        "/etc/ssl/private/vantage6.key": str(files.key),
+    }
+    config = EXAMPLE.read_text(encoding="utf-8")
+    for old, new in changes.items():
+        if config.count(old) != 1:
+            raise SetupError(f"{EXAMPLE.name} does not say {old!r} once")
+        config = config.replace(old, new)
+    return config
 
 
 def _in_folder(config: str, folder: Path) -> str:
@@ -69,19 +70,3 @@ def _in_folder(config: str, folder: Path) -> str:
     paths = "".join(f"{name}_temp_path {folder}/{name};\n" for name in _FOLDERS)
     process = f"daemon off;\npid {folder}/pid;\n{user}"
     return process + config.replace("http {\n", f"http {{\naccess_log off;\n{paths}", 1)
-
-
-def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    end = time.monotonic() + SECONDS
-    while process.poll() is None and time.monotonic() < end:
-        try:
-            socket.create_connection((LOOPBACK, port), timeout=SECONDS).close()
-        except ConnectionRefusedError:
-            time.sleep(POLL_SECONDS)
-        else:
-            return
-    raise SetupError(f"nginx does not listen: {last_line(log.read_text(encoding='utf-8'))}")
-
-
-def _program() -> str | None:
-    return shutil.which("nginx", path=debian.SEARCH_PATH)

@@ -14,6 +14,7 @@ from vantage6.node.configuration import NodeSchema
 from vantage6.node.databases import Databases
 from vantage6.node.instance import Instance
 from vantage6.node.runner.settings import Identity as ContainerIdentity
+from vantage6.node.socket import NoListener
 
 
 @pytest.fixture
@@ -169,3 +170,8 @@ def test_a_secret_that_everybody_can_read_is_told(context, tmp_path, caplog, mod
     key.chmod(mode)
     assembly.load_key(context())
     assert (str(key) in caplog.text) is warned
+
+
+def test_sockets_can_be_left_out():
+    config = {"connection": {"socket": False}}
+    assert isinstance(assembly.listener(config, server=None)(print), NoListener)

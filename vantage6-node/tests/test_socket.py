@@ -18,8 +18,9 @@ class FakeSocket:
     attempts: queue.SimpleQueue
     faults: list
 
-    def __init__(self, url, token, handlers, *, on_disconnect, reconnect):
+    def __init__(self, url, token, handlers, *, on_disconnect, reconnect, session):
         assert not reconnect
+        assert session == "session"
         self.url, self.token = url, token()
         self.handlers, self.lose = handlers, on_disconnect
         self.closed = False
@@ -56,6 +57,7 @@ def server():
         url="http://server.test",
         renewed=renewed,
         renew_token=renewed.append,
+        socket_session=lambda: "session",
         fresh_token=lambda: f"token-{len(renewed)}",
     )
 

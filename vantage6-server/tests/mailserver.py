@@ -14,8 +14,8 @@ from typing import Any, cast
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
-from certificates import make_certificate
 
+from development.certificates import make_certificate
 from vantage6.server.service.mail import MailSettings
 
 LOOPBACK = "127.0.0.1"

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from certificates import make_certificate
 from clients import bearer
 from served import API_KEY, LOOPBACK, Served, run, write_config, write_import
 from sockets import PATIENCE, Listener
 
 from development import nginx
+from development.certificates import make_certificate
+from development.nginx import NGINX
 from development.ports import free_port
 from vantage6.server.app import SECURITY_HEADERS
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "howto" / "nginx.conf"
 # Any address of loopback can call; the proxy itself uses the first.
 CALLER = "127.0.0.2"
 MEGABYTE = 1024**2
@@ -76,34 +76,17 @@ class Answer:
         return json.loads(self.body)
 
 
-def adapt(example: str, changes: dict[str, str]) -> str:
-    """The example with what an operator changes changed; each must be there once."""
-    for old, new in changes.items():
-        assert example.count(old) == 1, old
-        example = example.replace(old, new)
-    return example
-
-
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    if nginx.obstacle():
-        pytest.skip(nginx.obstacle())
+    if NGINX.obstacle():
+        pytest.skip(NGINX.obstacle())
     folder = tmp_path_factory.mktemp("front")
     config = write_config(folder, trusted_proxies=[LOOPBACK], max_body_size=4 * MEGABYTE)
     assert run("import", "--config", config, write_import(folder)).returncode == 0
     files = make_certificate(folder, LOOPBACK)
     port, plain_port = free_port(), free_port()
     with Served("--config", config) as server:
-        adapted = adapt(
-            EXAMPLE.read_text(encoding="utf-8"),
-            {
-                "listen 80;": f"listen {LOOPBACK}:{plain_port};",
-                "listen 443 ssl;": f"listen {LOOPBACK}:{port} ssl;",
-                "server 127.0.0.1:5000;": f"server {LOOPBACK}:{server.port};",
-                "/etc/ssl/certs/vantage6.pem": str(files.certificate),
-                "/etc/ssl/private/vantage6.key": str(files.key),
-            },
-        )
+        adapted = nginx.documented(port, plain_port, int(server.port), files)
         with nginx.running(adapted, folder, port):
             audit_file = folder / "log" / "server.audit.log"
             yield Front(port, plain_port, files.authority, server, audit_file)

@@ -3,16 +3,17 @@
 import logging
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from vantage6.common.client.connection import Connection
 from vantage6.common.config import warnings_about_keys
 from vantage6.common.context import InstanceContext
 from vantage6.common.encryption import DummyCryptor, RSACryptor, load_cryptor
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.node.configuration import NodeSchema
-from vantage6.node.daemon import Daemon
+from vantage6.node.daemon import Daemon, Listener
 from vantage6.node.databases import Databases
 from vantage6.node.instance import Instance
 from vantage6.node.policy import Policy
@@ -21,7 +22,7 @@ from vantage6.node.runner import settings as container
 from vantage6.node.runner.docker import DockerRunner
 from vantage6.node.server import Identity, Server
 from vantage6.node.settings import LogPolicy, Settings
-from vantage6.node.socket import SocketListener
+from vantage6.node.socket import News, NoListener, SocketListener
 from vantage6.node.work import RunWork
 from vantage6.node.workers import ThreadWorkers
 from vantage6.node.workspace import Workspace
@@ -61,7 +62,7 @@ def build(
     cryptor = load_key(context)
     instance = Instance(context.data_dir)
     identity = container.Identity(context.name, context.scope, instance.id)
-    server = Server(_server_url(config), config["api_path"], config["api_key"])
+    server = connect(config)
     runner = DockerRunner(
         identity,
         config["images"]["relay"],
@@ -92,13 +93,30 @@ def build(
         server,
         runner,
         settle,
-        lambda tell: SocketListener(server, tell),
+        listener(config, server),
         # Ends are collected and delivered beside the starts.
         ThreadWorkers("worker", 2 * places),
         calls,
         places=places,
         kill_on_exit=kill_on_exit,
     )
+
+
+def connect(config: Mapping[str, Any]) -> Server:
+    """The server that the configuration names, over the way that it names."""
+    way = config["connection"]
+    ca_file = Path(way["ca_file"]).expanduser() if way["ca_file"] else None
+    connection = Connection(way["proxy"], ca_file)
+    return Server(_server_url(config), config["api_path"], config["api_key"], connection=connection)
+
+
+def listener(
+    config: Mapping[str, Any], server: Server
+) -> Callable[[Callable[[News], None]], Listener]:
+    """What makes the listener for events of the server."""
+    if not config["connection"]["socket"]:
+        return lambda tell: NoListener()
+    return lambda tell: SocketListener(server, tell)
 
 
 def run_settings(

@@ -226,7 +226,6 @@ class ConnectionSchema(_Block):
         metadata={
             "description": "The HTTP proxy on the way to the server.",
             "default": "that of the environment (`HTTPS_PROXY`, `NO_PROXY`)",
-            "without_effect": _NOT_YET,
         },
     )
     ca_file = fields.String(
@@ -234,8 +233,7 @@ class ConnectionSchema(_Block):
         allow_none=True,
         metadata={
             "description": "The certificates (PEM) of the authority that signed the server's.",
-            "default": "those of the operating system",
-            "without_effect": _NOT_YET,
+            "default": "`REQUESTS_CA_BUNDLE` or `SSL_CERT_FILE`, else those of Python's certifi",
         },
     )
     socket = fields.Boolean(
@@ -243,7 +241,6 @@ class ConnectionSchema(_Block):
         metadata={
             "description": "Whether to listen to the events of the server; it is asked for work "
             "every few seconds otherwise.",
-            "without_effect": _NOT_YET,
         },
     )
 

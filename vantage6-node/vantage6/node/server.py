@@ -12,6 +12,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from vantage6.common import jwt
+from vantage6.common.client.connection import Connection
 from vantage6.common.client.transport import CONNECT_TIMEOUT, READ_TIMEOUT, Session, Transport
 from vantage6.common.exceptions import (
     AuthenticationException,
@@ -70,13 +71,21 @@ class Server:
     api_key : str
     session : Session, optional
         In place of one of our own.
+    connection : Connection, optional
+        Over which proxy it is reached, and whom to trust.
     """
 
     def __init__(
-        self, url: str, api_path: str, api_key: str, session: Session | None = None
+        self,
+        url: str,
+        api_path: str,
+        api_key: str,
+        session: Session | None = None,
+        connection: Connection | None = None,
     ) -> None:
         self.url = url
-        self._session: Any = session or _session()
+        self._connection = connection or Connection()
+        self._session: Any = session or self._new_session()
         self._transport = Transport(url + api_path, self._session)
         self._api_key = api_key
         self._token = self._refresh_token = ""
@@ -241,9 +250,24 @@ class Server:
         )
         return response
 
+    def socket_session(self) -> requests.Session:
+        """A session for one connection of the socket, which goes the same way."""
+        session = requests.Session()
+        self._connection.apply(session, self.url)
+        return session
+
     def close(self) -> None:
         """Let go of the connections."""
         self._transport.close()
+
+    def _new_session(self) -> requests.Session:
+        """Connections that are kept open, as many as we have threads that talk at once."""
+        session = _Session()
+        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=64)
+        session.mount("http://", adapter)
+        session.mount("https://", adapter)
+        self._connection.apply(session, self.url)
+        return session
 
     def _authenticate(self) -> None:
         try:
@@ -282,12 +306,3 @@ class _Session(requests.Session):
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Follow nothing; the answer is passed on as one that is no success."""
-
-
-def _session() -> Any:
-    """Connections that are kept open, as many as we have threads that talk at once."""
-    session = _Session()
-    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=64)
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    return session

@@ -45,6 +45,17 @@ class RunsKilled:
 News = SocketUp | SocketDown | NewTask | RunsKilled
 
 
+class NoListener:
+    """In place of a listener where events cannot come through: the server is asked instead."""
+
+    def start(self) -> None:
+        """Say so, once."""
+        log.info("Events of the server are not listened to; it is asked for work instead")
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
 class SocketListener:
     """Keeps a connection for events open, in a thread of its own.
 
@@ -100,6 +111,7 @@ class SocketListener:
             },
             on_disconnect=self._lost.set,
             reconnect=False,
+            session=self._server.socket_session(),
         )
         socket.connect()
         backoff.reset()

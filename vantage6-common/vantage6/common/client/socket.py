@@ -33,6 +33,8 @@ class TaskSocket:
         Called after each change of the connection.
     reconnect : bool
         Whether a lost connection is taken up again.
+    session : requests.Session, optional
+        Whose proxies and trusted certificates the connection has too.
     """
 
     def __init__(
@@ -44,10 +46,14 @@ class TaskSocket:
         on_connect: Callable[[], None] | None = None,
         on_disconnect: Callable[[], None] | None = None,
         reconnect: bool = True,
+        session: Any = None,
     ) -> None:
         self._url, self._token = url, token
         self._client = socketio.Client(
-            reconnection=reconnect, reconnection_delay=0.5, reconnection_delay_max=30
+            reconnection=reconnect,
+            reconnection_delay=0.5,
+            reconnection_delay_max=30,
+            http_session=session,
         )
         for event, handler in handlers.items():
             self._client.on(event, handler, namespace=NAMESPACE)

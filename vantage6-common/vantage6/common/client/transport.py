@@ -1,5 +1,6 @@
 """One HTTP call to the server, with its answer decoded or its refusal raised."""
 
+import ssl
 from typing import Any, Protocol, cast
 
 from vantage6.common.exceptions import ServerError, ServerUnreachable
@@ -138,5 +139,9 @@ def _reason(error: Exception) -> str:
     reason: BaseException = error
     while reason.args and isinstance(getattr(reason.args[0], "reason", None), BaseException):
         reason = reason.args[0].reason
+    if isinstance(reason.args[0] if reason.args else None, ssl.SSLCertVerificationError):
+        reason = reason.args[0]
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return f"its certificate cannot be trusted, {reason.verify_message}"
     text = str(reason.args[-1] if reason.args else reason)
     return text.rpartition(": ")[2] or type(error).__name__
