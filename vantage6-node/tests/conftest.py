@@ -1,6 +1,7 @@
 """Doubles of what surrounds a node: a server, threads, a socket, and an engine."""
 
 import itertools
+import re
 from collections.abc import Callable
 from concurrent.futures import Future
 from types import SimpleNamespace
@@ -16,7 +17,7 @@ from vantage6.node.policy import Policy
 from vantage6.node.proxy import Proxy
 from vantage6.node.runner.fake import FakeRunner
 from vantage6.node.runner.settings import Identity as ContainerIdentity
-from vantage6.node.runner.settings import Rules
+from vantage6.node.runner.settings import Limits, Rules
 from vantage6.node.server import Identity
 from vantage6.node.settings import LogPolicy, Settings
 from vantage6.node.state import Assignment
@@ -25,6 +26,11 @@ from vantage6.node.workspace import Workspace
 
 ORGANIZATION = 7
 COLLABORATION = 3
+
+
+def make_policy(*images, **more):
+    """A policy that allows the images that these patterns match."""
+    return Policy(images=tuple(map(re.compile, images)), **more)
 
 
 @pytest.fixture(scope="session")
@@ -207,11 +213,9 @@ def settings(database):
         defaults = {
             "identity": ContainerIdentity("north", "user", "abcd1234"),
             "collaboration_id": COLLABORATION,
-            "policy": Policy(["average", "absent"], allow_all_images=False, allow_pickle=False),
+            "policy": make_policy("average", "absent", rules=Rules(Limits(output=1000))),
             "databases": Databases({"default": str(database)}),
-            "rules": Rules(),
             "logs": LogPolicy(),
-            "output_limit": 1000,
             "user": (0, 0),
         }
         return Settings(**{**defaults, **values})
@@ -224,7 +228,7 @@ def make_work(server, runner, tmp_path, settings, at_once):
     """The work of a node around the doubles."""
     made = []
 
-    def make(cryptor=None, **values):
+    def make(cryptor=None, runner=runner, **values):
         cryptor = cryptor or DummyCryptor()
         proxy = Proxy(server, cryptor, COLLABORATION)
         workspace = Workspace(tmp_path / "node")

@@ -115,10 +115,11 @@ def test_settings_follow_the_configuration(context):
         allow_pickle=True,
     ).config
     settings = assembly.run_settings(config, ContainerIdentity("n", "user", "i"), 3, Databases({}))
-    limits = settings.rules.limits
+    rules = settings.rules_for("average")
+    limits = rules.limits
     assert (limits.memory, limits.cpus, limits.pids) == (2**30, 0.5, 9)
-    assert settings.output_limit == 2**20
-    assert settings.rules.environment == {"ALLOW_PICKLE": "true", "X": "y"}
+    assert limits.output == 2**20
+    assert rules.environment == {"ALLOW_PICKLE": "true", "X": "y"}
 
 
 def test_what_will_be_a_surprise_is_said_at_the_start(context, caplog):

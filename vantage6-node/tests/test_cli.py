@@ -60,7 +60,7 @@ def test_new_without_questions(home):
     written = yaml.safe_load(path.read_text())["environments"]["prod"]
     config = NodeSchema().load(written)
     assert config["databases"] == {"default": "/data.csv", "omop": "postgresql://db/omop"}
-    assert config["encryption"] == {"enabled": True, "private_key": "/key.pem"}
+    assert config["encryption"] == {"enabled": True, "private_key": "/key.pem", "envelope": "both"}
     assert config["allowed_images"] == ["average"]
     assert "vpn_subnet" not in config
 

@@ -554,9 +554,7 @@ def test_a_container_that_was_never_started_is_made_anew(
 
 def _around(make_work, runner):
     """The work of the next process; its containers are those of `runner`."""
-    work = make_work()
-    work._runner = runner
-    return work
+    return make_work(runner=runner)
 
 
 def _collect():

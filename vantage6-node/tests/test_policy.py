@@ -1,12 +1,25 @@
+"""What the owner's policy says, as a pure function: tables of requests and answers."""
+
+import re
+
 import pytest
 
-from vantage6.node.policy import NotAllowed, Policy
+from vantage6.node.configuration import NodeSchema
+from vantage6.node.policy import Input, Origin, Policy, Request, Verdict, decide, read_input
+from vantage6.node.policy.configured import policy as policy_of
 
 DIGEST = "sha256:" + "a" * 64
+OTHER = "sha256:" + "b" * 64
+SOMEBODY = Origin(organization_id=6, organization_name="south")
+INPUT = Input("json", "mean")
 
 
 def policy(*images, **more):
-    return Policy(images, **{"allow_all_images": False, "allow_pickle": False, **more})
+    return Policy(images=tuple(map(re.compile, images)), **more)
+
+
+def ask(policy, image="average", origin=SOMEBODY, input_=INPUT, digests=()):
+    return decide(policy, Request(image, origin, input_, digests))
 
 
 @pytest.mark.parametrize(
@@ -19,11 +32,12 @@ def policy(*images, **more):
         (r"^v6-average-py:3\.12\.0$", "v6-average-py:3.12.0"),
         (r"harbor\.example/algorithms/.*", "harbor.example/algorithms/average:1.0"),
         (rf"harbor\.example/glm@{DIGEST}", f"harbor.example/glm@{DIGEST}"),
+        (rf"harbor\.example/glm@{DIGEST}", f"harbor.example/glm:1.0@{DIGEST}"),
         ("vantage6/average:1", "docker.io/vantage6/average:1"),
     ],
 )
-def test_allowed(pattern, image):
-    policy("somebody/else", pattern).check_image(image)
+def test_allowed_images(pattern, image):
+    assert ask(policy("somebody/else", pattern), image).allowed
 
 
 @pytest.mark.parametrize(
@@ -35,38 +49,87 @@ def test_allowed(pattern, image):
         (r"harbor\.example/average", "evil.example/harbor.example/average"),
         (r"harbor\.example/average", "harbor.example/average@sha256:" + "b" * 64),
         (rf"harbor\.example/glm@{DIGEST}", "harbor.example/glm"),
-        (rf"harbor\.example/glm@{DIGEST}", f"harbor.example/glm@sha256:{'b' * 64}"),
+        (rf"harbor\.example/glm@{DIGEST}", f"harbor.example/glm@{OTHER}"),
         ("average|other", "average-other"),
         (".*", ""),
         (".*", "average\nevil"),
     ],
 )
-def test_not_allowed(pattern, image):
-    with pytest.raises(NotAllowed):
-        policy(pattern).check_image(image)
+def test_images_not_allowed(pattern, image):
+    assert ask(policy(pattern), image).refused.subject == "image"
 
 
 def test_an_empty_list_refuses_all():
     assert policy().refuses_all
-    with pytest.raises(NotAllowed, match="does not allow"):
-        policy().check_image("average")
+    assert "does not allow" in ask(policy()).reason
 
 
 def test_everything_can_be_allowed_but_nonsense():
-    everything = policy(allow_all_images=True)
+    everything = policy(all_images=True)
     assert not everything.refuses_all
-    everything.check_image("anything/at:all")
-    with pytest.raises(NotAllowed):
-        everything.check_image("Not An Image")
+    assert ask(everything, "anything/at:all").allowed
+    assert not ask(everything, "Not An Image").allowed
+
+
+BY_DIGEST = policy(rf"harbor\.example/glm@{DIGEST}")
+
+
+@pytest.mark.parametrize(
+    ("image", "digests", "verdict"),
+    [
+        ("harbor.example/glm:1.0", None, Verdict.OPEN),
+        ("harbor.example/glm:1.0", [DIGEST], Verdict.ALLOWED),
+        ("harbor.example/glm:1.0", [OTHER, DIGEST], Verdict.ALLOWED),
+        ("harbor.example/glm:1.0", [OTHER], Verdict.REFUSED),
+        ("harbor.example/glm:1.0", [], Verdict.REFUSED),
+        ("harbor.example/other:1.0", None, Verdict.REFUSED),
+        ("harbor.example/other:1.0", [DIGEST], Verdict.REFUSED),
+        (f"harbor.example/glm@{OTHER}", None, Verdict.REFUSED),
+        (f"harbor.example/glm@{OTHER}", [DIGEST], Verdict.REFUSED),
+    ],
+)
+def test_a_pattern_with_a_digest_waits_for_the_digest_of_a_tag(image, digests, verdict):
+    decision = ask(BY_DIGEST, image, digests=digests)
+    assert decision.steps[0].verdict is verdict
+    assert decision.allowed is (verdict is Verdict.ALLOWED)
 
 
 @pytest.mark.parametrize("input_", [b"pickle.\x80", b"PICKLE.\x80", b"\x80\x04}.", b"(dp0\n"])
 def test_pickles_are_refused_unless_allowed(input_):
-    with pytest.raises(NotAllowed, match="JSON"):
-        policy().check_input(input_)
-    policy(allow_pickle=True).check_input(input_)
+    decision = ask(policy("average"), input_=read_input(input_))
+    assert decision.refused.subject == "input"
+    assert "JSON" in decision.reason
+    assert ask(policy("average", pickle=True), input_=read_input(input_)).allowed
 
 
 @pytest.mark.parametrize("input_", [b'json.{"a": 1}', b'{"a": 1}', b"rds.X", b""])
-def test_other_inputs_pass(input_):
-    policy().check_input(input_)
+def test_other_inputs_pass_where_methods_are_free(input_):
+    assert ask(policy("average"), input_=read_input(input_)).allowed
+
+
+def test_rules_of_the_first_entry_that_matches():
+    config = NodeSchema().load(
+        {
+            "api_key": "key",
+            "server_url": "http://localhost",
+            "port": 5000,
+            "api_path": "/api",
+            "databases": {},
+            "encryption": {"enabled": False},
+            "allowed_images": ["average", "glm"],
+            "algorithm_env": {"X": "y"},
+            "limits": {"memory": "1g", "time": "1h"},
+            "policies": {
+                "images": [
+                    {"image": "average", "limits": {"memory": "2g"}, "run_as": "5:6"},
+                    {"image": "a.*", "gpu": True},
+                ]
+            },
+        }
+    )
+    house = policy_of(config)
+    average, glm = house.rules_for("average:latest"), house.rules_for("glm")
+    assert (average.limits.memory, average.limits.time) == (2 * 2**30, 3600.0)
+    assert (average.run_as, average.gpu, average.environment["X"]) == ("5:6", False, "y")
+    assert (glm.limits.memory, glm.run_as) == (2**30, None)
+    assert house.rules_for("a").gpu

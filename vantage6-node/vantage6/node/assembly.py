@@ -16,7 +16,7 @@ from vantage6.node.configuration import NodeSchema
 from vantage6.node.daemon import Daemon, Listener
 from vantage6.node.databases import Databases
 from vantage6.node.instance import Instance
-from vantage6.node.policy import Policy
+from vantage6.node.policy.configured import policy
 from vantage6.node.proxy import Proxy
 from vantage6.node.runner import settings as container
 from vantage6.node.runner.docker import DockerRunner
@@ -126,29 +126,13 @@ def run_settings(
     databases: Databases,
 ) -> Settings:
     """What the owner configured about runs."""
-    limits = config["limits"]
     return Settings(
         identity=identity,
         collaboration_id=collaboration_id,
         policy=policy(config),
         databases=databases,
-        rules=container.Rules(
-            container.Limits(limits["memory"], limits["cpus"], limits["pids"]),
-            # Our wrapper refuses pickles by itself unless the node says that they are welcome.
-            {"ALLOW_PICKLE": str(config["allow_pickle"]).lower(), **config["algorithm_env"]},
-        ),
         logs=LogPolicy(share=config["algorithm_logs"]),
-        output_limit=limits["output"],
         user=(os.getuid(), os.getgid()),
-    )
-
-
-def policy(config: Mapping[str, Any]) -> Policy:
-    """What the owner allows to run."""
-    return Policy(
-        config["allowed_images"] or [],
-        allow_all_images=config["allow_all_images"],
-        allow_pickle=config["allow_pickle"],
     )
 
 

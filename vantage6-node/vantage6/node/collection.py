@@ -4,6 +4,7 @@ from vantage6.common.task_status import TaskStatus
 from vantage6.node.proxy import Proxy
 from vantage6.node.reports import failure
 from vantage6.node.runner.interface import ContainerMissing, Ending, Runner
+from vantage6.node.runner.settings import Limits
 from vantage6.node.settings import Settings
 from vantage6.node.state import Assignment, Collected, Event, Report
 from vantage6.node.workspace import Workspace
@@ -45,17 +46,17 @@ class Collection:
         remark = self._settings.databases.remark(assignment.database)
         return Report(
             status=TaskStatus.CRASHED if ending.exit_code else TaskStatus.COMPLETED,
-            log=self._shared_log(ending, remark),
+            log=self._shared_log(ending, remark, self._settings.rules_for(assignment.image).limits),
             finished_at=ending.finished_at,
             started_at=ending.started_at,
             has_output=not ending.exit_code,
         )
 
-    def _shared_log(self, ending: Ending, remark: str) -> str:
+    def _shared_log(self, ending: Ending, remark: str, limits: Limits) -> str:
         """What the researcher gets to read: the reason first, the algorithm's words last."""
         logs, failed = self._settings.logs, bool(ending.exit_code)
         shared = logs.share == "always" or (failed and logs.share == "on_failure")
-        reason = _reason(ending, self._settings.rules.limits.memory) if failed else ""
+        reason = _reason(ending, limits.memory) if failed else ""
         words = ending.log[-logs.characters :].replace("\0", "").strip() if shared else ""
         return "\n".join(part for part in (remark, reason, words) if part)
 

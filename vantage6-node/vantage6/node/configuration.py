@@ -300,7 +300,6 @@ class PoliciesSchema(_Block):
         metadata={
             "description": "The organizations whose tasks run here: names as text, ids as "
             "numbers. Left out: all of the collaboration.",
-            "without_effect": _NOT_YET,
         },
     )
     allowed_users = fields.List(
@@ -310,7 +309,6 @@ class PoliciesSchema(_Block):
         metadata={
             "description": "The users whose tasks run here, likewise; needs "
             "`trust_server_identity`, since only the server knows them.",
-            "without_effect": _NOT_YET,
         },
     )
     allowed_methods = fields.List(
@@ -320,14 +318,12 @@ class PoliciesSchema(_Block):
         metadata={
             "description": "Regular expressions, one of which has to match the whole name of the "
             "method that the input asks for. Left out: any.",
-            "without_effect": _NOT_YET,
         },
     )
     trust_server_identity = fields.Boolean(
         load_default=False,
         metadata={
             "description": "Whether the server is believed who asked, where no signature says so.",
-            "without_effect": _NOT_YET,
         },
     )
     images = fields.List(

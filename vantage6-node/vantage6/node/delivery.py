@@ -55,7 +55,8 @@ class Delivery:
         """The text of the result as it goes over the wire; only its initiator can read it."""
         if not report.has_output:
             return ""
-        output = self._workspace.read_output(assignment.result_id, self._settings.output_limit)
+        limit = self._settings.rules_for(assignment.image).limits.output
+        output = self._workspace.read_output(assignment.result_id, limit)
         key = self.readers_key(assignment) if isinstance(self._cryptor, RSACryptor) else ""
         return self._cryptor.encrypt_bytes_to_str(output, key)
 

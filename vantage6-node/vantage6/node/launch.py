@@ -2,13 +2,14 @@
 
 import logging
 from concurrent.futures import Future
+from dataclasses import replace
 
 from vantage6.common.encryption import DummyCryptor, RSACryptor, is_envelope
 from vantage6.common.exceptions import EncryptionError, ServerError, ServerUnreachable
 from vantage6.common.task_status import TaskStatus
 from vantage6.node.databases import Database, DatabaseMissing, is_readable_by
 from vantage6.node.delivery import Delivery
-from vantage6.node.policy import NotAllowed
+from vantage6.node.policy import Decision, Origin, Request, decide, read_input
 from vantage6.node.proxy import Proxy
 from vantage6.node.reports import DEFINITE, failure, now
 from vantage6.node.runner.interface import (
@@ -18,7 +19,7 @@ from vantage6.node.runner.interface import (
     Runner,
     RunnerError,
 )
-from vantage6.node.runner.settings import container_settings, own_user
+from vantage6.node.runner.settings import Rules, container_settings, own_user
 from vantage6.node.server import Server
 from vantage6.node.settings import Settings
 from vantage6.node.state import Assignment, Event, Gone, Postponed, Refused, Started
@@ -82,12 +83,13 @@ class Launch:
 
     def _launch(self, assignment: Assignment, timeline: Timeline) -> None:
         """From an assignment to a running container; calls to the server run beside it."""
-        self._check_image(assignment)
+        request = Request(assignment.image, _origin(assignment))
+        self._check_policy(request)
         token = self._calls.submit(
             lambda: self._server.container_token(assignment.task_id, assignment.image)
         )
         reader = self._calls.submit(lambda: self._check_reader(assignment))
-        self._make_container(assignment, timeline)
+        self._make_container(assignment, request, timeline)
         reader.result()
         self._workspace.write_token(assignment, token.result())
         self._proxy.admit(
@@ -99,11 +101,19 @@ class Launch:
         timeline.mark("start")
         _log_lost(told, assignment)
 
-    def _check_image(self, assignment: Assignment) -> None:
-        try:
-            self._settings.policy.check_image(assignment.image)
-        except NotAllowed as error:
-            raise CannotStart(TaskStatus.NOT_ALLOWED, str(error)) from error
+    def _check_policy(self, request: Request) -> Decision:
+        """What the owner says to what is known so far."""
+        decision = decide(self._settings.policy, request)
+        if decision.refused:
+            raise CannotStart(TaskStatus.NOT_ALLOWED, decision.reason)
+        return decision
+
+    def _permit(self, request: Request) -> Rules:
+        """What the container gets, now that all is known; without a permission it gets none."""
+        decision = self._check_policy(request)
+        if not decision.allowed:
+            raise CannotStart(TaskStatus.NOT_ALLOWED, decision.reason)
+        return decision.rules
 
     def _check_reader(self, assignment: Assignment) -> None:
         """Whoever asked must be able to read the answer; said before it is computed."""
@@ -114,10 +124,13 @@ class Launch:
                 "encrypted for it",
             )
 
-    def _make_container(self, assignment: Assignment, timeline: Timeline) -> None:
+    def _make_container(self, assignment: Assignment, request: Request, timeline: Timeline) -> None:
         input_ = self._read_input(assignment)
+        request = replace(request, input=read_input(input_))
+        self._check_policy(request)
         database = self._choose_database(assignment)
         user = self._find_image(assignment)
+        rules = self._permit(replace(request, digests=()))
         self._check_readable(database, user)
         files = self._workspace.prepare(assignment, input_, database)
         timeline.mark("prepare")
@@ -128,7 +141,7 @@ class Launch:
                     self._settings.identity,
                     files,
                     database,
-                    self._settings.rules,
+                    rules,
                     own_user(user, *self._settings.user),
                 )
             )
@@ -140,15 +153,11 @@ class Launch:
 
     def _read_input(self, assignment: Assignment) -> bytes:
         try:
-            input_ = decode_input(self._cryptor, assignment.input)
-            self._settings.policy.check_input(input_)
+            return decode_input(self._cryptor, assignment.input)
         except EncryptionError as error:
             raise CannotStart(
                 TaskStatus.START_FAILED, f"The input cannot be decrypted at this node: {error}"
             ) from error
-        except NotAllowed as error:
-            raise CannotStart(TaskStatus.NOT_ALLOWED, str(error)) from error
-        return input_
 
     def _choose_database(self, assignment: Assignment) -> Database:
         try:
@@ -207,6 +216,11 @@ class Launch:
             log.warning("%s runs on without a way to the server: %s", assignment, error)
             return
         self._proxy.admit(assignment.result_id, folder, token)
+
+
+def _origin(assignment: Assignment) -> Origin:
+    """Who asked, as the server says."""
+    return Origin(assignment.initiator, user_id=assignment.user)
 
 
 def decode_input(cryptor: RSACryptor | DummyCryptor, text: str) -> bytes:

@@ -1,5 +1,6 @@
 """What the owner of a node configured about runs, ready for use."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from vantage6.node.databases import Databases
@@ -36,10 +37,7 @@ class Settings:
     collaboration_id : int
     policy : Policy
     databases : Databases
-    rules : Rules
     logs : LogPolicy
-    output_limit : int
-        Bytes.
     user : tuple of int
         As whom this process runs.
     """
@@ -48,7 +46,21 @@ class Settings:
     collaboration_id: int
     policy: Policy
     databases: Databases
-    rules: Rules
     logs: LogPolicy
-    output_limit: int
     user: tuple[int, int]
+
+    def rules_for(self, image: str, digests: Collection[str] = ()) -> Rules:
+        """The limits and exceptions for the containers of an image.
+
+        Parameters
+        ----------
+        image : str
+        digests : collection of str
+            What is known to be behind the name.
+
+        Raises
+        ------
+        ValueError
+            When this cannot be the name of an image.
+        """
+        return self.policy.rules_for(image, digests)

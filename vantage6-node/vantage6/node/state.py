@@ -47,6 +47,7 @@ class Assignment:
     database: str
     input: str
     initiator: int | None
+    user: int | None = None
 
     @classmethod
     def from_wire(cls, result: dict[str, Any]) -> "Assignment":
@@ -65,7 +66,8 @@ class Assignment:
             image=_text(task["image"]),
             database=_text(task.get("database")) or "default",
             input=_text(result["input"]),
-            initiator=None if task["initiator"] is None else _id(task["initiator"]),
+            initiator=_optional_id(task["initiator"]),
+            user=_optional_id(task.get("init_user")),
         )
 
     def __str__(self) -> str:
@@ -77,6 +79,10 @@ def _id(value: Any) -> int:
     if type(value) is not int or value < 0:
         raise TypeError(f"{value!r:.100} is not an id")
     return value
+
+
+def _optional_id(value: Any) -> int | None:
+    return None if value is None else _id(value)
 
 
 def _text(value: Any) -> str:

@@ -1,0 +1,74 @@
+"""From the configuration of a node to the policy of its owner."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from vantage6.node.configuration import LimitsSchema
+from vantage6.node.policy.house import ImageRule, Patterns, Policy
+from vantage6.node.runner.settings import Limits, Rules
+
+
+def policy(config: Mapping[str, Any]) -> Policy:
+    """What the owner allows to run, and what containers get."""
+    policies, rules = config["policies"], _rules(config)
+    return Policy(
+        images=_patterns(config["allowed_images"] or ()),
+        all_images=config["allow_all_images"],
+        pickle=config["allow_pickle"],
+        organizations=_names(policies["allowed_organizations"]),
+        users=_names(policies["allowed_users"]),
+        methods=_optional(policies["allowed_methods"]),
+        trust_server=policies["trust_server_identity"],
+        rules=rules,
+        exceptions=tuple(_exception(entry, config, rules) for entry in policies["images"]),
+    )
+
+
+def _rules(config: Mapping[str, Any]) -> Rules:
+    """What containers get, unless there is an exception for their image."""
+    return Rules(
+        limits=_limits(config["limits"]),
+        # Our wrapper refuses pickles by itself unless the node says that they are welcome.
+        environment={
+            "ALLOW_PICKLE": str(config["allow_pickle"]).lower(),
+            **config["algorithm_env"],
+        },
+        destinations=tuple(config["allowed_destinations"]),
+    )
+
+
+def _limits(loaded: Mapping[str, Any]) -> Limits:
+    return Limits(**{field.name: loaded[field.name] for field in fields(Limits)})
+
+
+def _exception(entry: Mapping[str, Any], config: Mapping[str, Any], rules: Rules) -> ImageRule:
+    """One entry of `policies.images`; what it leaves out is as for every other image."""
+    limits = {**config["limits"], **LimitsSchema(partial=True).load(entry["limits"])}
+    return ImageRule(
+        image=re.compile(entry["image"]),
+        methods=_optional(entry["allowed_methods"]),
+        rules=Rules(
+            limits=_limits(limits),
+            environment=rules.environment,
+            run_as=entry["run_as"],
+            writable_root=entry["writable_root"],
+            writable_database=entry["writable_database"],
+            databases=tuple(entry["databases"]),
+            gpu=entry["gpu"],
+            destinations=rules.destinations,
+        ),
+    )
+
+
+def _patterns(texts: Iterable[str]) -> Patterns:
+    return tuple(re.compile(text) for text in texts)
+
+
+def _optional(texts: Iterable[str] | None) -> Patterns | None:
+    return None if texts is None else _patterns(texts)
+
+
+def _names(entries: Iterable[int | str] | None) -> tuple[int | str, ...] | None:
+    return None if entries is None else tuple(entries)

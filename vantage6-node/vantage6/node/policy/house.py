@@ -1,0 +1,90 @@
+"""The policy of one house, as its owner configured it."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from vantage6.node.policy.images import matches
+from vantage6.node.runner.settings import Rules
+
+Patterns = tuple[re.Pattern[str], ...]
+
+
+@dataclass(frozen=True)
+class ImageRule:
+    """What is different for the images that a pattern means.
+
+    Attributes
+    ----------
+    image : re.Pattern
+    methods : tuple of re.Pattern, optional
+        In place of those of the policy; None: as there.
+    rules : Rules
+        In place of those of the policy.
+    """
+
+    image: re.Pattern[str]
+    methods: Patterns | None = None
+    rules: Rules = field(default_factory=Rules)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the owner of a node allows. By default nothing.
+
+    Attributes
+    ----------
+    images : tuple of re.Pattern
+        One has to match the whole name of an image.
+    all_images : bool
+        Whether an image needs no match at all.
+    pickle : bool
+        Whether inputs may be pickles, which run code when the algorithm reads them.
+    organizations, users : tuple of int or str, optional
+        Ids as numbers, names as text; None: anybody.
+    methods : tuple of re.Pattern, optional
+        One has to match the whole name of the method; None: any.
+    trust_server : bool
+        Whether the server's word counts on who asked.
+    rules : Rules
+        For images that have none of their own.
+    exceptions : tuple of ImageRule
+        The first that matches counts.
+    """
+
+    images: Patterns = ()
+    all_images: bool = False
+    pickle: bool = False
+    organizations: tuple[int | str, ...] | None = None
+    users: tuple[int | str, ...] | None = None
+    methods: Patterns | None = None
+    trust_server: bool = False
+    rules: Rules = field(default_factory=Rules)
+    exceptions: tuple[ImageRule, ...] = ()
+
+    @property
+    def refuses_all(self) -> bool:
+        """Whether no image at all can pass."""
+        return not (self.images or self.all_images)
+
+    def exception(self, image: str, digests: Collection[str] = ()) -> ImageRule | None:
+        """What is different for an image, if anything is.
+
+        Raises
+        ------
+        ValueError
+            When this cannot be the name of an image.
+        """
+        fitting = (rule for rule in self.exceptions if matches(rule.image, image, digests))
+        return next(fitting, None)
+
+    def rules_for(self, image: str, digests: Collection[str] = ()) -> Rules:
+        """The limits and exceptions for the containers of an image.
+
+        Raises
+        ------
+        ValueError
+            When this cannot be the name of an image.
+        """
+        exception = self.exception(image, digests)
+        return exception.rules if exception else self.rules
