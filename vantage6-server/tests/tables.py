@@ -60,7 +60,9 @@ def definition(connection: Connection) -> dict[str, list[Any]]:
 
 
 def _parts(sql: str) -> list[str]:
-    return sorted(" ".join(sql.split()).removesuffix(" )").split(", CONSTRAINT "))
+    # A column that was added later stands where the models have it, in other white space.
+    spaced = re.sub(r"\s*([,()])\s*", r"\1 ", " ".join(sql.split()))
+    return sorted(spaced.removesuffix(") ").split(", CONSTRAINT "))
 
 
 def fill(connection: Connection) -> Rows:

@@ -195,6 +195,19 @@ def write_private_file(path: Path, content: bytes) -> None:
     partial.replace(path)
 
 
+def read_public_key(pubkey_base64s: str) -> bytes:
+    """A public key in the one form that does not depend on how it was written (DER).
+
+    Raises
+    ------
+    EncryptionError
+        When it is missing or cannot be read.
+    """
+    return _load_public_key(pubkey_base64s).public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
 def _ctr(key: bytes, start: bytes, data: bytes) -> bytes:
     """AES in counter mode; the same operation encrypts and decrypts."""
     try:

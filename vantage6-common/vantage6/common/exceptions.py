@@ -7,6 +7,7 @@
     ├── EngineUnreachable           no container engine answers
     ├── AuthenticationException     who you are could not be shown
     ├── EncryptionError             a key or an envelope that does not fit   (also ValueError)
+    │   └── KeyChanged              a public key that is not the one that was pinned
     ├── DeserializationException    bytes that are not what they should be   (also ValueError)
     ├── IllegalTransition           a run that would move against the table of states
     ├── TaskFailed                  a task that ended, but not well
@@ -43,6 +44,10 @@ class AuthenticationException(Vantage6Error):
 
 class EncryptionError(Vantage6Error, ValueError):
     """A key or an envelope that does not fit."""
+
+
+class KeyChanged(EncryptionError):
+    """A public key that is not the one that was pinned."""
 
 
 class DeserializationException(Vantage6Error, ValueError):

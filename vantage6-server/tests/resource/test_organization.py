@@ -41,6 +41,7 @@ def test_an_organization_is_shown_with_links_to_what_belongs_to_it(
         "address1": "here",
         "address2": None,
         "public_key": "a2V5",
+        "capabilities": None,
         "collaborations": [
             {
                 "id": study.id,
@@ -126,6 +127,7 @@ def test_an_organization_is_created(login_as: Login, root: User) -> None:
         ({"public_key": "not base64!"}, "public_key"),
         ({"name": 5}, "name"),
         ({"name": "13"}, "name"),
+        ({"capabilities": "x" * 4_001}, "capabilities"),
         (["name"], "_schema"),
     ],
 )
@@ -161,6 +163,64 @@ def test_a_node_uploads_the_public_key_of_its_organization(make: Factory, login_
     key = {"public_key": bytes_to_base64s(b"new key")}
     changed = login_as(node).patch(f"/api/organization/{own.id}", json=key)
     assert changed.json["public_key"] == key["public_key"]
+
+
+@pytest.mark.parametrize("body", [{"country": "NL"}, {"capabilities": None}])
+def test_what_its_nodes_can_read_is_published_and_stays(
+    make: Factory, login_as: Login, body: dict[str, Any]
+) -> None:
+    own = make.organization(public_key=bytes_to_base64s(b"key"))
+    node = make.node(own, make.collaboration(own))
+    said = {"capabilities": "signed"}
+    assert login_as(node).patch(f"/api/organization/{own.id}", json=said).status_code == 200
+    # The same key once more is no other one.
+    again = {"public_key": bytes_to_base64s(b"key"), **body}
+    assert login_as(node).patch(f"/api/organization/{own.id}", json=again).status_code == 200
+    colleague = login_as(make.user(own, rules=[VIEW_PARTNERS]))
+    assert colleague.get(f"/api/organization/{own.id}").json["capabilities"] == "signed"
+    assert colleague.get("/api/organization").json[0]["capabilities"] == "signed"
+    study = node.collaboration_id
+    listed = login_as(node).get(f"/api/collaboration/{study}/organization").json
+    assert listed[0]["capabilities"] == "signed"
+
+
+@pytest.mark.parametrize("body", [{"capabilities": ""}, {"public_key": "b3RoZXI="}])
+def test_what_its_nodes_can_read_is_withdrawn(
+    make: Factory, login_as: Login, body: dict[str, str]
+) -> None:
+    """By an empty text; and by another key, since it was signed with the old one."""
+    own = make.organization(public_key="a2V5", capabilities="signed")
+    client = login_as(make.user(own, rules=[EDIT_OWN]))
+    changed = client.patch(f"/api/organization/{own.id}", json=body)
+    assert changed.json["capabilities"] is None
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_another_key_may_come_with_what_is_signed_with_it(
+    make: Factory, login_as: Login, order: int
+) -> None:
+    own = make.organization(public_key="a2V5", capabilities="signed")
+    client = login_as(make.user(own, rules=[EDIT_OWN]))
+    body = dict([("public_key", "b3RoZXI="), ("capabilities", "new")][::order])
+    changed = client.patch(f"/api/organization/{own.id}", json=body).json
+    assert (changed["public_key"], changed["capabilities"]) == ("b3RoZXI=", "new")
+
+
+def test_who_may_not_change_the_key_may_not_say_what_it_can_read(
+    make: Factory, login_as: Login
+) -> None:
+    own, partner = make.organization(), make.organization()
+    study = make.collaboration(own, partner)
+    container = login_as(make.task(study, own).results[0]) if make.node(own, study) else None
+    callers = [
+        login_as(make.user(own, rules=[VIEW_ALL])),
+        login_as(make.node(partner, study)),
+        container,
+    ]
+    for caller in callers:
+        assert caller is not None
+        said = caller.patch(f"/api/organization/{own.id}", json={"capabilities": "forged"})
+        assert said.status_code == 403
 
 
 def test_a_container_sees_the_organizations_of_its_collaboration_only(

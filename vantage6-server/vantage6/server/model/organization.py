@@ -1,6 +1,7 @@
 from typing import TYPE_CHECKING
 
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import Text
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from vantage6.common import base64s_to_bytes, bytes_to_base64s
 from vantage6.server.model.association import Member
@@ -27,6 +28,8 @@ class Organization(Model):
     zipcode: Mapped[str | None]
     country: Mapped[str | None]
     _public_key: Mapped[bytes | None] = mapped_column("_public_key")
+    # What its nodes can read, signed with its key; the server hands it on and trusts it in nothing.
+    capabilities: Mapped[str | None] = mapped_column(Text)
 
     collaborations: Mapped[list["Collaboration"]] = relationship(
         secondary=Member, back_populates="organizations", passive_deletes=True
@@ -51,4 +54,12 @@ class Organization(Model):
 
     @public_key.setter
     def public_key(self, value: str | None) -> None:
-        self._public_key = base64s_to_bytes(value) if value else None
+        key = base64s_to_bytes(value) if value else None
+        if key != self._public_key:
+            # It was signed with the old one.
+            self.capabilities = None
+        self._public_key = key
+
+    @validates("capabilities")
+    def _none_for_nothing(self, _: str, value: str | None) -> str | None:
+        return value or None

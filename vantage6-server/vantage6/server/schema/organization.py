@@ -1,4 +1,4 @@
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError, fields, validate
 
 from vantage6.common import base64s_to_bytes
 from vantage6.server.model import Collaboration, Member, Node, Result, Role, User
@@ -12,6 +12,10 @@ def _is_base64(value: str) -> None:
         raise ValidationError("Not base64.") from error
 
 
+# It is in every list of organizations.
+_is_statement = validate.Length(max=4_000)
+
+
 class OrganizationInput(Input):
     """What can be set of an organization."""
 
@@ -22,6 +26,14 @@ class OrganizationInput(Input):
     zipcode = fields.String(load_default="")
     country = fields.String(load_default="")
     public_key = fields.String(load_default="", validate=_is_base64, metadata={"format": "byte"})
+    # After the key, which it belongs to: another key takes it away.
+    capabilities = fields.String(
+        validate=_is_statement,
+        metadata={
+            "description": "What the nodes of the organization can read, signed with its key; "
+            "an empty text withdraws it."
+        },
+    )
 
 
 class OrganizationOutput(Output):
@@ -35,6 +47,10 @@ class OrganizationOutput(Output):
     zipcode = fields.String(allow_none=True)
     country = fields.String(allow_none=True)
     public_key = fields.String()
+    capabilities = fields.String(
+        allow_none=True,
+        metadata={"description": "What its nodes can read, signed with its key; null if not said."},
+    )
     collaborations = Links(
         "collaboration", Member.c.collaboration_id, Member.c.organization_id, Collaboration
     )
