@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import queue
 import secrets
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from development.images import BASE, Image, ensure, ensure_relay_image
 from vantage6.node.databases import Database
 from vantage6.node.globals import RELAY_IMAGE
 from vantage6.node.runner.docker import DockerRunner
+from vantage6.node.runner.interface import ContainerEnded
 from vantage6.node.runner.settings import (
     INSTANCE_LABEL,
     Identity,
@@ -29,7 +31,8 @@ from vantage6.node.state import Assignment
 from vantage6.node.workspace import Workspace
 
 PROBE_IMAGE = "vantage6/test-probe:latest"
-LIMITS = Limits(memory=128 * 2**20, cpus=1.0, pids=32)
+LIMITS = Limits(memory=128 * 2**20, cpus=1.0, pids=32, tmp=2**20, disk=64 * 2**20)
+SECONDS = 120
 
 
 @pytest.fixture(scope="session")
@@ -68,14 +71,29 @@ class Probes:
         self.database.write_text("age\n4\n5\n")
         self._ids = itertools.count(1)
 
-    def __call__(self, program, image=PROBE_IMAGE, limits=LIMITS, run_id=None):
+    def __call__(
+        self, program, image=PROBE_IMAGE, limits=LIMITS, run_id=None, image_user="", **exceptions
+    ):
         result_id = next(self._ids)
         run = Assignment(result_id, 1, run_id or result_id, image, "default", "", 1)
         database = Database("default", str(self.database), self.database)
         files = self.workspace.prepare(run, b"json.{}", database)
-        rules = Rules(limits, {"PROGRAM": program})
-        user = own_user("", os.getuid(), os.getgid())
+        rules = Rules(limits, {"PROGRAM": program}, **exceptions)
+        user = own_user(image_user, os.getuid(), os.getgid())
         return run, container_settings(run, self.identity, files, database, rules, user)
+
+
+class Notices(queue.SimpleQueue):
+    """What a runner tells."""
+
+    def wait_for_end(self, result_id):
+        while self.get(timeout=SECONDS) != ContainerEnded(result_id):
+            continue
+
+
+@pytest.fixture
+def notices():
+    return Notices()
 
 
 @pytest.fixture

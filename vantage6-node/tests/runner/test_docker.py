@@ -1,7 +1,6 @@
 """What only the runner with an engine has: sandboxes, other nodes, and engines that are away."""
 
 import gc
-import queue
 import secrets
 import socket
 
@@ -9,20 +8,14 @@ import pytest
 
 from vantage6.node.runner import docker as engine_runner
 from vantage6.node.runner import engine as engine_module
-from vantage6.node.runner.interface import ContainerEnded, EngineUnreachable, ImageMissing
+from vantage6.node.runner.interface import EngineUnreachable, ImageMissing
 from vantage6.node.runner.settings import INSTANCE_LABEL, SANDBOX_LABEL, Identity
 from vantage6.node.state import Trace
 
 pytestmark = pytest.mark.docker
 
 RUNS = "import time; time.sleep(600)"
-SECONDS = 60
 PROBE_IMAGE = "vantage6/test-probe:latest"
-
-
-@pytest.fixture
-def notices():
-    return queue.SimpleQueue()
 
 
 @pytest.fixture
@@ -31,11 +24,6 @@ def runner(make_runner, notices):
     runner.connect()
     runner.open(notices.put)
     return runner
-
-
-def wait_for_end(notices, result_id):
-    while notices.get(timeout=SECONDS) != ContainerEnded(result_id):
-        continue
 
 
 def ours(engine, identity, kind):
@@ -60,7 +48,7 @@ def test_a_sandbox_is_used_again(runner, probe, notices):
         _, settings = probe("")
         folders.add(runner.create(settings))
         runner.start(settings.result_id)
-        wait_for_end(notices, settings.result_id)
+        notices.wait_for_end(settings.result_id)
         runner.remove(settings.result_id)
     assert len(folders) < 6
 
@@ -74,7 +62,7 @@ def test_a_relay_that_dies_is_replaced(runner, probe, notices, engine, identity)
         runner.start(settings.result_id)
     runner.create(settings)
     runner.start(settings.result_id)
-    wait_for_end(notices, settings.result_id)
+    notices.wait_for_end(settings.result_id)
     assert runner.ending(settings.result_id, 1).exit_code == 0
 
 
@@ -84,7 +72,7 @@ def test_a_container_that_lost_its_relay_is_still_collected(
     _, settings = probe("print('done')")
     runner.create(settings)
     runner.start(settings.result_id)
-    wait_for_end(notices, settings.result_id)
+    notices.wait_for_end(settings.result_id)
     runner.close(kill=False)
     for relay in ours(engine, identity, "relay"):
         relay.remove(force=True)
@@ -98,7 +86,7 @@ def test_folders_of_other_users_can_be_emptied(runner, probe, notices):
     run, settings = probe("import os; os.makedirs('/mnt/data/a/b'); open('/mnt/data/a/b/c', 'w')")
     runner.create(settings)
     runner.start(settings.result_id)
-    wait_for_end(notices, settings.result_id)
+    notices.wait_for_end(settings.result_id)
     folder = probe.workspace.folder(run.result_id)
     assert (folder / "data" / "a" / "b" / "c").exists()
     runner.remove(run.result_id)
@@ -111,7 +99,7 @@ def test_folders_of_other_users_without_end_can_be_emptied(runner, probe, notice
     run, settings = probe(program)
     runner.create(settings)
     runner.start(settings.result_id)
-    wait_for_end(notices, settings.result_id)
+    notices.wait_for_end(settings.result_id)
     runner.remove(run.result_id)
     folder = probe.workspace.folder(run.result_id)
     runner.empty(folder)

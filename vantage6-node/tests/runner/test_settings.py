@@ -7,11 +7,9 @@ import pytest
 from vantage6.node.databases import Database
 from vantage6.node.runner.settings import (
     Identity,
-    Limits,
     Rules,
     RunFiles,
     container_settings,
-    hardening,
     host_path,
     own_user,
 )
@@ -81,26 +79,12 @@ def test_labels_and_names_tell_nodes_apart(make):
     assert IDENTITY.container_name(1) == "vantage6-north-user-result-1-abcd1234"
 
 
-def test_hardening():
-    options = hardening(Limits(memory=100, cpus=0.5, pids=7))
-    assert options["cap_drop"] == ["ALL"]
-    assert options["security_opt"] == ["no-new-privileges"]
-    assert (options["mem_limit"], options["memswap_limit"]) == (100, 100)
-    assert (options["nano_cpus"], options["pids_limit"]) == (500_000_000, 7)
-    assert not {"privileged", "cap_add", "devices", "pid_mode", "ipc_mode"} & options.keys()
-
-
 @pytest.mark.parametrize(
     ("image_user", "uid", "expected"),
     [("", 0, None), ("", 1000, "1000:100"), ("algorithm", 0, None), ("algorithm", 1000, None)],
 )
 def test_as_whom_a_container_runs(image_user, uid, expected):
     assert own_user(image_user, uid, 100) == expected
-
-
-def test_a_user_unknown_to_the_image_gets_a_home(make):
-    assert make(user="1000:1000").environment["HOME"] == "/mnt/tmp"
-    assert "HOME" not in make().environment
 
 
 MOUNTS = [

@@ -161,7 +161,6 @@ class LimitsSchema(_Block):
             "description": "What a container may write to each of /tmp, /var/tmp, /run and its "
             "home, which are in its memory.",
             "default": "`256m`",
-            "without_effect": _NOT_YET,
         },
     )
 

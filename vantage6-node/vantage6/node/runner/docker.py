@@ -18,6 +18,8 @@ from vantage6.common import image as images
 from vantage6.common.retry import Backoff
 from vantage6.node.runner import engine
 from vantage6.node.runner.engine import talking_to_engine
+from vantage6.node.runner.hardening import confinement, hardening
+from vantage6.node.runner.homes import Homes
 from vantage6.node.runner.interface import (
     ContainerEnded,
     ContainerMissing,
@@ -31,14 +33,15 @@ from vantage6.node.runner.interface import (
 from vantage6.node.runner.sandbox import Sandbox, SandboxPool
 from vantage6.node.runner.settings import (
     ALGORITHM,
+    CLEANER,
     INSTANCE_LABEL,
+    LOOKER,
     RELAY,
     RESULT_LABEL,
     TYPE_LABEL,
     ContainerSettings,
     Identity,
     Limits,
-    hardening,
     host_path,
 )
 from vantage6.node.state import Trace
@@ -109,6 +112,7 @@ class DockerRunner:
             _SPARE_SANDBOXES,
         )
         self._pool.check_image()
+        self._homes = Homes(self._api, self._identity)
 
     def open(self, tell: Callable[[Notice], None]) -> dict[int, Trace]:
         """Take over what an earlier process of this node left, and begin to watch."""
@@ -232,7 +236,7 @@ class DockerRunner:
                 self._relay_image,
                 _EMPTY,
                 user="0:0",
-                labels=self._identity.labels("cleaner"),
+                labels=self._identity.labels(CLEANER),
                 host_config=self._api.create_host_config(
                     network_mode="none",
                     read_only=True,
@@ -277,8 +281,8 @@ class DockerRunner:
         for relay_id in relays.keys() - {sandbox.relay_id for sandbox in sandboxes}:
             self._pool.discard(relays[relay_id])
         self._pool.sweep({sandbox.name for sandbox in sandboxes})
-        for cleaner in self._list("cleaner"):
-            self._remove_container(cleaner["Id"])
+        for left in (*self._list(CLEANER), *self._list(LOOKER)):
+            self._remove_container(left["Id"])
         return {_result_id(container): _trace(container) for container in found}
 
     def _list(self, kind: str) -> list[dict[str, Any]]:
@@ -340,6 +344,10 @@ class DockerRunner:
     # Calls
 
     def _create(self, settings: ContainerSettings, sandbox: Sandbox) -> str:
+        # Written out: the engine would take a short name for the id of another image too.
+        image = images.canonical(settings.image)
+        home = self._homes.find(image, settings.user)
+        in_memory = home.is_free and not settings.writable_root
         host_config = self._api.create_host_config(
             network_mode=f"container:{sandbox.relay_id}",
             mounts=[
@@ -351,13 +359,17 @@ class DockerRunner:
                 )
                 for mount in (*settings.mounts, *self._pool.network_mounts)
             ],
-            **hardening(settings.limits),
+            **confinement(
+                settings.limits,
+                home.path if in_memory else None,
+                writable_root=settings.writable_root,
+                gpu=settings.gpu,
+            ),
         )
         container: dict[str, str] = self._api.create_container(
-            # Written out: the engine would take a short name for the id of another image too.
-            images.canonical(settings.image),
+            image,
             name=self._identity.container_name(settings.result_id),
-            environment=dict(settings.environment),
+            environment={"HOME": str(home.path), **settings.environment},
             labels=dict(settings.labels),
             user=settings.user,
             host_config=host_config,

@@ -25,6 +25,7 @@ from docker.errors import APIError, ImageNotFound, NotFound
 
 from vantage6.node.globals import PROXY_HOST
 from vantage6.node.runner.engine import talking_to_engine
+from vantage6.node.runner.hardening import hardening
 from vantage6.node.runner.interface import ImageMissing
 from vantage6.node.runner.settings import (
     RELAY,
@@ -32,7 +33,6 @@ from vantage6.node.runner.settings import (
     Identity,
     Limits,
     Mount,
-    hardening,
 )
 
 _MOUNT_POINT = "/run/vantage6"

@@ -18,9 +18,8 @@ SANDBOX_LABEL = "vantage6-sandbox"
 RESULT_LABEL = "result_id"
 ALGORITHM = "algorithm"
 RELAY = "relay"
-
-# Log of one container on the engine's disk; an algorithm must not fill it.
-_LOG_OPTIONS = {"max-size": "10m", "max-file": "2"}
+CLEANER = "cleaner"
+LOOKER = "looker"
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,8 @@ class ContainerSettings:
     labels: Mapping[str, str]
     limits: Limits
     user: str | None = None
+    writable_root: bool = False
+    gpu: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def container_settings(
     return ContainerSettings(
         result_id=assignment.result_id,
         image=assignment.image,
-        environment=environment(assignment.result_id, database, rules.environment, user),
+        environment=environment(assignment.result_id, database, rules.environment),
         mounts=tuple(mounts(assignment.result_id, files, database)),
         labels={
             **identity.labels(ALGORITHM),
@@ -167,18 +168,15 @@ def container_settings(
         },
         limits=rules.limits,
         user=user,
+        writable_root=rules.writable_root,
+        gpu=rules.gpu,
     )
 
 
-def environment(
-    result_id: int, database: Database, extra: Mapping[str, str], user: str | None
-) -> dict[str, str]:
+def environment(result_id: int, database: Database, extra: Mapping[str, str]) -> dict[str, str]:
     """The variables of the container; those of the node's owner come last and win."""
     folder = DATA_FOLDER / task_folder(result_id)
-    # A user that the image does not know has no home of its own.
-    home = {"HOME": str(TEMPORARY_FOLDER)} if user else {}
     return {
-        **home,
         "INPUT_FILE": str(folder / "input"),
         "OUTPUT_FILE": str(folder / "output"),
         "TOKEN_FILE": str(folder / "token"),
@@ -206,19 +204,6 @@ def mounts(result_id: int, files: RunFiles, database: Database) -> Iterable[Moun
     yield Mount(files.temporary, TEMPORARY_FOLDER, read_only=False)
     if database.path:
         yield Mount(database.path, DATA_FOLDER / database.path.name)
-
-
-def hardening(limits: Limits) -> dict[str, Any]:
-    """What every container is denied, in the words of the engine."""
-    return {
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
-        "mem_limit": limits.memory,
-        "memswap_limit": limits.memory,
-        "nano_cpus": int(limits.cpus * 1e9),
-        "pids_limit": limits.pids,
-        "log_config": {"Type": "json-file", "Config": _LOG_OPTIONS},
-    }
 
 
 def own_user(image_user: str, uid: int, gid: int) -> str | None:
