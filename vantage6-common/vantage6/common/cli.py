@@ -37,6 +37,9 @@ class FriendlyGroup(click.Group):
             raise click.ClickException(str(error)) from error
 
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
 def scope_option(default_system: bool) -> Callable[[Command], Command]:
     """`--system` or `--user`: which folders to look in."""
     return click.option(
@@ -158,7 +161,7 @@ def list_command(
     """
 
     @click.command("list", help=f"List the configurations of {kind}s on this machine.")
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+    @json_option
     def list_instances(as_json: bool) -> None:
         scopes = (system_first, not system_first)
         found = [_describe(entry) for system in scopes for entry in available(kind, system)]

@@ -27,8 +27,8 @@ from served import LOOPBACK, write_import
 from development.install import ROOT
 from development.postgres import Postgres
 from vantage6.common import __version__
+from vantage6.common.container import containers
 from vantage6.server.cli.vserver import main
-from vantage6.server.container import containers
 
 pytestmark = pytest.mark.docker
 

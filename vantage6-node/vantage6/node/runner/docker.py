@@ -15,6 +15,7 @@ import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from vantage6.common import image as images
+from vantage6.common.container.settings import TYPE_LABEL
 from vantage6.common.retry import Backoff
 from vantage6.node.runner import engine
 from vantage6.node.runner.engine import talking_to_engine
@@ -38,7 +39,6 @@ from vantage6.node.runner.settings import (
     LOOKER,
     RELAY,
     RESULT_LABEL,
-    TYPE_LABEL,
     ContainerSettings,
     Identity,
     Limits,

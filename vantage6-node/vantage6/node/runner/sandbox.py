@@ -23,6 +23,7 @@ from typing import Any
 import docker
 from docker.errors import APIError, ImageNotFound, NotFound
 
+from vantage6.common.container.settings import Mount
 from vantage6.node.globals import PROXY_HOST
 from vantage6.node.runner.engine import talking_to_engine
 from vantage6.node.runner.hardening import hardening
@@ -32,7 +33,6 @@ from vantage6.node.runner.settings import (
     SANDBOX_LABEL,
     Identity,
     Limits,
-    Mount,
 )
 
 _MOUNT_POINT = "/run/vantage6"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from vantage6.common.container.settings import TYPE_LABEL, Mount
 from vantage6.node.databases import Database
 from vantage6.node.globals import PROXY_HOST, PROXY_PORT
 from vantage6.node.state import Assignment
@@ -12,7 +13,6 @@ from vantage6.node.state import Assignment
 DATA_FOLDER = PurePosixPath("/mnt/data")
 TEMPORARY_FOLDER = PurePosixPath("/mnt/tmp")
 
-TYPE_LABEL = "vantage6-type"
 INSTANCE_LABEL = "vantage6-instance"
 SANDBOX_LABEL = "vantage6-sandbox"
 RESULT_LABEL = "result_id"
@@ -20,15 +20,6 @@ ALGORITHM = "algorithm"
 RELAY = "relay"
 CLEANER = "cleaner"
 LOOKER = "looker"
-
-
-@dataclass(frozen=True)
-class Mount:
-    """A file or folder of ours as the container sees it."""
-
-    source: Path
-    target: PurePosixPath
-    read_only: bool = True
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@ from collections.abc import Callable
 
 import click
 
+from vantage6.common.cli import json_option
 from vantage6.common.context import InstanceContext
-from vantage6.server.cli.options import json_option, with_instance
+from vantage6.server.cli.options import with_instance
 
 Locate = Callable[[InstanceContext], dict[str, str]]
 

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import click
 
+from vantage6.common.cli import json_option
 from vantage6.common.context import InstanceContext
 from vantage6.server.cli.options import (
     drop_all_option,
     import_argument,
-    json_option,
     root_password_option,
     with_instance,
 )

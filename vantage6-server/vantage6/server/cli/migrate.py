@@ -2,8 +2,9 @@ import json
 
 import click
 
+from vantage6.common.cli import json_option
 from vantage6.common.context import InstanceContext
-from vantage6.server.cli.options import json_option, with_instance
+from vantage6.server.cli.options import with_instance
 
 
 @click.command()

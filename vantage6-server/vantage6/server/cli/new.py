@@ -5,10 +5,9 @@ from typing import Any
 
 import click
 
-from vantage6.common.cli import scope_option
+from vantage6.common.cli import json_option, scope_option
 from vantage6.common.config import ENVIRONMENTS
 from vantage6.common.exceptions import ConfigurationError
-from vantage6.server.cli.options import json_option
 from vantage6.server.wizard import QUESTIONS, ask, ask_name, check_new, create_configuration
 
 

@@ -12,8 +12,6 @@ from vantage6.server.container.inside import where_we_are
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-
 
 def with_instance(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that name a server; it receives the server's context."""

@@ -3,7 +3,7 @@ import json
 import click
 
 from vantage6.common import __version__
-from vantage6.server.cli.options import json_option
+from vantage6.common.cli import json_option
 
 
 @click.command()

@@ -11,11 +11,16 @@ from typing import Any, BinaryIO
 
 from sqlalchemy.engine import URL
 
+from vantage6.common.container import containers, image
+from vantage6.common.container import settings as common
+from vantage6.common.container.containers import ContainerFailed, Program
+from vantage6.common.container.launch import launch, translate
+from vantage6.common.container.settings import Mount
 from vantage6.common.context import InstanceContext
 from vantage6.common.exceptions import ConfigurationError
-from vantage6.server.container import containers, image, ownership, settings
-from vantage6.server.container.containers import ContainerFailed, Output, Program
-from vantage6.server.container.settings import IMPORT_FILE, Mount, Owner
+from vantage6.server.container import network, ownership, settings
+from vantage6.server.container.answer import START_SECONDS, wait_until_it_answers
+from vantage6.server.container.settings import DEFAULT_IMAGE, IMPORT_FILE, Owner
 
 Say = Callable[[str], None]
 
@@ -89,17 +94,17 @@ class Deployment:
         ContainerFailed
             When it does not come up, with the last it said.
         """
-        if containers.find(self._api, self._context.name, self._context.scope):
+        if containers.find(self._api, settings.SERVER, self._context.name, self._context.scope):
             raise ConfigurationError(f"The server {self._context.name!r} is running already")
         owner = self._prepare()
-        program = self._server(wishes, owner, image.choose(wishes.image, self._context.config))
+        program = self._server(wishes, owner, self._image(wishes))
         image.ensure(self._api, program.image, self._say)
         containers.remove_ended(self._api, self._name)
-        containers.ensure_network(self._api, self._network, settings.labels(self._context))
+        network.ensure(self._api, self._network, common.labels(self._context, settings.SERVER))
         try:
             return self._run(program)
         except ContainerFailed:
-            containers.remove_network(self._api, self._network)
+            network.remove(self._api, self._network)
             raise
 
     def import_file(
@@ -117,16 +122,26 @@ class Deployment:
             Get what the command says.
         """
         owner = self._prepare()
-        name = image.choose(wishes.image, self._context.config)
+        name = self._image(wishes)
         image.ensure(self._api, name, self._say)
         with _readable_copy(file, self._places.data, owner) as copy:
             words = [*options, *settings.root_password_options(), str(IMPORT_FILE)]
             program = Program(
                 name=f"{self._name}-import-{secrets.token_hex(4)}",
                 command=self._command_inside("import", *words),
-                labels=settings.labels(self._context, settings.IMPORT),
+                labels=common.labels(self._context, settings.IMPORT),
                 options=self._restrictions(),
-                **self._common(wishes, owner, name, [Mount(copy, IMPORT_FILE, read_only=True)]),
+                **self._common(
+                    wishes,
+                    owner,
+                    name,
+                    [
+                        Mount(
+                            copy,
+                            IMPORT_FILE,
+                        )
+                    ],
+                ),
             )
             return self._run_to_its_end(
                 program, wishes.keep, _Translated(self._names_here(file), out, err)
@@ -159,10 +174,10 @@ class Deployment:
         return Program(
             name=self._name,
             command=command,
-            labels=settings.labels(self._context),
+            labels=common.labels(self._context, settings.SERVER),
             options={
                 **self._restrictions(),
-                **settings.ending(wishes.keep),
+                **common.ending(wishes.keep),
                 "port_bindings": ports,
             },
             network=self._network,
@@ -175,44 +190,34 @@ class Deployment:
     ) -> dict[str, Any]:
         variables = settings.environment(self._context, self._url, os.environ)
         if wishes.source:
-            variables["PYTHONPATH"] = settings.source_path(wishes.source)
+            variables["PYTHONPATH"] = common.source_path(wishes.source, "vantage6-server")
         return {
             "image": name,
             "user": str(owner),
             "environment": variables,
             "mounts": [*settings.mounts(self._places, wishes.source), *more],
+            "names": self._names_here(),
         }
 
     def _restrictions(self) -> dict[str, Any]:
         engine = containers.security_options(self._api)
-        return {**settings.hardening(), **settings.user_namespace(engine)}
+        return {**common.hardening(), **common.user_namespace(engine)}
 
     def _run(self, program: Program) -> Started:
-        container = containers.create(self._api, program)
-        output = Output(self._api, container)
+        path = f"{self._context.config['api_path']}/version"
         try:
-            containers.start(self._api, container)
-            path = f"{self._context.config['api_path']}/version"
-            addresses = containers.wait_until_it_answers(
-                self._api, container, path, containers.START_SECONDS
+            addresses = launch(
+                self._api,
+                program,
+                lambda id_: wait_until_it_answers(self._api, id_, path, START_SECONDS),
             )
-        except ContainerFailed as error:
-            raise ContainerFailed(self._last_words(container, program, output, error)) from error
         except KeyboardInterrupt:
             self._say("The server goes on starting; `vserver attach` shows how far it is")
             raise
-        finally:
-            output.close()
         return Started(self._name, addresses)
 
-    def _last_words(
-        self, container: str, program: Program, output: Output, error: ContainerFailed
-    ) -> str:
-        if "restart_policy" in program.options:
-            # It would be started again and again; what it said stays to be read.
-            containers.halt(self._api, container)
-        said = _translate(output.last_lines().rstrip(), self._names_here())
-        return f"{error}. The last it said:\n{said}" if said else str(error)
+    def _image(self, wishes: Wishes) -> str:
+        return image.choose(wishes.image, self._context.config.get("image"), DEFAULT_IMAGE)
 
     def _names_here(self, file: Path | None = None) -> dict[str, str]:
         """What files are called in the container, and here."""
@@ -240,14 +245,8 @@ class _Translated:
     def __call__(self, out: bytes | None, err: bytes | None) -> None:
         for piece, target in ((out, self._out), (err, self._err)):
             if piece:
-                target.write(_translate(piece.decode(errors="replace"), self._names).encode())
+                target.write(translate(piece.decode(errors="replace"), self._names).encode())
                 target.flush()
-
-
-def _translate(text: str, names: Mapping[str, str]) -> str:
-    for inside, here in names.items():
-        text = text.replace(inside, here)
-    return text
 
 
 @contextmanager

@@ -8,6 +8,13 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from vantage6.common import __version__
+from vantage6.common.container.settings import (
+    HOST_NAME,
+    SOURCE_FOLDER,
+    TEMPORARY_FOLDER,
+    Mount,
+    is_loopback,
+)
 from vantage6.common.context import NAME_VARIABLE, InstanceContext
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.globals import DEFAULT_DOCKER_REGISTRY, DEFAULT_SERVER_IMAGE
@@ -20,28 +27,13 @@ DEFAULT_IMAGE = f"{DEFAULT_DOCKER_REGISTRY}/{DEFAULT_SERVER_IMAGE}:{__version__}
 CONFIG_FILE = PurePosixPath("/mnt/config.yaml")
 IMPORT_FILE = PurePosixPath("/mnt/import.yaml")
 DATABASE_FOLDER = PurePosixPath("/mnt/database")
-SOURCE_FOLDER = PurePosixPath("/vantage6")
-TEMPORARY_FOLDER = "/tmp"
 PORT = 5000
 # Where the server leaves the first password of `root` for the operator.
 ROOT_PASSWORD_FILE = "root_password"
 # What the names of copies of import files begin with.
 IMPORT_COPY = ".import-"
 
-TYPE_LABEL = "vantage6-type"
-NAME_LABEL = "name"
-SCOPE_LABEL = "vantage6-scope"
-ENVIRONMENT_LABEL = "vantage6-environment"
-CONFIG_LABEL = "vantage6-config"
 SERVER, IMPORT = "server", "server-import"
-
-_HOST_NAME = "host.docker.internal"
-_LOOPBACK = ("localhost", "ip6-localhost", "::1", "")
-# The console's lines on the engine's disk; the log file has them too.
-_LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
-_TEMPORARY_OPTIONS = "rw,noexec,nosuid,nodev,size=256m,mode=1777"
-# A thread each for some requests, far fewer than a loop that forks would want.
-_PIDS = 4096
 
 
 @dataclass(frozen=True)
@@ -53,15 +45,6 @@ class Owner:
 
     def __str__(self) -> str:
         return f"{self.uid}:{self.gid}"
-
-
-@dataclass(frozen=True)
-class Mount:
-    """A file or folder of ours as the container sees it."""
-
-    source: Path
-    target: PurePosixPath
-    read_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,17 +82,6 @@ def container_name(name: str, scope: str) -> str:
 def network_name(name: str, scope: str) -> str:
     """The name of the network of a server."""
     return f"vantage6-{name}-{scope}-network"
-
-
-def labels(context: InstanceContext, kind: str = SERVER) -> dict[str, str]:
-    """By what the containers of a server are found again."""
-    return {
-        TYPE_LABEL: kind,
-        NAME_LABEL: context.name,
-        SCOPE_LABEL: context.scope,
-        ENVIRONMENT_LABEL: context.environment,
-        CONFIG_LABEL: str(context.config_file),
-    }
 
 
 def places(context: InstanceContext, url: URL) -> Places:
@@ -153,16 +125,12 @@ def check_reachable(url: URL) -> None:
         return
     hosts = url.query.get("host", url.host or "")
     for host in [hosts] if isinstance(hosts, str) else hosts:
-        if _is_local(host):
+        if is_loopback(host):
             raise ConfigurationError(
                 f"The database at {host or 'a local socket'!r} cannot be reached from a container, "
                 "which has a loopback of its own. Let the database listen on the address of the "
-                f"engine's bridge and write {_HOST_NAME!r} as its host, or use `vserver-local`"
+                f"engine's bridge and write {HOST_NAME!r} as its host, or use `vserver-local`"
             )
-
-
-def _is_local(host: str) -> bool:
-    return host in _LOOPBACK or host.startswith(("127.", "/"))
 
 
 def environment(context: InstanceContext, url: URL, variables: Mapping[str, str]) -> dict[str, str]:
@@ -189,31 +157,15 @@ def environment(context: InstanceContext, url: URL, variables: Mapping[str, str]
     return found
 
 
-def source_path(source: Path) -> str:
-    """The variable by which Python finds our packages in a checkout before those of the image.
-
-    Raises
-    ------
-    ConfigurationError
-        When the folder is not a checkout.
-    """
-    parts = [
-        part.name for part in sorted(source.glob("vantage6-*")) if (part / "vantage6").is_dir()
-    ]
-    if "vantage6-server" not in parts:
-        raise ConfigurationError(f"{source} is not a checkout: it has no folder vantage6-server")
-    return ":".join(str(SOURCE_FOLDER / part) for part in parts)
-
-
 def mounts(found: Places, source: Path | None = None) -> Iterable[Mount]:
     """What of our disk the container sees."""
-    yield Mount(found.config, CONFIG_FILE, read_only=True)
-    yield Mount(found.data, DATA_FOLDER)
-    yield Mount(found.log, LOG_FOLDER)
+    yield Mount(found.config, CONFIG_FILE)
+    yield Mount(found.data, DATA_FOLDER, read_only=False)
+    yield Mount(found.log, LOG_FOLDER, read_only=False)
     if found.database:
-        yield Mount(found.database.parent, DATABASE_FOLDER)
+        yield Mount(found.database.parent, DATABASE_FOLDER, read_only=False)
     if source:
-        yield Mount(source.absolute(), SOURCE_FOLDER, read_only=True)
+        yield Mount(source.absolute(), SOURCE_FOLDER)
 
 
 def command(name: str, environment: str, scope: str, *options: str) -> list[str]:
@@ -225,31 +177,6 @@ def command(name: str, environment: str, scope: str, *options: str) -> list[str]
 def root_password_options() -> list[str]:
     """Options for a first password that must not be in the log of the container."""
     return ["--root-password-file", str(DATA_FOLDER / ROOT_PASSWORD_FILE)]
-
-
-def hardening() -> dict[str, Any]:
-    """What every container is denied, in the words of the engine."""
-    return {
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
-        "read_only": True,
-        "tmpfs": {TEMPORARY_FOLDER: _TEMPORARY_OPTIONS},
-        "pids_limit": _PIDS,
-        "init": True,
-        "extra_hosts": {_HOST_NAME: "host-gateway"},
-        "log_config": {"Type": "json-file", "Config": _LOG_OPTIONS},
-    }
-
-
-def ending(keep: bool) -> dict[str, Any]:
-    """What becomes of the container when it ends.
-
-    One that is kept starts again after a crash or with the machine; the engine refuses that for
-    one that is removed.
-    """
-    if keep:
-        return {"restart_policy": {"Name": "unless-stopped"}}
-    return {"auto_remove": True}
 
 
 def published(
@@ -272,8 +199,3 @@ def published(
     if metrics and metrics["port"]:
         found[metrics["port"]] = (metrics["ip"], metrics["port"])
     return found
-
-
-def user_namespace(security_options: Iterable[str]) -> dict[str, str]:
-    """Where the engine gives containers other users than ours, have it leave that be."""
-    return {"userns_mode": "host"} if "name=userns" in security_options else {}

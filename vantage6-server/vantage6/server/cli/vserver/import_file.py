@@ -3,20 +3,15 @@ from pathlib import Path
 
 import click
 
+from vantage6.common.cli import json_option
+from vantage6.common.container.commands import image_option, say, source_option
 from vantage6.common.context import InstanceContext
 from vantage6.server.cli.options import (
     drop_all_option,
     import_argument,
-    json_option,
     with_instance,
 )
-from vantage6.server.cli.vserver.options import (
-    image_option,
-    keep_option,
-    say,
-    showing_root_password,
-    source_option,
-)
+from vantage6.server.cli.vserver.options import keep_option, showing_root_password
 
 
 @click.command("import")
@@ -39,8 +34,8 @@ def import_file(
     as_json: bool,
 ) -> None:
     """Add the organizations, users, collaborations and nodes in FILE to the database."""
+    from vantage6.common.container import containers
     from vantage6.server import instance
-    from vantage6.server.container import containers
     from vantage6.server.container.deployment import Deployment, Wishes
 
     api = containers.connect()

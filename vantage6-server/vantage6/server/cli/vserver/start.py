@@ -3,16 +3,16 @@ from pathlib import Path
 
 import click
 
-from vantage6.common.context import InstanceContext
-from vantage6.server.cli.options import with_instance
-from vantage6.server.cli.vserver.attach import show_output
-from vantage6.server.cli.vserver.options import (
+from vantage6.common.container.commands import (
+    attach_option,
     image_option,
-    keep_option,
     say,
-    showing_root_password,
+    show_output,
     source_option,
 )
+from vantage6.common.context import InstanceContext
+from vantage6.server.cli.options import with_instance
+from vantage6.server.cli.vserver.options import SERVER, keep_option, showing_root_password
 
 
 @click.command()
@@ -28,9 +28,7 @@ from vantage6.server.cli.vserver.options import (
 @click.option("--rabbitmq-image", help="Accepted, and not used yet.")
 @keep_option
 @source_option
-@click.option(
-    "--attach/--detach", default=False, show_default=True, help="Show what it prints, from then on."
-)
+@attach_option
 @click.pass_context
 def start(
     ctx: click.Context,
@@ -44,8 +42,8 @@ def start(
     attach: bool,
 ) -> None:
     """Start a server in a container, and wait until it answers."""
+    from vantage6.common.container import containers
     from vantage6.server import instance
-    from vantage6.server.container import containers
     from vantage6.server.container.deployment import Deployment, Wishes
 
     api = containers.connect()
@@ -58,7 +56,7 @@ def start(
     else:
         click.echo(f"The server {context.name} is running: {_urls(context, started.addresses)}")
     if attach:
-        show_output(api, started.container, context.name, context.scope)
+        show_output(SERVER, api, started.container, context.name, context.scope)
     elif started.addresses is None:
         ctx.exit(1)
 

@@ -15,15 +15,15 @@ import docker
 import pytest
 import yaml
 from docker.utils import kwargs_from_env
-from served import LOOPBACK
 
 from development import debian
 from development.engine import ensure_engine
+from vantage6.common.container import image
 from vantage6.common.exceptions import ConfigurationError
-from vantage6.server.container import image
 
 pytestmark = pytest.mark.docker
 
+LOOPBACK = "127.0.0.1"
 PACKAGE = PROGRAM = "docker-registry"
 
 

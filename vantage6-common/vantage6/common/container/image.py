@@ -1,6 +1,6 @@
-"""Which image a server runs from, and that it is here."""
+"""Which image a server or node runs from, and that it is here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from docker.errors import APIError, ImageNotFound
@@ -8,14 +8,13 @@ from docker.errors import APIError, ImageNotFound
 from vantage6.common import image as images
 from vantage6.common.engine import talking_to_engine
 from vantage6.common.exceptions import ConfigurationError, EngineUnreachable
-from vantage6.server.container.settings import DEFAULT_IMAGE
 
 Say = Callable[[str], None]
 
 
-def choose(option: str | None, config: Mapping[str, Any]) -> str:
-    """The image that is asked for: by the command, else by the configuration, else ours."""
-    name: str = option or config.get("image") or DEFAULT_IMAGE
+def choose(*names: str | None) -> str:
+    """The image that is asked for: the first that is named."""
+    name = next(name for name in names if name)
     try:
         images.parse(name)
     except ValueError as error:

@@ -14,7 +14,7 @@ from typing import Any
 
 from docker.utils.socket import STDERR, frames_iter
 
-from vantage6.server.container.containers import explained
+from vantage6.common.container.containers import explained
 
 _PIECE = 65536
 

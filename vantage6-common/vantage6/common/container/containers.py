@@ -1,55 +1,49 @@
-"""The containers of servers: starting, stopping and finding them in the engine."""
+"""The containers of servers and nodes: starting, stopping and finding them in the engine."""
 
-import http.client
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from http import HTTPStatus
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
 from docker.errors import APIError, NotFound
 from docker.types import Mount as EngineMount
 
+from vantage6.common.container import settings
+from vantage6.common.container.settings import Mount
 from vantage6.common.engine import connect as connect_to_engine
 from vantage6.common.engine import talking_to_engine
 from vantage6.common.exceptions import Vantage6Error
-from vantage6.server.container import settings
-from vantage6.server.container.settings import Mount
 
 # Seconds. The engine may take long to look for a registry that is not there.
 _ENGINE_SECONDS = 120
 _CONNECTIONS = 4
 _LOOK_SECONDS = 0.1
-_ANSWER_SECONDS = 5.0
-START_SECONDS = 120.0
-# The server lets open requests finish; only then it is killed.
+# Who is asked to end may finish what is under way; only then it is killed.
 STOP_SECONDS = 30
 _REMOVAL_SECONDS = 20.0
-LINES_SHOWN = 20
 
 _TAKEN = ("port is already allocated", "address already in use", "cannot assign requested address")
 
 
 class ContainerFailed(Vantage6Error):
-    """The engine would not do it, or the server in the container did not come up."""
+    """The engine would not do it, or what is in the container did not come up."""
 
 
 @dataclass(frozen=True)
 class Running:
-    """A server that runs in a container.
+    """A server or node that runs in a container.
 
     Attributes
     ----------
-    id, name, scope, environment, config, image : str
+    id, kind, name, scope, environment, config, image : str
     addresses : tuple of str
         Where this machine lets others reach it, such as `0.0.0.0:5000`.
     """
 
     id: str
+    kind: str
     name: str
     scope: str
     environment: str
@@ -74,6 +68,8 @@ class Program:
         The engine's default bridge otherwise.
     ports : sequence of int
         Those that can be published.
+    names : mapping
+        What files are called in the container, and here.
     """
 
     name: str
@@ -86,6 +82,7 @@ class Program:
     options: Mapping[str, Any]
     network: str | None = None
     ports: Sequence[int] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def connect() -> Any:
@@ -99,16 +96,17 @@ def security_options(api: Any) -> list[str]:
         return [option.partition(",")[0] for option in api.info()["SecurityOptions"] or []]
 
 
-def find_all(api: Any) -> list[Running]:
-    """All servers that run in containers here, by name."""
+def find_all(api: Any, kind: str) -> list[Running]:
+    """All servers, or all nodes, that run in containers here, by name."""
+    filters = {"label": [f"{settings.TYPE_LABEL}={kind}"], "status": ["running"]}
     with explained():
-        found = api.containers(filters=_filters(settings.SERVER))
+        found = api.containers(filters=filters)
     return sorted((_describe(entry) for entry in found), key=lambda one: (one.name, one.scope))
 
 
-def find(api: Any, name: str, scope: str) -> Running | None:
-    """The server of a name and scope, when it runs."""
-    for running in find_all(api):
+def find(api: Any, kind: str, name: str, scope: str) -> Running | None:
+    """The server or node of a name and scope, when it runs."""
+    for running in find_all(api, kind):
         if (running.name, running.scope) == (name, scope):
             return running
     return None
@@ -202,144 +200,39 @@ def run_to_its_end(
         return int(api.wait(container)["StatusCode"])
 
 
-def stop(api: Any, running: Running) -> None:
-    """Have a server end, and take its network away when nobody else is in it.
+def stop(api: Any, running: Running, *, force: bool = False) -> None:
+    """Have a server or node end.
 
-    Its open requests may finish; it is killed only when it takes too long.
+    What it is doing may be finished; it is killed only when that takes too long, or at once.
+
+    Parameters
+    ----------
+    api : docker.APIClient
+    running : Running
+    force : bool
+        Whether it is killed at once.
     """
     with explained():
-        kept = not api.inspect_container(running.id)["HostConfig"]["AutoRemove"]
         try:
-            api.stop(running.id, timeout=STOP_SECONDS)
+            kept = not api.inspect_container(running.id)["HostConfig"]["AutoRemove"]
+            api.stop(running.id, timeout=0 if force else STOP_SECONDS)
         except NotFound:
             kept = False
     if not kept:
-        _wait_until_gone(api, running.id)
-    remove_network(api, settings.network_name(running.name, running.scope))
+        _wait_until_gone(api, running)
 
 
-def ensure_network(api: Any, name: str, labels: Mapping[str, str]) -> None:
-    """Have the network of a server."""
-    with explained():
-        if not api.networks(names=[f"^{name}$"]):
-            api.create_network(name, driver="bridge", check_duplicate=True, labels=dict(labels))
-
-
-def remove_network(api: Any, name: str) -> None:
-    """Take a network away, unless somebody is in it."""
-    try:
-        with talking_to_engine():
-            api.remove_network(name)
-    except NotFound:
-        return
-    except APIError as error:
-        if error.status_code != HTTPStatus.FORBIDDEN:
-            raise ContainerFailed(_sentence(error)) from error
-
-
-class Output:
-    """What a container prints, from its first word on: it may be gone when it has ended.
-
-    Parameters
-    ----------
-    api : docker.APIClient
-    container : str
-        Not started yet.
-    """
-
-    def __init__(self, api: Any, container: str) -> None:
-        self._last: deque[str] = deque(maxlen=LINES_SHOWN)
-        with explained():
-            self._stream = api.attach(container, stream=True, logs=True)
-        self._reader = threading.Thread(target=self._read, name="output", daemon=True)
-        self._reader.start()
-
-    def last_lines(self) -> str:
-        """The last lines of a container that has ended."""
-        self._reader.join(_ANSWER_SECONDS)
-        return "".join(self._last)
-
-    def close(self) -> None:
-        """Listen no longer."""
-        self._stream.close()
-        self._reader.join(_ANSWER_SECONDS)
-
-    def _read(self) -> None:
-        rest = b""
-        for piece in self._stream:
-            *lines, rest = (rest + piece).split(b"\n")
-            self._last.extend(f"{line.decode(errors='replace')}\n" for line in lines)
-        if rest:
-            self._last.append(f"{rest.decode(errors='replace')}\n")
-
-
-def wait_until_it_answers(api: Any, container: str, path: str, seconds: float) -> list[str] | None:
-    """Wait until a server answers over the port that is published.
-
-    Parameters
-    ----------
-    api : docker.APIClient
-    container : str
-    path : str
-        What to ask for.
-    seconds : float
-        How long to wait at most.
-
-    Returns
-    -------
-    list of str or None
-        The addresses at which it can be reached; None when it has not answered in time.
-
-    Raises
-    ------
-    ContainerFailed
-        When the container has ended.
-    """
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        addresses = _published(_inspect_running(api, container))
-        if addresses and _answers(addresses[0], path):
-            return addresses
-        time.sleep(_LOOK_SECONDS)
-    return None
-
-
-def _inspect_running(api: Any, container: str) -> Any:
+def inspect_running(api: Any, container: str, kind: str) -> Any:
+    """What the engine says of the container of a kind; ContainerFailed when it has ended."""
     try:
         with explained():
             found = api.inspect_container(container)
     except NotFound as error:
-        raise ContainerFailed("The server ended at once") from error
+        raise ContainerFailed(f"The {kind} ended at once") from error
     state = found["State"]
     if state["Restarting"] or not state["Running"]:
-        raise ContainerFailed(f"The server ended at once, with exit code {state['ExitCode']}")
+        raise ContainerFailed(f"The {kind} ended at once, with exit code {state['ExitCode']}")
     return found
-
-
-def _published(inspected: Any) -> list[str]:
-    bindings = inspected["NetworkSettings"]["Ports"].get(f"{settings.PORT}/tcp") or []
-    return [_address(one["HostIp"], one["HostPort"]) for one in bindings]
-
-
-def _address(ip: str, port: str | int) -> str:
-    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
-
-
-def local_address(address: str) -> str:
-    """How this machine itself reaches an address that may stand for all of them."""
-    return address.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
-
-
-def _answers(address: str, path: str) -> bool:
-    # Without the proxies that the environment may name: this is our own machine.
-    connection = http.client.HTTPConnection(local_address(address), timeout=_ANSWER_SECONDS)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status == HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def follow(api: Any, container: str) -> Iterator[bytes]:
@@ -348,33 +241,39 @@ def follow(api: Any, container: str) -> Iterator[bytes]:
         yield from api.logs(container, stream=True, follow=True)
 
 
-def _wait_until_gone(api: Any, container: str) -> None:
+def address(ip: str, port: str | int) -> str:
+    """How an address with a port is written."""
+    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+
+
+def _wait_until_gone(api: Any, running: Running) -> None:
     end = time.monotonic() + _REMOVAL_SECONDS
     while time.monotonic() < end:
         try:
             with explained():
-                api.inspect_container(container)
+                api.inspect_container(running.id)
         except NotFound:
             return
         time.sleep(_LOOK_SECONDS)
-    raise ContainerFailed("The server has stopped, but the engine does not remove its container")
-
-
-def _filters(kind: str) -> dict[str, Any]:
-    return {"label": [f"{settings.TYPE_LABEL}={kind}"], "status": ["running"]}
+    raise ContainerFailed(
+        f"The {running.kind} has stopped, but the engine does not remove its container"
+    )
 
 
 def _describe(entry: Mapping[str, Any]) -> Running:
     labels = entry["Labels"]
+    # Containers of the classic line say no scope, but whether it is that of the system.
+    scope = "system" if labels.get(settings.SYSTEM_LABEL) == "True" else "user"
     ports = [port for port in entry["Ports"] if "PublicPort" in port]
     return Running(
         id=entry["Id"],
+        kind=labels[settings.TYPE_LABEL],
         name=labels.get(settings.NAME_LABEL, ""),
-        scope=labels.get(settings.SCOPE_LABEL, ""),
+        scope=labels.get(settings.SCOPE_LABEL, scope),
         environment=labels.get(settings.ENVIRONMENT_LABEL, ""),
         config=labels.get(settings.CONFIG_LABEL, ""),
         image=entry["Image"],
-        addresses=tuple(_address(port["IP"], port["PublicPort"]) for port in ports),
+        addresses=tuple(address(port["IP"], port["PublicPort"]) for port in ports),
     )
 
 
