@@ -12,6 +12,7 @@ from vantage6.common.encryption import DummyCryptor, RSACryptor
 from vantage6.common.exceptions import BadRequest, ServerUnreachable
 from vantage6.common.task_status import check_move
 from vantage6.common.text import bytes_to_base64s
+from vantage6.node.audit import AuditLog
 from vantage6.node.databases import Databases
 from vantage6.node.policy import Policy
 from vantage6.node.proxy import Proxy
@@ -224,7 +225,12 @@ def settings(database):
 
 
 @pytest.fixture
-def make_work(server, runner, tmp_path, settings, at_once):
+def audit(tmp_path):
+    return AuditLog(tmp_path / "audit")
+
+
+@pytest.fixture
+def make_work(server, runner, tmp_path, settings, at_once, audit):
     """The work of a node around the doubles."""
     made = []
 
@@ -232,7 +238,9 @@ def make_work(server, runner, tmp_path, settings, at_once):
         cryptor = cryptor or DummyCryptor()
         proxy = Proxy(server, cryptor, COLLABORATION)
         workspace = Workspace(tmp_path / "node")
-        work = RunWork(server, runner, proxy, workspace, cryptor, settings(**values), at_once)
+        work = RunWork(
+            server, runner, proxy, workspace, cryptor, settings(**values), at_once, audit
+        )
         made.append(work)
         return work
 

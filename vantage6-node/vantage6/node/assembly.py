@@ -7,16 +7,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from vantage6.common import __version__
 from vantage6.common.client.connection import Connection
 from vantage6.common.config import warnings_about_keys
 from vantage6.common.context import InstanceContext
 from vantage6.common.encryption import DummyCryptor, RSACryptor, load_cryptor
 from vantage6.common.exceptions import ConfigurationError
+from vantage6.node.audit import AuditLog
 from vantage6.node.configuration import NodeSchema
 from vantage6.node.daemon import Daemon, Listener
 from vantage6.node.databases import Databases
 from vantage6.node.instance import Instance
-from vantage6.node.policy.configured import policy
+from vantage6.node.policy.configured import fingerprint, policy
 from vantage6.node.proxy import Proxy
 from vantage6.node.runner import settings as container
 from vantage6.node.runner.docker import DockerRunner
@@ -87,6 +89,7 @@ def build(
             cryptor,
             run_settings(config, identity, who.collaboration_id, databases),
             calls,
+            open_audit(context, who),
         )
 
     return Daemon(
@@ -100,6 +103,27 @@ def build(
         places=places,
         kill_on_exit=kill_on_exit,
     )
+
+
+def open_audit(context: InstanceContext, who: Identity) -> AuditLog:
+    """The audit log, with a line that says which node begins, under which policy.
+
+    Raises
+    ------
+    AuditUnavailable
+        When it cannot be written.
+    """
+    audit = AuditLog(context.data_dir)
+    audit.append(
+        "node started",
+        version=__version__,
+        node_id=who.node_id,
+        organization_id=who.organization_id,
+        collaboration_id=who.collaboration_id,
+        policy=fingerprint(context.config),
+    )
+    audit.tell_head()
+    return audit
 
 
 def connect(config: Mapping[str, Any]) -> Server:

@@ -1,6 +1,7 @@
 """From the end of a container to a report on its run."""
 
 from vantage6.common.task_status import TaskStatus
+from vantage6.node.audit.runs import RunAudit
 from vantage6.node.proxy import Proxy
 from vantage6.node.reports import failure
 from vantage6.node.runner.interface import ContainerMissing, Ending, Runner
@@ -15,21 +16,27 @@ class Collection:
 
     Parameters
     ----------
-    runner, proxy, workspace, settings : object
+    runner, proxy, workspace, settings, audit : object
         Those of the node.
     """
 
     def __init__(
-        self, runner: Runner, proxy: Proxy, workspace: Workspace, settings: Settings
+        self,
+        runner: Runner,
+        proxy: Proxy,
+        workspace: Workspace,
+        settings: Settings,
+        audit: RunAudit,
     ) -> None:
         self._runner, self._proxy = runner, proxy
-        self._workspace, self._settings = workspace, settings
+        self._workspace, self._settings, self._audit = workspace, settings, audit
 
     def collect(self, assignment: Assignment) -> Event:
         """Judge the end of a container, and keep the report until it is told."""
         self._proxy.dismiss(assignment.result_id)
         logs = self._settings.logs
         lines = None if logs.share == "always" else logs.lines
+        exit_code = None
         try:
             ending = self._runner.ending(assignment.result_id, lines)
         except ContainerMissing:
@@ -37,7 +44,8 @@ class Collection:
                 TaskStatus.CRASHED, "The container vanished from the engine before it had ended"
             )
         else:
-            report = self._judge(assignment, ending)
+            report, exit_code = self._judge(assignment, ending), ending.exit_code
+        self._audit.ended(assignment, report, exit_code)
         self._workspace.save_report(assignment.result_id, report)
         return Collected(report)
 

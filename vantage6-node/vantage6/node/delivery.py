@@ -2,6 +2,7 @@
 
 from vantage6.common.encryption import DummyCryptor, RSACryptor
 from vantage6.common.exceptions import EncryptionError, ServerError
+from vantage6.node.audit.runs import RunAudit
 from vantage6.node.reports import DEFINITE, as_failure
 from vantage6.node.server import Server
 from vantage6.node.settings import Settings
@@ -24,6 +25,8 @@ class Delivery:
     ----------
     server, workspace, cryptor, settings : object
         Those of the node.
+    audit : RunAudit
+        Nothing leaves before its line is written.
     """
 
     def __init__(
@@ -32,9 +35,10 @@ class Delivery:
         workspace: Workspace,
         cryptor: RSACryptor | DummyCryptor,
         settings: Settings,
+        audit: RunAudit,
     ) -> None:
         self._server, self._workspace = server, workspace
-        self._cryptor, self._settings = cryptor, settings
+        self._cryptor, self._settings, self._audit = cryptor, settings, audit
 
     def deliver(self, assignment: Assignment, report: Report) -> Event:
         """Send the report, with its result as only the one who asked can read it."""
@@ -54,9 +58,11 @@ class Delivery:
     def _result(self, assignment: Assignment, report: Report) -> str:
         """The text of the result as it goes over the wire; only its initiator can read it."""
         if not report.has_output:
+            self._audit.leaves(assignment, report, b"")
             return ""
         limit = self._settings.rules_for(assignment.image).limits.output
         output = self._workspace.read_output(assignment.result_id, limit)
+        self._audit.leaves(assignment, report, output)
         key = self.readers_key(assignment) if isinstance(self._cryptor, RSACryptor) else ""
         return self._cryptor.encrypt_bytes_to_str(output, key)
 

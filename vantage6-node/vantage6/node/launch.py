@@ -7,6 +7,7 @@ from dataclasses import replace
 from vantage6.common.encryption import DummyCryptor, RSACryptor, is_envelope
 from vantage6.common.exceptions import EncryptionError, ServerError, ServerUnreachable
 from vantage6.common.task_status import TaskStatus
+from vantage6.node.audit.runs import RunAudit
 from vantage6.node.databases import Database, DatabaseMissing, is_readable_by
 from vantage6.node.delivery import Delivery
 from vantage6.node.policy import Decision, Origin, Request, decide, read_input
@@ -19,7 +20,7 @@ from vantage6.node.runner.interface import (
     Runner,
     RunnerError,
 )
-from vantage6.node.runner.settings import Rules, container_settings, own_user
+from vantage6.node.runner.settings import container_settings, own_user
 from vantage6.node.server import Server
 from vantage6.node.settings import Settings
 from vantage6.node.state import Assignment, Event, Gone, Postponed, Refused, Started
@@ -33,9 +34,9 @@ log = logging.getLogger(__name__)
 class CannotStart(Exception):
     """A run that ends before its container has started."""
 
-    def __init__(self, status: TaskStatus, reason: str) -> None:
+    def __init__(self, status: TaskStatus, reason: str, rule: str = "") -> None:
         super().__init__(reason)
-        self.status = status
+        self.status, self.rule = status, rule
 
 
 class Launch:
@@ -49,6 +50,8 @@ class Launch:
         Knows who will have to read the result.
     calls : Workers
         For calls to the server beside the work on the container.
+    audit : RunAudit
+        No container starts before its line is written.
     """
 
     def __init__(
@@ -61,25 +64,31 @@ class Launch:
         settings: Settings,
         delivery: Delivery,
         calls: Workers,
+        audit: RunAudit,
     ) -> None:
         self._server, self._runner, self._proxy = server, runner, proxy
         self._workspace, self._cryptor, self._settings = workspace, cryptor, settings
-        self._delivery, self._calls = delivery, calls
+        self._delivery, self._calls, self._audit = delivery, calls, audit
 
     def start(self, assignment: Assignment, timeline: Timeline) -> Event:
         """Check the run, make its container and start it."""
         try:
             self._launch(assignment, timeline)
         except CannotStart as error:
-            return Refused(failure(error.status, str(error)))
+            return self._refuse(assignment, error)
         except ServerError as error:
             if error.status not in DEFINITE:
                 return Postponed(str(error))
             if not self._server.wants(assignment.result_id):
                 return Gone()
             reason = f"The server refused what the run needs to start: {error}"
-            return Refused(failure(TaskStatus.START_FAILED, reason))
+            return self._refuse(assignment, CannotStart(TaskStatus.START_FAILED, reason))
         return Started()
+
+    def _refuse(self, assignment: Assignment, error: CannotStart) -> Event:
+        status, reason = error.status, str(error)
+        self._audit.not_started(assignment, _origin(assignment), status.value, reason, error.rule)
+        return Refused(failure(status, reason))
 
     def _launch(self, assignment: Assignment, timeline: Timeline) -> None:
         """From an assignment to a running container; calls to the server run beside it."""
@@ -105,15 +114,15 @@ class Launch:
         """What the owner says to what is known so far."""
         decision = decide(self._settings.policy, request)
         if decision.refused:
-            raise CannotStart(TaskStatus.NOT_ALLOWED, decision.reason)
+            raise CannotStart(TaskStatus.NOT_ALLOWED, decision.reason, decision.rule)
         return decision
 
-    def _permit(self, request: Request) -> Rules:
-        """What the container gets, now that all is known; without a permission it gets none."""
+    def _permit(self, request: Request) -> Decision:
+        """The permission, now that all is known; without one there is no container."""
         decision = self._check_policy(request)
         if not decision.allowed:
-            raise CannotStart(TaskStatus.NOT_ALLOWED, decision.reason)
-        return decision.rules
+            raise CannotStart(TaskStatus.NOT_ALLOWED, decision.reason, decision.rule)
+        return decision
 
     def _check_reader(self, assignment: Assignment) -> None:
         """Whoever asked must be able to read the answer; said before it is computed."""
@@ -130,7 +139,11 @@ class Launch:
         self._check_policy(request)
         database = self._choose_database(assignment)
         user = self._find_image(assignment)
-        rules = self._permit(replace(request, digests=()))
+        request = replace(request, digests=())
+        decision = self._permit(request)
+        noted = self._calls.submit(
+            lambda: self._audit.allowed(assignment, request, decision, input_, [database.label])
+        )
         self._check_readable(database, user)
         files = self._workspace.prepare(assignment, input_, database)
         timeline.mark("prepare")
@@ -141,7 +154,7 @@ class Launch:
                     self._settings.identity,
                     files,
                     database,
-                    rules,
+                    decision.rules,
                     own_user(user, *self._settings.user),
                 )
             )
@@ -149,6 +162,7 @@ class Launch:
             raise
         except RunnerError as error:
             raise CannotStart(TaskStatus.START_FAILED, str(error)) from error
+        noted.result()
         timeline.mark("create")
 
     def _read_input(self, assignment: Assignment) -> bytes:

@@ -10,6 +10,8 @@ import logging
 from vantage6.common.encryption import DummyCryptor, RSACryptor
 from vantage6.common.exceptions import ServerUnreachable
 from vantage6.common.task_status import TaskStatus
+from vantage6.node.audit import AuditLog, AuditUnavailable
+from vantage6.node.audit.runs import RunAudit
 from vantage6.node.collection import Collection
 from vantage6.node.delivery import Delivery
 from vantage6.node.launch import Launch
@@ -36,6 +38,9 @@ from vantage6.node.timeline import Timeline
 from vantage6.node.workers import Workers
 from vantage6.node.workspace import Workspace
 
+# What will be better some time, so that the action is repeated until then.
+_PASSING = (ServerUnreachable, EngineUnreachable, ApiKeyRefused, AuditUnavailable)
+
 log = logging.getLogger(__name__)
 
 
@@ -51,19 +56,21 @@ class RunWork:
         cryptor: RSACryptor | DummyCryptor,
         settings: Settings,
         calls: Workers,
+        audit: AuditLog,
     ) -> None:
+        self._audit = RunAudit(audit)
         self._runner, self._proxy, self._workspace = runner, proxy, workspace
-        self._delivery = Delivery(server, workspace, cryptor, settings)
-        self._collection = Collection(runner, proxy, workspace, settings)
+        self._delivery = Delivery(server, workspace, cryptor, settings, self._audit)
+        self._collection = Collection(runner, proxy, workspace, settings, self._audit)
         self._launch = Launch(
-            server, runner, proxy, workspace, cryptor, settings, self._delivery, calls
+            server, runner, proxy, workspace, cryptor, settings, self._delivery, calls, self._audit
         )
 
     def perform(self, action: Action, assignment: Assignment, timeline: Timeline) -> Event | None:
         """Carry out one action and say what came of it; never raises."""
         try:
             return self._perform(action, assignment, timeline)
-        except (ServerUnreachable, EngineUnreachable, ApiKeyRefused) as error:
+        except _PASSING as error:
             return Postponed(str(error))
         except Exception as error:
             log.exception("%s: %s failed", assignment, type(action).__name__)
@@ -88,6 +95,7 @@ class RunWork:
     def _clean(self, assignment: Assignment) -> Event:
         self._remove(assignment.result_id)
         self._workspace.remove_temporary(assignment)
+        self._audit.forget(assignment.result_id)
         return Cleaned()
 
     # What earlier processes left
@@ -110,6 +118,7 @@ class RunWork:
     def close(self) -> None:
         """Let no algorithm speak to the server any more."""
         self._proxy.close()
+        self._audit.close()
 
     def _remove(self, result_id: int) -> None:
         self._proxy.dismiss(result_id)

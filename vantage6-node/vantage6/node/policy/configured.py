@@ -1,5 +1,7 @@
 """From the configuration of a node to the policy of its owner."""
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -8,6 +10,20 @@ from typing import Any
 from vantage6.node.configuration import LimitsSchema
 from vantage6.node.policy.house import ImageRule, Patterns, Policy
 from vantage6.node.runner.settings import Limits, Rules
+
+# What of a configuration decides about runs
+_KEYS = (
+    "allowed_images",
+    "allow_all_images",
+    "allow_pickle",
+    "required_signatures",
+    "allowed_destinations",
+    "algorithm_env",
+    "algorithm_logs",
+    "databases",
+    "limits",
+    "policies",
+)
 
 
 def policy(config: Mapping[str, Any]) -> Policy:
@@ -72,3 +88,9 @@ def _optional(texts: Iterable[str] | None) -> Patterns | None:
 
 def _names(entries: Iterable[int | str] | None) -> tuple[int | str, ...] | None:
     return None if entries is None else tuple(entries)
+
+
+def fingerprint(config: Mapping[str, Any]) -> str:
+    """What tells one policy from another, for the audit log."""
+    said = {key: config[key] for key in _KEYS}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,128 @@
+"""What the audit log says about runs; no payload, no token, no path."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from vantage6.node.audit.log import AuditLog, AuditUnavailable
+from vantage6.node.policy import Decision, Origin, Request
+from vantage6.node.state import Assignment, Report
+
+log = logging.getLogger(__name__)
+
+
+class RunAudit:
+    """Writes the lines about runs.
+
+    Each method returns when its line is on the disk, so it is called before what it tells:
+    what cannot be written down does not happen.
+
+    Parameters
+    ----------
+    log : AuditLog
+    """
+
+    def __init__(self, log: AuditLog) -> None:
+        self._log = log
+        # A result that is sent again and again is told once by each process.
+        self._leaving: dict[int, str] = {}
+
+    def allowed(
+        self,
+        assignment: Assignment,
+        request: Request,
+        decision: Decision,
+        input_: bytes,
+        databases: Sequence[str],
+    ) -> None:
+        """A container is about to be made, for whom, of what, on which data, and why it may."""
+        self._log.append(
+            "run allowed",
+            **_about(assignment),
+            **_origin(request.origin),
+            digests=sorted(request.digests or ()),
+            method=request.input.method if request.input else None,
+            input_bytes=len(input_),
+            input_sha256=sha256(input_),
+            databases=list(databases),
+            rule=decision.rule,
+        )
+
+    def not_started(
+        self, assignment: Assignment, origin: Origin, status: str, reason: str, rule: str
+    ) -> None:
+        """A run ends without a container."""
+        self._log.append(
+            "run not started",
+            **_about(assignment),
+            **_origin(origin),
+            status=status,
+            reason=reason,
+            rule=rule,
+        )
+
+    def ended(self, assignment: Assignment, report: Report, exit_code: int | None) -> None:
+        """A container has ended."""
+        self._log.append(
+            "run ended",
+            **_about(assignment),
+            status=report.status.value,
+            exit_code=exit_code,
+            started_at=report.started_at,
+            finished_at=report.finished_at,
+        )
+
+    def leaves(self, assignment: Assignment, report: Report, output: bytes) -> None:
+        """A report is about to leave the house, with this result in it."""
+        digest = sha256(output)
+        key = f"{digest} {report.status.value}"
+        if self._leaving.get(assignment.result_id) == key:
+            return
+        self._log.append(
+            "result leaves",
+            **_about(assignment),
+            organization_id=assignment.initiator,
+            status=report.status.value,
+            output_bytes=len(output),
+            output_sha256=digest,
+            log_lines=len(report.log.splitlines()),
+            log_bytes=len(report.log.encode()),
+        )
+        self._leaving[assignment.result_id] = key
+
+    def close(self) -> None:
+        """The node stops; nothing depends on this line, so it may be missing."""
+        try:
+            self._log.append("node stopped")
+        except AuditUnavailable as error:
+            log.warning("%s", error)
+        self._log.tell_head()
+
+    def forget(self, result_id: int) -> None:
+        """Nothing more will be told about a run."""
+        self._leaving.pop(result_id, None)
+
+
+def sha256(data: bytes) -> str:
+    """The digest of a payload."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _about(assignment: Assignment) -> dict[str, Any]:
+    return {
+        "result_id": assignment.result_id,
+        "task_id": assignment.task_id,
+        "run_id": assignment.run_id,
+        "image": assignment.image,
+    }
+
+
+def _origin(origin: Origin) -> dict[str, Any]:
+    return {
+        "organization_id": origin.organization_id,
+        "organization_name": origin.organization_name,
+        "user_id": origin.user_id,
+        "user_name": origin.user_name,
+        "proven": origin.proven,
+    }
