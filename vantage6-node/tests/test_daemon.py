@@ -5,11 +5,12 @@ import pytest
 from vantage6.common.encryption import RSACryptor
 from vantage6.common.exceptions import BadRequest, ConfigurationError, ServerError
 from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
-from vantage6.node.daemon import POLL_WITH_SOCKET, POLL_WITHOUT_SOCKET, Daemon, Fatal
+from vantage6.node.daemon import POLL_WITH_SOCKET, POLL_WITHOUT_SOCKET, Daemon, Fatal, Happened
 from vantage6.node.runner.fake import RUNS_ON, FakeRunner, cannot_start
 from vantage6.node.runner.interface import EngineBack, EngineUnreachable
 from vantage6.node.server import ApiKeyRefused
 from vantage6.node.socket import NewTask, RunsKilled, SocketDown, SocketUp
+from vantage6.node.state import Overrun
 
 
 class Clock:
@@ -151,6 +152,31 @@ def test_a_run_in_hand_is_never_started_twice(node, server, runner, assignment):
     daemon.wait(POLL_WITH_SOCKET)
     assert len(starts) == 1
     assert daemon.in_hand == {run.result_id: "running"}
+
+
+def test_a_run_that_goes_beyond_a_limit_fails_with_the_reason_first(
+    node, server, runner, assignment
+):
+    def talks(container):
+        container.log = "one\ntwo\n"
+        container.write_output(b"json.1")
+        return RUNS_ON
+
+    runner.programs["average"] = talks
+    run = server.add(assignment())
+    daemon = node()
+    daemon.tell(Happened(run.result_id, Overrun("it took too long")))
+    report = server.reports[run.result_id]
+    assert (report.status, report.result) == ("failed", "")
+    assert report.log.splitlines() == ["it took too long", "one", "two"]
+    assert daemon.in_hand == runner.containers == {}
+
+
+def test_nothing_begins_on_a_full_disk(node, server, assignment):
+    run = server.add(assignment())
+    daemon = node(kept_free=2**60)
+    assert daemon.in_hand == {run.result_id: "starting"}
+    assert server.moves == []
 
 
 def test_an_answer_from_before_the_end_of_a_run_does_not_start_it_again(

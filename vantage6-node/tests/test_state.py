@@ -13,11 +13,14 @@ BAD = Report(TaskStatus.START_FAILED, "no database", "later")
 ODD = Report(TaskStatus.UNKNOWN_ERROR, "what was that", "later")
 FAILED = Report(TaskStatus.FAILED, "the server does not take the result", "later")
 
+LONG = "it took too long"
+
 EVENTS = [
     state.Admitted(),
     state.Started(),
     state.Refused(BAD),
     state.Exited(),
+    state.Overrun(LONG),
     state.Collected(GOOD),
     state.Delivered(),
     state.Rejected(FAILED),
@@ -50,16 +53,19 @@ MOVES = {
     (Phase.WAITING, state.Unwanted): (Phase.CLEANING, [state.Clean()]),
     (Phase.STARTING, state.Started): (Phase.RUNNING, []),
     (Phase.STARTING, state.Exited): (Phase.STARTING, []),
+    (Phase.STARTING, state.Overrun): (Phase.STARTING, []),
     (Phase.STARTING, state.Refused): (Phase.DELIVERING, [state.Deliver(BAD)]),
     (Phase.STARTING, state.Postponed): (Phase.STARTING, [state.Later(state.Start(), AWAY)]),
     (Phase.STARTING, state.Gone): (Phase.CLEANING, [state.Clean()]),
     (Phase.STARTING, state.Unwanted): (Phase.STARTING, []),
     (Phase.STARTING, state.Broken): (Phase.DELIVERING, [state.Deliver(ODD)]),
     (Phase.RUNNING, state.Exited): (Phase.COLLECTING, [state.Collect()]),
+    (Phase.RUNNING, state.Overrun): (Phase.COLLECTING, [state.Collect(LONG)]),
     (Phase.RUNNING, state.Unwanted): (Phase.CLEANING, [state.Clean()]),
     (Phase.RUNNING, state.Broken): (Phase.RUNNING, []),
     (Phase.COLLECTING, state.Collected): (Phase.DELIVERING, [state.Deliver(GOOD)]),
     (Phase.COLLECTING, state.Exited): (Phase.COLLECTING, []),
+    (Phase.COLLECTING, state.Overrun): (Phase.COLLECTING, []),
     (Phase.COLLECTING, state.Unwanted): (Phase.COLLECTING, []),
     (Phase.COLLECTING, state.Postponed): (
         Phase.COLLECTING,
@@ -68,6 +74,7 @@ MOVES = {
     (Phase.COLLECTING, state.Broken): (Phase.DELIVERING, [state.Deliver(ODD)]),
     (Phase.DELIVERING, state.Delivered): (Phase.CLEANING, [state.Clean()]),
     (Phase.DELIVERING, state.Exited): (Phase.DELIVERING, []),
+    (Phase.DELIVERING, state.Overrun): (Phase.DELIVERING, []),
     (Phase.DELIVERING, state.Unwanted): (Phase.DELIVERING, []),
     (Phase.DELIVERING, state.Rejected): (Phase.DELIVERING, [state.Deliver(FAILED)]),
     (Phase.DELIVERING, state.Postponed): (
@@ -78,6 +85,7 @@ MOVES = {
     (Phase.DELIVERING, state.Broken): (Phase.DELIVERING, [state.Deliver(ODD)]),
     (Phase.CLEANING, state.Cleaned): (Phase.DONE, []),
     (Phase.CLEANING, state.Exited): (Phase.CLEANING, []),
+    (Phase.CLEANING, state.Overrun): (Phase.CLEANING, []),
     (Phase.CLEANING, state.Unwanted): (Phase.CLEANING, []),
     (Phase.CLEANING, state.Postponed): (Phase.CLEANING, [state.Later(state.Clean(), AWAY)]),
     (Phase.CLEANING, state.Broken): (Phase.DONE, []),
@@ -105,6 +113,13 @@ def test_moves(phase, event):
     assert after.phase is expected_phase
     assert list(actions) == expected_actions
     assert after.assignment is ASSIGNMENT
+
+
+def test_why_a_run_is_stopped_is_not_forgotten_while_the_engine_is_away():
+    run, _ = advance(run_in(Phase.RUNNING), state.Overrun(LONG))
+    for _ in range(2):
+        run, actions = advance(run, state.Postponed(AWAY))
+        assert actions == (state.Later(state.Collect(LONG), AWAY),)
 
 
 def test_a_run_that_ends_before_we_hear_of_its_start_is_collected():

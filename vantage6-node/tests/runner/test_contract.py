@@ -159,6 +159,19 @@ def test_removed_while_it_runs(harness):
     harness.runner.remove(run.id)
 
 
+def test_stopped_while_it_runs_and_after_it_has_ended(harness):
+    run = harness.start("runs")
+    assert 0 <= harness.runner.age(run.id) < SECONDS
+    assert harness.runner.layer_size(run.id) == 0
+    for _ in range(2):
+        harness.runner.stop(run.id)
+        assert harness.runner.ending(run.id, 1).exit_code == 137
+    harness.runner.remove(run.id)
+    for question in (harness.runner.stop, harness.runner.age, harness.runner.layer_size):
+        with pytest.raises(ContainerMissing):
+            question(run.id)
+
+
 def test_made_anew_under_the_same_id(harness):
     settings = harness.settings("succeeds")
     harness.runner.create(settings)

@@ -157,6 +157,7 @@ def run_settings(
         databases=databases,
         logs=LogPolicy(share=config["algorithm_logs"]),
         user=(os.getuid(), os.getgid()),
+        kept_free=config["keep_free"],
     )
 
 

@@ -3,9 +3,9 @@
 from vantage6.common.task_status import TaskStatus
 from vantage6.node.audit.runs import RunAudit
 from vantage6.node.proxy import Proxy
+from vantage6.node.reasons import reason
 from vantage6.node.reports import failure
 from vantage6.node.runner.interface import ContainerMissing, Ending, Runner
-from vantage6.node.runner.settings import Limits
 from vantage6.node.settings import Settings
 from vantage6.node.state import Assignment, Collected, Event, Report
 from vantage6.node.workspace import Workspace
@@ -31,48 +31,53 @@ class Collection:
         self._runner, self._proxy = runner, proxy
         self._workspace, self._settings, self._audit = workspace, settings, audit
 
-    def collect(self, assignment: Assignment) -> Event:
-        """Judge the end of a container, and keep the report until it is told."""
+    def collect(self, assignment: Assignment, overrun: str = "") -> Event:
+        """Judge the end of a container, and keep the report until it is told.
+
+        Parameters
+        ----------
+        assignment : Assignment
+        overrun : str
+            Why the container has to end now; empty where it has ended by itself.
+        """
         self._proxy.dismiss(assignment.result_id)
         logs = self._settings.logs
         lines = None if logs.share == "always" else logs.lines
         exit_code = None
         try:
+            if overrun:
+                self._runner.stop(assignment.result_id)
             ending = self._runner.ending(assignment.result_id, lines)
         except ContainerMissing:
             report = failure(
                 TaskStatus.CRASHED, "The container vanished from the engine before it had ended"
             )
         else:
-            report, exit_code = self._judge(assignment, ending), ending.exit_code
+            report, exit_code = self._judge(assignment, ending, overrun), ending.exit_code
         self._audit.ended(assignment, report, exit_code)
         self._workspace.save_report(assignment.result_id, report)
         return Collected(report)
 
-    def _judge(self, assignment: Assignment, ending: Ending) -> Report:
+    def _judge(self, assignment: Assignment, ending: Ending, overrun: str) -> Report:
         """What the end of a container means for its run."""
+        status, why = TaskStatus.COMPLETED, ""
+        if overrun:
+            status, why = TaskStatus.FAILED, overrun
+        elif ending.exit_code:
+            limits = self._settings.rules_for(assignment.image).limits
+            status, why = TaskStatus.CRASHED, reason(ending, limits)
         remark = self._settings.databases.remark(assignment.database)
         return Report(
-            status=TaskStatus.CRASHED if ending.exit_code else TaskStatus.COMPLETED,
-            log=self._shared_log(ending, remark, self._settings.rules_for(assignment.image).limits),
+            status=status,
+            log=self._shared_log(ending, why, remark),
             finished_at=ending.finished_at,
             started_at=ending.started_at,
-            has_output=not ending.exit_code,
+            has_output=status is TaskStatus.COMPLETED,
         )
 
-    def _shared_log(self, ending: Ending, remark: str, limits: Limits) -> str:
+    def _shared_log(self, ending: Ending, why: str, remark: str) -> str:
         """What the researcher gets to read: the reason first, the algorithm's words last."""
-        logs, failed = self._settings.logs, bool(ending.exit_code)
-        shared = logs.share == "always" or (failed and logs.share == "on_failure")
-        reason = _reason(ending, limits.memory) if failed else ""
+        logs = self._settings.logs
+        shared = logs.share == "always" or (bool(why) and logs.share == "on_failure")
         words = ending.log[-logs.characters :].replace("\0", "").strip() if shared else ""
-        return "\n".join(part for part in (remark, reason, words) if part)
-
-
-def _reason(ending: Ending, memory: int) -> str:
-    if ending.out_of_memory:
-        return (
-            f"The algorithm needed more than the {memory / 2**20:.0f} MiB of memory that this "
-            "node allows, and was stopped"
-        )
-    return f"The algorithm ended with exit code {ending.exit_code}"
+        return "\n".join(part for part in (why, remark, words) if part)

@@ -142,7 +142,6 @@ class LimitsSchema(_Block):
         metadata={
             "description": "How long a container may run, such as `30m` or `12h`.",
             "default": "no limit",
-            "without_effect": _NOT_YET,
         },
     )
     disk = Size(
@@ -151,7 +150,6 @@ class LimitsSchema(_Block):
         metadata={
             "description": "What a run may write to its folders of the node.",
             "default": "`10g`",
-            "without_effect": _NOT_YET,
         },
     )
     tmp = Size(
@@ -465,6 +463,15 @@ class NodeSchema(InstanceSchema):
         },
     )
     limits = _block(LimitsSchema, "What one container may use, and leave behind.")
+    keep_free = Size(
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "Room on the disk of the node below which no run begins; below half "
+            "of it, the run that wrote the most is ended.",
+            "default": "`1g`, on small disks a twentieth of it",
+        },
+    )
     algorithm_logs = fields.String(
         load_default="on_failure",
         validate=validate.OneOf(["on_failure", "always", "never"]),

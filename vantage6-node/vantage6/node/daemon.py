@@ -37,6 +37,7 @@ _GRACE = 10.0
 _PHASES: dict[type, str] = {
     state.Admitted: "wait",
     state.Exited: "run",
+    state.Overrun: "run",
     state.Collected: "collect",
     state.Delivered: "deliver",
 }
@@ -189,6 +190,7 @@ class Daemon:
         self._runner.connect()
         if self._log_in():
             self._traces = self._runner.open(self.tell)
+            self._work.watchdog.start(self._tell_overrun)
             self._listener.start()
 
     def _log_in(self) -> bool:
@@ -343,6 +345,9 @@ class Daemon:
     def _on_socket_down(self, _: SocketDown) -> None:
         self._socket_is_up = False
         self._next_sync = min(self._next_sync, self._clock() + POLL_WITHOUT_SOCKET)
+
+    def _tell_overrun(self, result_id: int, reason: str) -> None:
+        self.tell(Happened(result_id, state.Overrun(reason)))
 
     # The engine
 

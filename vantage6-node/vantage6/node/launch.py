@@ -155,7 +155,7 @@ class Launch:
                     files,
                     database,
                     decision.rules,
-                    own_user(user, *self._settings.user),
+                    decision.rules.run_as or own_user(user, *self._settings.user),
                 )
             )
         except EngineUnreachable:

@@ -40,6 +40,8 @@ class Settings:
     logs : LogPolicy
     user : tuple of int
         As whom this process runs.
+    kept_free : int, optional
+        Bytes of the disk that runs do not get; None: as many as seems wise.
     """
 
     identity: Identity
@@ -48,6 +50,7 @@ class Settings:
     databases: Databases
     logs: LogPolicy
     user: tuple[int, int]
+    kept_free: int | None = None
 
     def rules_for(self, image: str, digests: Collection[str] = ()) -> Rules:
         """The limits and exceptions for the containers of an image.

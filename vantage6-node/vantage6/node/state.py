@@ -128,6 +128,13 @@ class Exited:
 
 
 @dataclass(frozen=True)
+class Overrun:
+    """It went beyond a limit while it ran; the reason says which."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Collected:
     """What the container left behind is on disk, under this report."""
 
@@ -180,6 +187,7 @@ Event = (
     | Started
     | Refused
     | Exited
+    | Overrun
     | Collected
     | Delivered
     | Rejected
@@ -206,7 +214,9 @@ class Readmit:
 
 @dataclass(frozen=True)
 class Collect:
-    """Find out how the container ended."""
+    """Find out how the container ended; with `overrun`, the reason for it, have it end first."""
+
+    overrun: str = ""
 
 
 @dataclass(frozen=True)
@@ -246,6 +256,8 @@ class Run:
         The container ended before we heard that it had started.
     unwanted : bool
         The server no longer wants it, but its container is just being started.
+    overrun : str
+        Which limit it went beyond, if it is stopped for that.
     report : Report, optional
         How it ended, as soon as that is known.
     """
@@ -255,6 +267,7 @@ class Run:
     status: TaskStatus = TaskStatus.PENDING
     exited: bool = False
     unwanted: bool = False
+    overrun: str = ""
     report: Report | None = None
 
     @property
@@ -327,7 +340,11 @@ def _start_later(run: Run, event: Postponed) -> Step:
 
 
 def _collect(run: Run, event: Exited | None = None) -> Step:
-    return replace(run, phase=Phase.COLLECTING), (Collect(),)
+    return replace(run, phase=Phase.COLLECTING), (Collect(run.overrun),)
+
+
+def _stop(run: Run, event: Overrun) -> Step:
+    return _collect(replace(run, overrun=event.reason))
 
 
 def _reported(run: Run, event: Refused | Collected | Rejected | Broken) -> Step:
@@ -356,12 +373,16 @@ def _done(run: Run, event: Cleaned | Broken) -> Step:
 
 
 def _ignore(run: Run, event: Event) -> Step:
-    """What may be told twice, or finds out by itself: ends, and that a run is unwanted."""
+    """What may be told twice, or too late: ends, overruns, and that a run is unwanted."""
     return run, ()
 
 
-def _later(action: Collect | Clean) -> Callable[[Run, Postponed], Step]:
-    return lambda run, event: (run, (Later(action, event.reason),))
+def _collect_later(run: Run, event: Postponed) -> Step:
+    return run, (Later(Collect(run.overrun), event.reason),)
+
+
+def _clean_later(run: Run, event: Postponed) -> Step:
+    return run, (Later(Clean(), event.reason),)
 
 
 def _deliver_later(run: Run, event: Postponed) -> Step:
@@ -379,21 +400,25 @@ _MOVES: dict[tuple[Phase, type], Callable[[Run, Any], Step]] = {
     (Phase.WAITING, Unwanted): _clean,
     (Phase.STARTING, Started): _started,
     (Phase.STARTING, Exited): _exited_early,
+    (Phase.STARTING, Overrun): _ignore,
     (Phase.STARTING, Refused): _reported,
     (Phase.STARTING, Postponed): _start_later,
     (Phase.STARTING, Unwanted): _clean_once_started,
     (Phase.STARTING, Gone): _clean,
     (Phase.STARTING, Broken): _reported,
     (Phase.RUNNING, Exited): _collect,
+    (Phase.RUNNING, Overrun): _stop,
     (Phase.RUNNING, Unwanted): _clean,
     (Phase.RUNNING, Broken): _ignore,
     (Phase.COLLECTING, Collected): _reported,
     (Phase.COLLECTING, Exited): _ignore,
+    (Phase.COLLECTING, Overrun): _ignore,
     (Phase.COLLECTING, Unwanted): _ignore,
-    (Phase.COLLECTING, Postponed): _later(Collect()),
+    (Phase.COLLECTING, Postponed): _collect_later,
     (Phase.COLLECTING, Broken): _reported,
     (Phase.DELIVERING, Delivered): _clean,
     (Phase.DELIVERING, Exited): _ignore,
+    (Phase.DELIVERING, Overrun): _ignore,
     (Phase.DELIVERING, Unwanted): _ignore,
     (Phase.DELIVERING, Rejected): _rejected,
     (Phase.DELIVERING, Postponed): _deliver_later,
@@ -401,7 +426,8 @@ _MOVES: dict[tuple[Phase, type], Callable[[Run, Any], Step]] = {
     (Phase.DELIVERING, Broken): _rejected,
     (Phase.CLEANING, Cleaned): _done,
     (Phase.CLEANING, Exited): _ignore,
+    (Phase.CLEANING, Overrun): _ignore,
     (Phase.CLEANING, Unwanted): _ignore,
-    (Phase.CLEANING, Postponed): _later(Clean()),
+    (Phase.CLEANING, Postponed): _clean_later,
     (Phase.CLEANING, Broken): _done,
 }

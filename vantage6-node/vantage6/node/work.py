@@ -33,8 +33,11 @@ from vantage6.node.state import (
     Readmit,
     Report,
     Start,
+    Started,
 )
 from vantage6.node.timeline import Timeline
+from vantage6.node.usage import Disk
+from vantage6.node.watchdog import Watchdog
 from vantage6.node.workers import Workers
 from vantage6.node.workspace import Workspace
 
@@ -65,6 +68,8 @@ class RunWork:
         self._launch = Launch(
             server, runner, proxy, workspace, cryptor, settings, self._delivery, calls, self._audit
         )
+        self._disk = Disk(workspace.root, settings.kept_free)
+        self.watchdog = Watchdog(runner, workspace, settings, self._disk)
 
     def perform(self, action: Action, assignment: Assignment, timeline: Timeline) -> Event | None:
         """Carry out one action and say what came of it; never raises."""
@@ -80,17 +85,28 @@ class RunWork:
     def _perform(self, action: Action, assignment: Assignment, timeline: Timeline) -> Event | None:
         match action:
             case Start():
-                return self._launch.start(assignment, timeline)
+                return self._start(assignment, timeline)
             case Readmit():
                 self._launch.readmit(assignment)
+                self.watchdog.follow(assignment, self._runner.age(assignment.result_id))
                 return None
-            case Collect():
-                return self._collection.collect(assignment)
+            case Collect(overrun):
+                self.watchdog.leave(assignment.result_id)
+                return self._collection.collect(assignment, overrun)
             case Deliver(report):
                 return self._delivery.deliver(assignment, report)
             case Clean():
                 return self._clean(assignment)
         raise TypeError(f"{action} cannot be carried out")
+
+    def _start(self, assignment: Assignment, timeline: Timeline) -> Event:
+        """Start a run where there is room for it; from then on the watchdog looks after it."""
+        if self._disk.is_short:
+            return Postponed("The disk of this node is nearly full; nothing more begins")
+        event = self._launch.start(assignment, timeline)
+        if isinstance(event, Started):
+            self.watchdog.follow(assignment)
+        return event
 
     def _clean(self, assignment: Assignment) -> Event:
         self._remove(assignment.result_id)
@@ -117,10 +133,12 @@ class RunWork:
 
     def close(self) -> None:
         """Let no algorithm speak to the server any more."""
+        self.watchdog.close()
         self._proxy.close()
         self._audit.close()
 
     def _remove(self, result_id: int) -> None:
+        self.watchdog.leave(result_id)
         self._proxy.dismiss(result_id)
         self._runner.remove(result_id)
         try:

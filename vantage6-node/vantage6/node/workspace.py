@@ -47,9 +47,15 @@ class Workspace:
     ----------
     folder : Path
         Made when it is not there, and closed to everybody else.
+
+    Attributes
+    ----------
+    root : Path
+        That folder.
     """
 
     def __init__(self, folder: Path) -> None:
+        self.root = folder
         self._runs, self._temporary = folder / "runs", folder / "tmp"
         for private in (self._runs, self._temporary):
             private.mkdir(parents=True, exist_ok=True, mode=0o700)

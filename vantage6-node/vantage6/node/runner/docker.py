@@ -4,7 +4,8 @@ import logging
 import re
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -197,18 +198,35 @@ class DockerRunner:
             raise ContainerMissing("The relay of the container vanished")
         return sandbox.folder
 
+    def stop(self, result_id: int) -> None:
+        """Kill the container, and come back when it has ended."""
+        with self._present(result_id) as container_id:
+            try:
+                self._api.kill(container_id)
+            except APIError as error:
+                # it has ended by itself
+                if error.status_code != HTTPStatus.CONFLICT:
+                    raise
+            self._api.wait(container_id)
+
+    def age(self, result_id: int) -> float:
+        """For how many seconds the container has been running."""
+        with self._present(result_id) as container_id:
+            started_at = self._api.inspect_container(container_id)["State"]["StartedAt"]
+        return (datetime.now(UTC) - datetime.fromisoformat(started_at)).total_seconds()
+
+    def layer_size(self, result_id: int) -> int:
+        """How many bytes the container wrote to the file system of its image."""
+        with self._present(result_id) as container_id:
+            found = self._api.containers(all=True, size=True, filters={"id": container_id})
+        return sum(container.get("SizeRw", 0) for container in found)
+
     def ending(self, result_id: int, log_lines: int | None) -> Ending:
         """How the container ended, with the last lines of its log."""
-        container = self._containers.get(result_id)
-        if container is None:
-            raise ContainerMissing("The container vanished")
         tail: Any = "all" if log_lines is None else log_lines
-        try:
-            with talking_to_engine():
-                state = self._api.inspect_container(container.id)["State"]
-                text = self._api.logs(container.id, stdout=True, stderr=True, tail=tail)
-        except NotFound as error:
-            raise ContainerMissing("The container vanished") from error
+        with self._present(result_id) as container_id:
+            state = self._api.inspect_container(container_id)["State"]
+            text = self._api.logs(container_id, stdout=True, stderr=True, tail=tail)
         finished_at = _plain_time(state["FinishedAt"])
         return Ending(
             exit_code=state["ExitCode"],
@@ -342,6 +360,18 @@ class DockerRunner:
                 log.warning("No sandbox could be prepared: %s", error)
 
     # Calls
+
+    @contextmanager
+    def _present(self, result_id: int) -> Iterator[str]:
+        """The id of the container of a run, for calls that need it to be there."""
+        container = self._containers.get(result_id)
+        if container is None:
+            raise ContainerMissing("The container vanished")
+        try:
+            with talking_to_engine():
+                yield container.id
+        except NotFound as error:
+            raise ContainerMissing("The container vanished") from error
 
     def _create(self, settings: ContainerSettings, sandbox: Sandbox) -> str:
         # Written out: the engine would take a short name for the id of another image too.

@@ -19,6 +19,7 @@ from vantage6.node.state import Trace
 #: What a program gives back when it goes on until `FakeRunner.finish` ends it.
 RUNS_ON = None
 
+_KILLED = 137
 _BEGINNING = "2026-01-01T00:00:00.000000"
 _END = "2026-01-01T00:00:01.000000"
 
@@ -31,6 +32,8 @@ class FakeContainer:
     trace: Trace = Trace.CREATED
     exit_code: int = 0
     log: str = ""
+    age: float = 0.0
+    layer_size: int = 0
 
     def path(self, path: str) -> Path:
         """Where a path of the container is on our disk."""
@@ -131,12 +134,24 @@ class FakeRunner:
         """The folder in which the proxy of a run has to listen."""
         return self._folder / str(result_id)
 
+    def stop(self, result_id: int) -> None:
+        """End a program that runs on."""
+        self._require_engine()
+        if self._container(result_id).trace is Trace.RUNNING:
+            self.finish(result_id, _KILLED)
+
+    def age(self, result_id: int) -> float:
+        """For how long a program has been running."""
+        return self._container(result_id).age
+
+    def layer_size(self, result_id: int) -> int:
+        """What a program wrote beside its folders."""
+        return self._container(result_id).layer_size
+
     def ending(self, result_id: int, log_lines: int | None) -> Ending:
         """How a program ended."""
         self._require_engine()
-        container = self.containers.get(result_id)
-        if container is None:
-            raise ContainerMissing("The container vanished")
+        container = self._container(result_id)
         lines = container.log.splitlines(keepends=True)
         shown = "".join(lines if log_lines is None else lines[-log_lines:])
         return Ending(container.exit_code, container.exit_code == 137, _BEGINNING, _END, shown)
@@ -154,6 +169,11 @@ class FakeRunner:
         """Leave containers to the next runner, or not."""
         if kill:
             self.containers.clear()
+
+    def _container(self, result_id: int) -> FakeContainer:
+        if result_id not in self.containers:
+            raise ContainerMissing("The container vanished")
+        return self.containers[result_id]
 
     def _require_engine(self) -> None:
         if not self.is_up:

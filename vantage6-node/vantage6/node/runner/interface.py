@@ -104,6 +104,36 @@ class Runner(Protocol):
         """The folder that `create` returned, also for a container of an earlier process."""
         ...
 
+    def stop(self, result_id: int) -> None:
+        """Kill the container, and come back when it has ended.
+
+        Raises
+        ------
+        ContainerMissing
+            When it is not there any more.
+        """
+        ...
+
+    def age(self, result_id: int) -> float:
+        """For how many seconds the container has been running.
+
+        Raises
+        ------
+        ContainerMissing
+            When it is not there any more.
+        """
+        ...
+
+    def layer_size(self, result_id: int) -> int:
+        """How many bytes the container wrote to the file system of its image.
+
+        Raises
+        ------
+        ContainerMissing
+            When it is not there any more.
+        """
+        ...
+
     def ending(self, result_id: int, log_lines: int | None) -> Ending:
         """How the container ended, with the last lines of its log or (None) all of them.
 
