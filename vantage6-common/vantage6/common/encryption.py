@@ -9,14 +9,14 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from vantage6.common.envelope import SEPARATOR, is_envelope
 from vantage6.common.exceptions import EncryptionError
+from vantage6.common.keys import load_private_key, load_public_key
 from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
 
 __all__ = [
@@ -97,7 +97,7 @@ class RSACryptor(_TextConversion):
     """
 
     def __init__(self, private_key_file: Path | str) -> None:
-        self.private_key = _load_private_key(Path(private_key_file))
+        self.private_key = load_private_key(Path(private_key_file))
 
     @staticmethod
     def create_new_rsa_key(path: Path | str) -> RSAPrivateKey:
@@ -134,7 +134,7 @@ class RSACryptor(_TextConversion):
     def verify_public_key(self, pubkey_base64: str) -> bool:
         """Whether this is our public key, however it is written."""
         try:
-            theirs = _load_public_key(pubkey_base64)
+            theirs = load_public_key(pubkey_base64)
         except EncryptionError:
             return False
         return theirs.public_numbers() == self.private_key.public_key().public_numbers()
@@ -147,7 +147,7 @@ class RSACryptor(_TextConversion):
         EncryptionError
             When the public key is missing or cannot be read.
         """
-        public_key = _load_public_key(pubkey_base64s)
+        public_key = load_public_key(pubkey_base64s)
         aes_key, start = os.urandom(_AES_KEY_BYTES), os.urandom(_IV_BYTES)
         parts = (public_key.encrypt(aes_key, padding.PKCS1v15()), start, _ctr(aes_key, start, data))
         return SEPARATOR.join(map(bytes_to_base64s, parts))
@@ -164,18 +164,23 @@ class RSACryptor(_TextConversion):
         if len(parts) != 3:
             raise EncryptionError("The payload is not encrypted, or not in the known form")
         encrypted_key, start, payload = map(self.str_to_bytes, parts)
-        return _ctr(self._decrypt_key(encrypted_key), start, payload)
+        aes_key, is_ours = self._decrypt_key(encrypted_key)
+        opened = _ctr(aes_key, start, payload)
+        if not is_ours:
+            raise EncryptionError("The payload was encrypted for another key")
+        return opened
 
-    def _decrypt_key(self, encrypted_key: bytes) -> bytes:
+    def _decrypt_key(self, encrypted_key: bytes) -> tuple[bytes, bool]:
+        """The content key; else a random one and False, so that neither path is the shorter one."""
         # With a wrong key OpenSSL gives random bytes of random length instead of an error
         # (implicit rejection), so only the length can tell.
+        instead = os.urandom(_AES_KEY_BYTES)
         try:
             aes_key = self.private_key.decrypt(encrypted_key, padding.PKCS1v15())
         except ValueError:
             aes_key = b""
-        if len(aes_key) != _AES_KEY_BYTES:
-            raise EncryptionError("The payload was encrypted for another key")
-        return aes_key
+        is_ours = len(aes_key) == _AES_KEY_BYTES
+        return (aes_key if is_ours else instead), is_ours
 
 
 def load_cryptor(private_key_file: Path | str | None) -> "RSACryptor | DummyCryptor":
@@ -195,19 +200,6 @@ def write_private_file(path: Path, content: bytes) -> None:
     partial.replace(path)
 
 
-def read_public_key(pubkey_base64s: str) -> bytes:
-    """A public key in the one form that does not depend on how it was written (DER).
-
-    Raises
-    ------
-    EncryptionError
-        When it is missing or cannot be read.
-    """
-    return _load_public_key(pubkey_base64s).public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-
-
 def _ctr(key: bytes, start: bytes, data: bytes) -> bytes:
     """AES in counter mode; the same operation encrypts and decrypts."""
     try:
@@ -215,25 +207,3 @@ def _ctr(key: bytes, start: bytes, data: bytes) -> bytes:
     except ValueError as error:
         raise EncryptionError("The counter start of the envelope has a wrong length") from error
     return stream.update(data) + stream.finalize()
-
-
-def _load_private_key(path: Path) -> RSAPrivateKey:
-    try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise EncryptionError(f"{path} holds no private key that can be read") from error
-    if not isinstance(key, RSAPrivateKey):
-        raise EncryptionError(f"The private key in {path} is not an RSA key")
-    return key
-
-
-def _load_public_key(pubkey_base64s: str) -> RSAPublicKey:
-    if not pubkey_base64s:
-        raise EncryptionError("The organization has no public key")
-    try:
-        key = serialization.load_pem_public_key(base64s_to_bytes(pubkey_base64s))
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise EncryptionError("The public key of the organization cannot be read") from error
-    if not isinstance(key, RSAPublicKey):
-        raise EncryptionError("The public key of the organization is not an RSA key")
-    return key

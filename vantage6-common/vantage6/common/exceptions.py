@@ -7,6 +7,7 @@
     ├── EngineUnreachable           no container engine answers
     ├── AuthenticationException     who you are could not be shown
     ├── EncryptionError             a key or an envelope that does not fit   (also ValueError)
+    │   ├── ContextMismatch         an envelope that was made for another occasion
     │   └── KeyChanged              a public key that is not the one that was pinned
     ├── DeserializationException    bytes that are not what they should be   (also ValueError)
     ├── IllegalTransition           a run that would move against the table of states
@@ -44,6 +45,20 @@ class AuthenticationException(Vantage6Error):
 
 class EncryptionError(Vantage6Error, ValueError):
     """A key or an envelope that does not fit."""
+
+
+class ContextMismatch(EncryptionError):
+    """An envelope that was made for another occasion.
+
+    Attributes
+    ----------
+    field : str
+        What differs: a field of the context.
+    """
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"The envelope was made for another occasion: its {field} differs")
+        self.field = field
 
 
 class KeyChanged(EncryptionError):

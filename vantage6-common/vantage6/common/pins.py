@@ -10,7 +10,6 @@ What it holds is no secret, but whoever may write to it decides who is trusted: 
 can open it. Several processes may use one file.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -20,7 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from vantage6.common.encryption import read_public_key, write_private_file
+from vantage6.common import keys
+from vantage6.common.encryption import write_private_file
 from vantage6.common.exceptions import ConfigurationError, EncryptionError, KeyChanged
 from vantage6.common.file_lock import locked
 
@@ -186,7 +186,7 @@ def fingerprint(public_key: str) -> str:
     EncryptionError
         When the key is missing or cannot be read.
     """
-    return hashlib.sha256(read_public_key(public_key)).hexdigest()
+    return keys.fingerprint(keys.load_public_key(public_key))
 
 
 def _check_offer(pin: Pin, expected: str | None) -> None:
