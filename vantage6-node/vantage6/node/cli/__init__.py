@@ -3,8 +3,10 @@
 import click
 
 from vantage6.common.cli import FriendlyGroup, list_command
+from vantage6.node.cli.audit import audit
 from vantage6.node.cli.files import files
 from vantage6.node.cli.new import new
+from vantage6.node.cli.policy import policy
 from vantage6.node.cli.start import start
 from vantage6.node.cli.version import version
 
@@ -16,5 +18,5 @@ def main() -> None:
 
 list_instances = list_command("node", system_first=False)
 
-for _command in (new, start, list_instances, files, version):
+for _command in (new, start, list_instances, files, version, policy, audit):
     main.add_command(_command)
