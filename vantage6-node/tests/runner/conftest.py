@@ -1,17 +1,23 @@
 """Containers of a real engine, all under an instance of their own that is removed at the end."""
 
+import io
 import itertools
+import json
 import os
 import queue
 import secrets
-from contextlib import contextmanager
+import tarfile
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import docker
 import pytest
+from docker.errors import NotFound
 
 from development import debian
+from development import registry as registries
 from development.console import SetupError
 from development.engine import ensure_engine
 from development.images import BASE, Image, ensure, ensure_relay_image
@@ -64,8 +70,8 @@ def node_identity(engine):
 class Probes:
     """Settings of containers that run a program, made as the node makes them."""
 
-    def __init__(self, identity, folder):
-        self.identity = identity
+    def __init__(self, engine, identity, folder):
+        self._engine, self.identity = engine, identity
         self.workspace = Workspace(folder / "node")
         self.database = folder / "patients.csv"
         self.database.write_text("age\n4\n5\n")
@@ -80,7 +86,8 @@ class Probes:
         files = self.workspace.prepare(run, b"json.{}", database)
         rules = Rules(limits, {"PROGRAM": program}, **exceptions)
         user = own_user(image_user, os.getuid(), os.getgid())
-        return run, container_settings(run, self.identity, files, database, rules, user)
+        settings = container_settings(run, self.identity, files, database, rules, user)
+        return run, replace(settings, image=self._engine.images.get(image).id)
 
 
 class Notices(queue.SimpleQueue):
@@ -103,8 +110,8 @@ def identity(engine):
 
 
 @pytest.fixture
-def probe(identity, tmp_path):
-    return Probes(identity, tmp_path)
+def probe(engine, identity, tmp_path):
+    return Probes(engine, identity, tmp_path)
 
 
 @pytest.fixture
@@ -130,8 +137,76 @@ def laboratory(engine, tmp_path_factory):
     folder = tmp_path_factory.mktemp("laboratory")
     with node_identity(engine) as identity:
         runner = DockerRunner(identity, RELAY_IMAGE, folder / "sandboxes")
-        yield SimpleNamespace(runner=runner, probe=Probes(identity, folder), identity=identity)
+        yield SimpleNamespace(
+            runner=runner, probe=Probes(engine, identity, folder), identity=identity
+        )
         runner.close(kill=True)
+
+
+class Shelf:
+    """Tiny images in a registry that only knows who logs in; what it made is removed."""
+
+    def __init__(self, engine, registry):
+        self._api, self.registry = engine.api, registry
+        self._ids = set()
+
+    def image(self, name=None, tag="1"):
+        """The name of an image, in a repository of its own unless that is named."""
+        return f"{self.registry.address}/study/{name or secrets.token_hex(4)}:{tag}"
+
+    def make(self, image, content="1"):
+        """Have an image here, as if it had been built; its id."""
+        repository, _, tag = image.rpartition(":")
+        answer = self._api.import_image_from_data(
+            _archive(content), repository, tag, changes=["USER 1234:5678", 'CMD ["/none"]']
+        )
+        self._ids.add(json.loads(answer.splitlines()[-1])["status"])
+        return self._api.inspect_image(image)["Id"]
+
+    def push(self, image, content="1", keep=False):
+        """Put an image into the registry, and nothing here; its digest."""
+        self.make(image, content)
+        repository, _, tag = image.rpartition(":")
+        said = list(
+            self._api.push(
+                repository, tag, auth_config=self.registry.log_in, stream=True, decode=True
+            )
+        )
+        assert not [line for line in said if "error" in line]
+        if not keep:
+            self._api.remove_image(image)
+        return next(line["aux"]["Digest"] for line in said if "aux" in line)
+
+    def clear(self):
+        for image_id in self._ids:
+            with suppress(NotFound):
+                self._api.remove_image(image_id, force=True)
+
+
+def _archive(content):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        member = tarfile.TarInfo("content")
+        data = f"{content} {secrets.token_hex(8)}".encode()
+        member.size = len(data)
+        archive.addfile(member, io.BytesIO(data))
+    return file.getvalue()
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory):
+    """A registry with a log-in."""
+    if obstacle := registries.obstacle():
+        pytest.skip(obstacle)
+    with registries.running(tmp_path_factory.mktemp("registry")) as registry:
+        yield registry
+
+
+@pytest.fixture
+def shelf(engine, registry):
+    shelf = Shelf(engine, registry)
+    yield shelf
+    shelf.clear()
 
 
 @pytest.fixture

@@ -1,11 +1,12 @@
 """What every runner does: one suite, for the one in memory and for the one with the engine."""
 
 import queue
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from vantage6.node.runner.fake import RUNS_ON, FakeRunner, cannot_start
+from vantage6.node.runner.fake import RUNS_ON, FakeRunner, cannot_start, image_id
 from vantage6.node.runner.interface import (
     ContainerEnded,
     ContainerMissing,
@@ -25,8 +26,8 @@ SECONDS = 60
 class Harness:
     """A runner, what it tells, and settings for containers of known behaviour."""
 
-    def __init__(self, make_runner, settings):
-        self._make_runner, self.settings = make_runner, settings
+    def __init__(self, make_runner, settings, images):
+        self._make_runner, self.settings, self.images = make_runner, settings, images
         self.notices = queue.SimpleQueue()
         self.runner = self.next_runner()
         self.traces = self.runner.open(self.notices.put)
@@ -83,15 +84,21 @@ def fake_harness(tmp_path, assignment, database):
         source = Database("default", str(database), database)
         files = Workspace(tmp_path / "node").prepare(run, b"", source)
         identity = Identity("fake", "user", "abcd1234")
-        return container_settings(run, identity, files, source, Rules(), None)
+        settings = container_settings(run, identity, files, source, Rules(), None)
+        return replace(settings, image=image_id(behaviour))
 
-    return Harness(
-        lambda: FakeRunner(tmp_path / "sandboxes", programs, containers=containers), settings
-    )
+    def make():
+        remote = {"elsewhere": succeeds}
+        return FakeRunner(tmp_path / "sandboxes", programs, remote, containers)
+
+    return Harness(make, settings, SimpleNamespace(here="succeeds", elsewhere="elsewhere"))
 
 
 @pytest.fixture
-def docker_harness(make_runner, probe, unstartable):
+def docker_harness(make_runner, probe, unstartable, shelf):
+    images = SimpleNamespace(here=shelf.image(), elsewhere=shelf.image())
+    shelf.push(images.here, keep=True)
+    shelf.push(images.elsewhere)
     programs = {"succeeds": SUCCEEDS, "fails": FAILS, "runs": RUNS}
 
     def settings(behaviour):
@@ -99,7 +106,7 @@ def docker_harness(make_runner, probe, unstartable):
             return probe("", image=unstartable)[1]
         return probe(programs[behaviour])[1]
 
-    return Harness(make_runner, settings)
+    return Harness(lambda: make_runner(registries=[shelf.registry.log_in]), settings, images)
 
 
 @pytest.fixture(scope="module")
@@ -195,10 +202,24 @@ def test_sandboxes_are_not_shared(harness):
     assert second.folder.is_dir()
 
 
-def test_an_image_that_is_not_here(harness):
-    assert harness.runner.image_user("localhost:9/there/is/no:such") is None
+def test_an_image_that_is_here(harness):
+    found = harness.runner.find_image(harness.images.here)
+    assert found.is_here
+    assert harness.runner.fetch_image(found) == found
+
+
+def test_an_image_that_is_elsewhere(harness):
+    found = harness.runner.find_image(harness.images.elsewhere)
+    assert (found.is_here, found.id) == (False, "")
+    fetched = harness.runner.fetch_image(found)
+    assert fetched.is_here
+    assert (fetched.name, fetched.digest) == (found.name, found.digest)
+    assert harness.runner.find_image(harness.images.elsewhere).id == fetched.id
+
+
+def test_an_image_that_is_nowhere(harness):
     with pytest.raises(ImageMissing):
-        harness.runner.pull("localhost:9/there/is/no:such")
+        harness.runner.find_image("localhost:9/there/is/no:such")
 
 
 def test_the_next_process_takes_over(harness):

@@ -106,13 +106,6 @@ def test_folders_of_other_users_without_end_can_be_emptied(runner, probe, notice
     assert list(folder.iterdir()) == []
 
 
-def test_an_image_goes_by_its_name_and_never_by_its_id(runner, engine):
-    found = engine.images.get(PROBE_IMAGE).id
-    assert runner.image_user(PROBE_IMAGE) is not None
-    for id_ in (found, found.removeprefix("sha256:")[:12]):
-        assert runner.image_user(id_) is None
-
-
 def test_a_missing_relay_image_is_one_sentence_that_helps(make_runner):
     runner = make_runner(relay_image="vantage6/there-is-no-such-relay:1")
     with pytest.raises(ImageMissing, match="make images"):

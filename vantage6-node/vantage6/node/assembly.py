@@ -4,6 +4,8 @@ import logging
 import os
 import stat
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from vantage6.node.audit import AuditLog
 from vantage6.node.configuration import NodeSchema
 from vantage6.node.daemon import Daemon, Listener
 from vantage6.node.databases import Databases
+from vantage6.node.image.signature import SignatureCheck, fetch_signatures, load_public_key
+from vantage6.node.image.store import ImageStore
 from vantage6.node.instance import Instance
 from vantage6.node.policy.configured import fingerprint, policy
 from vantage6.node.proxy import Proxy
@@ -65,11 +69,15 @@ def build(
     instance = Instance(context.data_dir)
     identity = container.Identity(context.name, context.scope, instance.id)
     server = connect(config)
+    images = ImageStore(context.data_dir / "images")
+    signatures = signature_check(config, context.data_dir, images)
     runner = DockerRunner(
         identity,
         config["images"]["relay"],
         context.data_dir / "sandboxes",
         registries=config["docker_registries"],
+        image_pull=config["image_pull"],
+        image_store=images,
         in_container=dockerized,
     )
     places: int = config["max_parallel_runs"]
@@ -87,7 +95,10 @@ def build(
             Proxy(server, cryptor, who.collaboration_id),
             Workspace(Path(config["task_dir"] or context.data_dir)),
             cryptor,
-            run_settings(config, identity, who.collaboration_id, databases),
+            replace(
+                run_settings(config, identity, who.collaboration_id, databases),
+                signatures=signatures,
+            ),
             calls,
             open_audit(context, who),
         )
@@ -159,6 +170,24 @@ def run_settings(
         user=(os.getuid(), os.getgid()),
         kept_free=config["keep_free"],
     )
+
+
+def signature_check(
+    config: Mapping[str, Any], folder: Path, store: ImageStore
+) -> SignatureCheck | None:
+    """What the owner requires of images besides their name.
+
+    Raises
+    ------
+    ConfigurationError
+        When a key cannot be used.
+    """
+    paths = [folder / Path(name).expanduser() for name in config["required_signatures"]]
+    if not paths:
+        return None
+    log_ins = {entry["registry"]: entry for entry in config["docker_registries"]}
+    keys = [load_public_key(path) for path in paths]
+    return SignatureCheck(keys, store, partial(fetch_signatures, log_ins))
 
 
 def find_databases(configured: Mapping[str, str], dockerized: bool) -> Databases:

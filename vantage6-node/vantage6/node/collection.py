@@ -66,18 +66,21 @@ class Collection:
         elif ending.exit_code:
             limits = self._settings.rules_for(assignment.image).limits
             status, why = TaskStatus.CRASHED, reason(ending, limits)
-        remark = self._settings.databases.remark(assignment.database)
+        remarks = (
+            self._workspace.read_remark(assignment),
+            self._settings.databases.remark(assignment.database),
+        )
         return Report(
             status=status,
-            log=self._shared_log(ending, why, remark),
+            log=self._shared_log(ending, why, *remarks),
             finished_at=ending.finished_at,
             started_at=ending.started_at,
             has_output=status is TaskStatus.COMPLETED,
         )
 
-    def _shared_log(self, ending: Ending, why: str, remark: str) -> str:
+    def _shared_log(self, ending: Ending, why: str, *remarks: str) -> str:
         """What the researcher gets to read: the reason first, the algorithm's words last."""
         logs = self._settings.logs
         shared = logs.share == "always" or (bool(why) and logs.share == "on_failure")
         words = ending.log[-logs.characters :].replace("\0", "").strip() if shared else ""
-        return "\n".join(part for part in (why, remark, words) if part)
+        return "\n".join(part for part in (why, *remarks, words) if part)

@@ -429,10 +429,9 @@ class NodeSchema(InstanceSchema):
         Text(),
         load_default=list,
         metadata={
-            "description": "Files of public keys (PEM); an image runs only with a signature by "
-            "one of them.",
+            "description": "Files of public keys (PEM, ECDSA); an image runs only with a "
+            "signature by one of them. A relative path is looked for in the data folder.",
             "default": "none",
-            "without_effect": _NOT_YET,
         },
     )
     image_pull = fields.String(
@@ -441,7 +440,6 @@ class NodeSchema(InstanceSchema):
         metadata={
             "description": "When an image is fetched: whenever the registry has another one, "
             "when it is not here, or never.",
-            "without_effect": _NOT_YET,
         },
     )
     allowed_destinations = fields.List(

@@ -10,17 +10,19 @@ from vantage6.common.task_status import TaskStatus
 from vantage6.node.audit.runs import RunAudit
 from vantage6.node.databases import Database, DatabaseMissing, is_readable_by
 from vantage6.node.delivery import Delivery
+from vantage6.node.image.signature import Unsigned
 from vantage6.node.policy import Decision, Origin, Request, decide, read_input
 from vantage6.node.proxy import Proxy
 from vantage6.node.reports import DEFINITE, failure, now
 from vantage6.node.runner.interface import (
     ContainerMissing,
     EngineUnreachable,
+    FoundImage,
     ImageMissing,
     Runner,
     RunnerError,
 )
-from vantage6.node.runner.settings import container_settings, own_user
+from vantage6.node.runner.settings import Rules, RunFiles, container_settings, own_user
 from vantage6.node.server import Server
 from vantage6.node.settings import Settings
 from vantage6.node.state import Assignment, Event, Gone, Postponed, Refused, Started
@@ -138,32 +140,39 @@ class Launch:
         request = replace(request, input=read_input(input_))
         self._check_policy(request)
         database = self._choose_database(assignment)
-        user = self._find_image(assignment)
-        request = replace(request, digests=())
+        image = self._provide_image(assignment, request)
+        request = replace(request, digests=image.digests)
         decision = self._permit(request)
+        timeline.mark("image")
         noted = self._calls.submit(
             lambda: self._audit.allowed(assignment, request, decision, input_, [database.label])
         )
-        self._check_readable(database, user)
+        self._check_readable(database, image.user)
         files = self._workspace.prepare(assignment, input_, database)
+        self._workspace.write_remark(assignment, image.remark)
         timeline.mark("prepare")
+        self._create(assignment, files, database, decision.rules, image)
+        noted.result()
+        timeline.mark("create")
+
+    def _create(
+        self,
+        assignment: Assignment,
+        files: RunFiles,
+        database: Database,
+        rules: Rules,
+        image: FoundImage,
+    ) -> None:
+        user = rules.run_as or own_user(image.user, *self._settings.user)
+        settings = container_settings(
+            assignment, self._settings.identity, files, database, rules, user
+        )
         try:
-            self._runner.create(
-                container_settings(
-                    assignment,
-                    self._settings.identity,
-                    files,
-                    database,
-                    decision.rules,
-                    decision.rules.run_as or own_user(user, *self._settings.user),
-                )
-            )
+            self._runner.create(replace(settings, image=image.id))
         except EngineUnreachable:
             raise
         except RunnerError as error:
             raise CannotStart(TaskStatus.START_FAILED, str(error)) from error
-        noted.result()
-        timeline.mark("create")
 
     def _read_input(self, assignment: Assignment) -> bytes:
         try:
@@ -179,18 +188,27 @@ class Launch:
         except DatabaseMissing as error:
             raise CannotStart(TaskStatus.START_FAILED, str(error)) from error
 
-    def _find_image(self, assignment: Assignment) -> str:
-        """The user that the image wants; the image is fetched where it is not here."""
-        user = self._runner.image_user(assignment.image)
-        if user is not None:
-            return user
-        log.info("%s: fetching the image %s", assignment, assignment.image)
-        self._tell(assignment, TaskStatus.INITIALIZING)
+    def _provide_image(self, assignment: Assignment, request: Request) -> FoundImage:
+        """The image that will run; nothing is fetched that the owner refuses."""
         try:
-            self._runner.pull(assignment.image)
+            found = self._runner.find_image(assignment.image)
+            self._check_policy(replace(request, digests=found.digests))
+            self._check_signature(found)
+            if not found.is_here:
+                log.info("%s: fetching the image %s", assignment, found.name)
+                self._tell(assignment, TaskStatus.INITIALIZING)
+                found = self._runner.fetch_image(found)
         except ImageMissing as error:
             raise CannotStart(TaskStatus.NO_DOCKER_IMAGE, str(error)) from error
-        return self._runner.image_user(assignment.image) or ""
+        return found
+
+    def _check_signature(self, found: FoundImage) -> None:
+        if self._settings.signatures is None:
+            return
+        try:
+            self._settings.signatures.require(found.name, found.digest)
+        except Unsigned as error:
+            raise CannotStart(TaskStatus.NOT_ALLOWED, str(error), "required_signatures") from error
 
     def _check_readable(self, database: Database, image_user: str) -> None:
         user = own_user(image_user, *self._settings.user) or image_user

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from vantage6.node.databases import Databases
+from vantage6.node.image.signature import SignatureCheck
 from vantage6.node.policy import Policy
 from vantage6.node.runner.settings import Identity, Rules
 
@@ -42,6 +43,8 @@ class Settings:
         As whom this process runs.
     kept_free : int, optional
         Bytes of the disk that runs do not get; None: as many as seems wise.
+    signatures : SignatureCheck, optional
+        Where the owner requires that images are signed.
     """
 
     identity: Identity
@@ -51,6 +54,7 @@ class Settings:
     logs: LogPolicy
     user: tuple[int, int]
     kept_free: int | None = None
+    signatures: SignatureCheck | None = None
 
     def rules_for(self, image: str, digests: Collection[str] = ()) -> Rules:
         """The limits and exceptions for the containers of an image.

@@ -7,6 +7,7 @@
             input, token       mounted read-only where the container looks for them
             data/              /mnt/data of the container
                 task-XXXXXXXXX/output
+            remark             what whoever asked should know about how it was started
             report.json        how the run ended; there until the server has acknowledged it
         tmp/<run id>-<image>/  /mnt/tmp of all containers of this image with this run id
 
@@ -32,6 +33,7 @@ from vantage6.node.state import Assignment, Report
 _REPORT = "report.json"
 _FOR_ALL = 0o777
 _OUTPUT = "output"
+_REMARK = "remark"
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +109,18 @@ class Workspace:
     def read_token(self, assignment: Assignment) -> str:
         """The token of a run that an earlier process of this node started."""
         return self.files(assignment).token.read_text(encoding="ascii")
+
+    def write_remark(self, assignment: Assignment, remark: str) -> None:
+        """Keep what is to be told with the result."""
+        if remark:
+            (self.folder(assignment.result_id) / _REMARK).write_text(remark, encoding="utf-8")
+
+    def read_remark(self, assignment: Assignment) -> str:
+        """What was to be told with the result."""
+        try:
+            return (self.folder(assignment.result_id) / _REMARK).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
 
     def read_output(self, result_id: int, limit: int) -> bytes:
         """What the container wrote as its output.

@@ -13,22 +13,23 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, DockerException, NotFound
 
-from vantage6.common import image as images
 from vantage6.common.container.settings import TYPE_LABEL
 from vantage6.common.retry import Backoff
+from vantage6.node.image.store import ImageStore
 from vantage6.node.runner import engine
-from vantage6.node.runner.engine import talking_to_engine
+from vantage6.node.runner.engine import talking_to_engine, words
 from vantage6.node.runner.hardening import confinement, hardening
 from vantage6.node.runner.homes import Homes
+from vantage6.node.runner.images import REGISTRY_SECONDS, Images
 from vantage6.node.runner.interface import (
     ContainerEnded,
     ContainerMissing,
     Ending,
     EngineBack,
     EngineUnreachable,
-    ImageMissing,
+    FoundImage,
     Notice,
     RunnerError,
 )
@@ -77,6 +78,10 @@ class DockerRunner:
         Where the folders of sandboxes are made.
     registries : sequence of mapping
         `registry`, `username` and `password` of private registries.
+    image_pull : {"newer", "missing", "never"}
+        When images are fetched.
+    image_store : ImageStore, optional
+        What is known of images that did not come from a registry.
     in_container : bool
         Whether this node itself runs in a container.
     """
@@ -88,10 +93,12 @@ class DockerRunner:
         folder: Path,
         *,
         registries: Sequence[Mapping[str, str]] = (),
+        image_pull: str = "newer",
+        image_store: ImageStore | None = None,
         in_container: bool = False,
     ) -> None:
         self._identity, self._relay_image, self._folder = identity, relay_image, folder
-        self._credentials = {entry["registry"]: dict(entry) for entry in registries}
+        self._registries, self._image_pull, self._image_store = registries, image_pull, image_store
         self._in_container = in_container
         self._containers: dict[int, _Container] = {}
         self._closing = threading.Event()
@@ -114,6 +121,13 @@ class DockerRunner:
         )
         self._pool.check_image()
         self._homes = Homes(self._api, self._identity)
+        self._images = Images(
+            self._api,
+            engine.connect(_CONNECTIONS, REGISTRY_SECONDS),
+            self._registries,
+            self._image_pull,
+            self._image_store,
+        )
 
     def open(self, tell: Callable[[Notice], None]) -> dict[int, Trace]:
         """Take over what an earlier process of this node left, and begin to watch."""
@@ -130,36 +144,13 @@ class DockerRunner:
         """What there is of every run now."""
         return {_result_id(found): _trace(found) for found in self._list(ALGORITHM)}
 
-    def image_user(self, image: str) -> str | None:
-        """The user that an image asks to run as, "" for none; None when it is not here."""
-        try:
-            with talking_to_engine():
-                found = self._api.inspect_image(images.canonical(image))
-                return found["Config"].get("User") or ""
-        except ImageNotFound:
-            return None
+    def find_image(self, image: str) -> FoundImage:
+        """What a name stands for now, here or in its registry."""
+        return self._images.find(image)
 
-    def pull(self, image: str) -> None:
-        """Fetch an image; ImageMissing with the reason when that is impossible."""
-        reference = images.parse(image)
-        name = f"{reference.domain}/{reference.path}"
-        try:
-            with talking_to_engine():
-                progress = self._api.pull(
-                    name,
-                    tag=reference.digest or reference.tag,
-                    auth_config=self._credentials.get(reference.domain),
-                    stream=True,
-                    decode=True,
-                )
-                faults = [line["error"] for line in progress if "error" in line]
-        except APIError as error:
-            faults = [_words(error)]
-        if faults:
-            raise ImageMissing(
-                f"The image {images.canonical(image)} is not on this node and could not be "
-                f"fetched: {faults[-1]}"
-            )
+    def fetch_image(self, found: FoundImage) -> FoundImage:
+        """Have exactly what was found here."""
+        return self._images.fetch(found)
 
     def create(self, settings: ContainerSettings) -> Path:
         """Make a container, not yet running, in a sandbox of its own."""
@@ -172,7 +163,7 @@ class DockerRunner:
             self._pool.give_back(sandbox)
             if isinstance(error, EngineUnreachable):
                 raise
-            raise RunnerError(f"The container could not be made: {_words(error)}") from error
+            raise RunnerError(f"The container could not be made: {words(error)}") from error
         self._containers[settings.result_id] = _Container(container_id, sandbox)
         return sandbox.folder
 
@@ -187,7 +178,7 @@ class DockerRunner:
             if sandbox and not self._is_running(sandbox.relay_id):
                 self._pool.forget(sandbox.relay_id)
                 raise EngineUnreachable("The relay of the container has ended") from error
-            raise RunnerError(f"The container could not be started: {_words(error)}") from error
+            raise RunnerError(f"The container could not be started: {words(error)}") from error
         finally:
             self._sandbox_wanted.set()
 
@@ -374,9 +365,7 @@ class DockerRunner:
             raise ContainerMissing("The container vanished") from error
 
     def _create(self, settings: ContainerSettings, sandbox: Sandbox) -> str:
-        # Written out: the engine would take a short name for the id of another image too.
-        image = images.canonical(settings.image)
-        home = self._homes.find(image, settings.user)
+        home = self._homes.find(settings.image, settings.user)
         in_memory = home.is_free and not settings.writable_root
         host_config = self._api.create_host_config(
             network_mode=f"container:{sandbox.relay_id}",
@@ -397,7 +386,7 @@ class DockerRunner:
             ),
         )
         container: dict[str, str] = self._api.create_container(
-            image,
+            settings.image,
             name=self._identity.container_name(settings.result_id),
             environment={"HOME": str(home.path), **settings.environment},
             labels=dict(settings.labels),
@@ -415,7 +404,7 @@ class DockerRunner:
         except APIError as error:
             # somebody else is removing it in this moment
             if error.status_code != HTTPStatus.CONFLICT:
-                raise RunnerError(f"A container could not be removed: {_words(error)}") from error
+                raise RunnerError(f"A container could not be removed: {words(error)}") from error
 
     def _is_running(self, container_id: str) -> bool:
         try:
@@ -458,12 +447,6 @@ def _result_id(container: Mapping[str, Any]) -> int:
 
 def _trace(container: Mapping[str, Any]) -> Trace:
     return _TRACES.get(container["State"], Trace.RUNNING)
-
-
-def _words(error: APIError) -> str:
-    """What the engine said, without the frame of the protocol."""
-    explanation = error.explanation or str(error)
-    return explanation.decode() if isinstance(explanation, bytes) else explanation
 
 
 def _plain_time(text: str) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from docker.errors import APIError
+
 from vantage6.common import engine
 from vantage6.common import exceptions as common
 from vantage6.node.runner.interface import EngineUnreachable
@@ -12,7 +14,7 @@ from vantage6.node.runner.interface import EngineUnreachable
 _TIMEOUT = 120
 
 
-def connect(connections: int) -> Any:
+def connect(connections: int, timeout: int = _TIMEOUT) -> Any:
     """A client of the engine that the environment names, else of the one of this machine.
 
     Raises
@@ -21,7 +23,7 @@ def connect(connections: int) -> Any:
         When there is none.
     """
     with _as_runner_error():
-        return engine.connect(timeout=_TIMEOUT, connections=connections)
+        return engine.connect(timeout=timeout, connections=connections)
 
 
 @contextmanager
@@ -37,3 +39,9 @@ def _as_runner_error() -> Iterator[None]:
         yield
     except common.EngineUnreachable as error:
         raise EngineUnreachable(str(error)) from error
+
+
+def words(error: APIError) -> str:
+    """What the engine said, without the frame of the protocol."""
+    explanation = error.explanation or str(error)
+    return explanation.decode() if isinstance(explanation, bytes) else explanation

@@ -1,7 +1,8 @@
 """A runner without an engine: containers are Python functions. For tests, of ours and others."""
 
+import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vantage6.node.runner.interface import (
@@ -9,6 +10,7 @@ from vantage6.node.runner.interface import (
     ContainerMissing,
     Ending,
     EngineUnreachable,
+    FoundImage,
     ImageMissing,
     Notice,
     RunnerError,
@@ -97,15 +99,19 @@ class FakeRunner:
         self._require_engine()
         return {result_id: container.trace for result_id, container in self.containers.items()}
 
-    def image_user(self, image: str) -> str | None:
-        """The user that an image asks to run as."""
-        return "" if image in self.programs else None
-
-    def pull(self, image: str) -> None:
-        """Fetch an image from among those that are elsewhere."""
+    def find_image(self, image: str) -> FoundImage:
+        """An image, here or elsewhere."""
+        if image in self.programs:
+            return FoundImage(image, id=image_id(image))
         if image not in self._remote:
             raise ImageMissing(f"The image {image} does not exist")
-        self.programs[image] = self._remote[image]
+        return FoundImage(image)
+
+    def fetch_image(self, found: FoundImage) -> FoundImage:
+        """Fetch an image from among those that are elsewhere."""
+        if not found.is_here:
+            self.programs[found.name] = self._remote[found.name]
+        return replace(found, id=image_id(found.name))
 
     def create(self, settings: ContainerSettings) -> Path:
         """Make a container."""
@@ -120,7 +126,8 @@ class FakeRunner:
         self._require_engine()
         container = self.containers[result_id]
         container.trace = Trace.RUNNING
-        exit_code = self.programs[container.settings.image](container)
+        programs = {image_id(name): program for name, program in self.programs.items()}
+        exit_code = programs[container.settings.image](container)
         if exit_code is not RUNS_ON:
             self.finish(result_id, exit_code)
 
@@ -178,6 +185,11 @@ class FakeRunner:
     def _require_engine(self) -> None:
         if not self.is_up:
             raise EngineUnreachable("There is no engine")
+
+
+def image_id(name: str) -> str:
+    """The id of an image; the content of a program is its name."""
+    return f"sha256:{hashlib.sha256(name.encode()).hexdigest()}"
 
 
 def cannot_start(container: FakeContainer) -> int:

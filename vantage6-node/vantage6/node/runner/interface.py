@@ -27,6 +27,41 @@ class ContainerMissing(RunnerError):
 
 
 @dataclass(frozen=True)
+class FoundImage:
+    """An image as it was found for a run; what is checked of it is what will run.
+
+    Attributes
+    ----------
+    name : str
+        As the task names it, written out in full.
+    id : str
+        The engine's id of it, which names its content; empty while only its registry has it.
+    digest : str, optional
+        Of its manifest; None for an image that never was in a registry.
+    user : str
+        Whom it asks to run as; empty for nobody, and as long as it is not here.
+    remark : str
+        What whoever asked should know, such as why a newer one was not looked for.
+    """
+
+    name: str
+    id: str = ""
+    digest: str | None = None
+    user: str = ""
+    remark: str = ""
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it can run without being fetched."""
+        return bool(self.id)
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """What identifies its content, as far as it is known."""
+        return tuple(known for known in (self.digest, self.id) if known)
+
+
+@dataclass(frozen=True)
 class ContainerEnded:
     """The container of a run has ended."""
 
@@ -81,16 +116,24 @@ class Runner(Protocol):
         """What there is of every run now."""
         ...
 
-    def image_user(self, image: str) -> str | None:
-        """The user that an image asks to run as, "" for none; None when it is not here."""
+    def find_image(self, image: str) -> FoundImage:
+        """What a name stands for now, here or in its registry; nothing is fetched.
+
+        Raises
+        ------
+        ImageMissing
+            When it is in neither, with the reason.
+        """
         ...
 
-    def pull(self, image: str) -> None:
-        """Fetch an image; ImageMissing with the reason when that is impossible."""
+    def fetch_image(self, found: FoundImage) -> FoundImage:
+        """Have exactly what was found here; ImageMissing with the reason when it cannot be had."""
         ...
 
     def create(self, settings: ContainerSettings) -> Path:
         """Make a container, not yet running, in a sandbox of its own.
+
+        Its image is the id of one that was found here, so that none takes its place meanwhile.
 
         Returns the folder in which the proxy of this run has to open its socket.
         """

@@ -1,0 +1,1 @@
+"""What is known of images besides what the engine knows: manifests, and signatures of them."""
