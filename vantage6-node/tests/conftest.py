@@ -14,6 +14,7 @@ from vantage6.common.task_status import check_move
 from vantage6.common.text import bytes_to_base64s
 from vantage6.node.audit import AuditLog
 from vantage6.node.databases import Databases
+from vantage6.node.journal import Journal
 from vantage6.node.policy import Policy
 from vantage6.node.proxy import Proxy
 from vantage6.node.runner.fake import FakeRunner
@@ -230,7 +231,14 @@ def audit(tmp_path):
 
 
 @pytest.fixture
-def make_work(server, runner, tmp_path, settings, at_once, audit):
+def journal(tmp_path):
+    journal = Journal(tmp_path / "journal.sqlite")
+    yield journal
+    journal.close()
+
+
+@pytest.fixture
+def make_work(server, runner, tmp_path, journal, settings, at_once, audit):
     """The work of a node around the doubles."""
     made = []
 
@@ -239,7 +247,15 @@ def make_work(server, runner, tmp_path, settings, at_once, audit):
         proxy = Proxy(server, cryptor, COLLABORATION)
         workspace = Workspace(tmp_path / "node")
         work = RunWork(
-            server, runner, proxy, workspace, cryptor, settings(**values), at_once, audit
+            server,
+            runner,
+            proxy,
+            workspace,
+            journal,
+            cryptor,
+            settings(**values),
+            at_once,
+            audit,
         )
         made.append(work)
         return work

@@ -1,16 +1,26 @@
 """The daemon with a server and a runner in memory, and without threads."""
 
+import errno
+
 import pytest
 
 from vantage6.common.encryption import RSACryptor
-from vantage6.common.exceptions import BadRequest, ConfigurationError, ServerError
+from vantage6.common.exceptions import (
+    BadRequest,
+    ConfigurationError,
+    ServerError,
+    ServerUnreachable,
+)
 from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
 from vantage6.node.daemon import POLL_WITH_SOCKET, POLL_WITHOUT_SOCKET, Daemon, Fatal, Happened
+from vantage6.node.outbox import Outbox
 from vantage6.node.runner.fake import RUNS_ON, FakeRunner, cannot_start
 from vantage6.node.runner.interface import EngineBack, EngineUnreachable
-from vantage6.node.server import ApiKeyRefused
+from vantage6.node.server import ApiKeyRefused, Identity
 from vantage6.node.socket import NewTask, RunsKilled, SocketDown, SocketUp
 from vantage6.node.state import Overrun
+
+IDENTITY = Identity(1, "node", 7, "north", "", 3, False)
 
 
 class Clock:
@@ -23,12 +33,13 @@ class Clock:
 class Node:
     """A daemon that a test drives by hand, and the time that it lives in."""
 
-    def __init__(self, server, runner, work, listener, workers, places):
+    def __init__(self, server, runner, work, listener, workers, places, known=False):
         self.clock = Clock()
         self.server, self.runner = server, runner
         self.daemon = Daemon(
             server,
             runner,
+            lambda: (IDENTITY, work) if known else None,
             lambda who: work,
             listener,
             workers,
@@ -62,11 +73,15 @@ class Node:
 def node(server, runner, make_work, listener, at_once):
     """Start a node; what it is to do at once must be at the server before."""
 
-    def start(runner=runner, places=4, work=None, **settings):
-        work = work or make_work(**settings)
-        return Node(server, runner, work, listener, at_once, places)
+    def start(runner=runner, places=4, known=False, **settings):
+        work = make_work(runner=runner, **settings)
+        return Node(server, runner, work, listener, at_once, places, known)
 
     return start
+
+
+def nobody():
+    """Before the first log-in."""
 
 
 def status(server, assignment):
@@ -187,7 +202,7 @@ def test_an_answer_from_before_the_end_of_a_run_does_not_start_it_again(
     assert status(server, run) == "completed"
     del server.reports[run.result_id]
     asked_at = daemon.clock.now
-    daemon.daemon.tell(daemon.daemon._answer(None, asked_at))
+    daemon.daemon.tell(daemon.daemon._inquiry.answer(1, None, asked_at))
     daemon.settle()
     assert daemon.in_hand == {}
 
@@ -454,7 +469,7 @@ def test_a_server_that_goes_away_before_the_start_is_waited_for(node, server, as
     server.refusals = []
     daemon = node(places=1)
     second = server.add(assignment())
-    daemon.daemon.tell(daemon.daemon._answer(None, daemon.clock.now))
+    daemon.daemon.tell(daemon.daemon._inquiry.answer(1, None, daemon.clock.now))
     server.is_up = False
     daemon.settle()
     assert daemon.in_hand == {second.result_id: "starting"}
@@ -519,11 +534,11 @@ def later(runner, tmp_path):
     return lambda: FakeRunner(tmp_path / "sandboxes", runner.programs, containers=runner.containers)
 
 
-def test_a_running_container_is_adopted(earlier, later, runner, server, make_work, node):
+def test_a_running_container_is_adopted(earlier, later, runner, server, node):
     starts = []
     runner.programs["average"] = starts.append
     again = later()
-    daemon = node(runner=again, work=_around(make_work, again))
+    daemon = node(runner=again)
     assert daemon.in_hand == {earlier.result_id: "running"}
     again.finish(earlier.result_id, 0)
     daemon.settle()
@@ -531,13 +546,11 @@ def test_a_running_container_is_adopted(earlier, later, runner, server, make_wor
     assert starts == []
 
 
-def test_a_container_that_ended_meanwhile_is_collected(
-    earlier, later, runner, server, make_work, node
-):
+def test_a_container_that_ended_meanwhile_is_collected(earlier, later, runner, server, node):
     runner.containers[earlier.result_id].write_output(b"json.2")
     runner.finish(earlier.result_id, 0)
     again = later()
-    node(runner=again, work=_around(make_work, again))
+    node(runner=again)
     assert base64s_to_bytes(server.reports[earlier.result_id].result) == b"json.2"
 
 
@@ -551,36 +564,30 @@ def test_a_report_that_was_not_acknowledged_is_delivered_even_without_its_contai
     runner.containers.clear()
     server.is_up = True
     again = later()
-    node(runner=again, work=_around(make_work, again))
+    node(runner=again)
     report = server.reports[earlier.result_id]
     assert (report.status, base64s_to_bytes(report.result)) == ("completed", b"json.3")
 
 
 def test_what_is_left_of_a_run_that_nobody_waits_for_is_swept(
-    earlier, later, runner, server, make_work, node, tmp_path
+    earlier, later, runner, server, node, tmp_path
 ):
     server.delete(earlier)
     again = later()
-    node(runner=again, work=_around(make_work, again))
+    daemon = node(runner=again)
+    daemon.wait(POLL_WITHOUT_SOCKET)
     assert runner.containers == {}
     assert list((tmp_path / "node" / "runs").iterdir()) == []
 
 
-def test_a_container_that_was_never_started_is_made_anew(
-    earlier, later, runner, server, make_work, node
-):
+def test_a_container_that_was_never_started_is_made_anew(earlier, later, runner, server, node):
     from vantage6.node.state import Trace
 
     runner.containers[earlier.result_id].trace = Trace.CREATED
     runner.programs["average"] = lambda container: 0
     again = later()
-    node(runner=again, work=_around(make_work, again))
+    node(runner=again)
     assert status(server, earlier) == "completed"
-
-
-def _around(make_work, runner):
-    """The work of the next process; its containers are those of `runner`."""
-    return make_work(runner=runner)
 
 
 def _collect():
@@ -593,6 +600,107 @@ def _timeline():
     from vantage6.node.timeline import Timeline
 
     return Timeline()
+
+
+# While the server is away
+
+
+def test_a_node_that_starts_without_its_server_collects_what_ended(
+    earlier, later, runner, server, node
+):
+    runner.containers[earlier.result_id].write_output(b"json.4")
+    runner.finish(earlier.result_id, 0)
+    server.is_up = False
+    daemon = node(runner=later(), known=True)
+    assert daemon.in_hand == {earlier.result_id: "delivering"}
+    assert runner.containers == {}
+    server.is_up = True
+    daemon.wait(70)
+    assert base64s_to_bytes(server.reports[earlier.result_id].result) == b"json.4"
+    assert daemon.in_hand == {}
+
+
+def test_a_node_that_starts_without_its_server_watches_what_runs(
+    earlier, later, runner, server, node
+):
+    server.is_up = False
+    again = later()
+    daemon = node(runner=again, known=True)
+    assert daemon.in_hand == {earlier.result_id: "running"}
+    again.finish(earlier.result_id, 0)
+    daemon.settle()
+    assert daemon.in_hand == {earlier.result_id: "delivering"}
+    server.is_up = True
+    daemon.wait(70)
+    assert status(server, earlier) == "completed"
+
+
+def test_a_node_that_does_not_know_who_it_is_waits_for_its_server(earlier, later, server, node):
+    server.is_up = False
+    daemon = node(runner=later())
+    assert daemon.in_hand == {}
+    server.is_up = True
+    daemon.wait(70)
+    assert daemon.in_hand == {earlier.result_id: "running"}
+
+
+def test_an_end_that_the_server_has_but_did_not_acknowledge_is_delivered_once(
+    node, server, runner, assignment
+):
+    deliver = server.deliver
+
+    def answer_is_lost(*arguments):
+        deliver(*arguments)
+        server.deliver = deliver
+        raise ServerUnreachable("The connection was cut")
+
+    server.deliver = answer_is_lost
+    run = server.add(assignment())
+    daemon = node()
+    assert daemon.in_hand == {run.result_id: "delivering"}
+    daemon.wait(70)
+    assert daemon.in_hand == {}
+    assert status(server, run) == "completed"
+    assert server.moves.count((run.result_id, "completed")) == 1
+
+
+def test_the_engine_is_free_of_a_run_whose_result_waits(node, server, runner, assignment, tmp_path):
+    runner.programs["average"] = runs_on
+    run = server.add(assignment())
+    daemon = node()
+    runner.containers[run.result_id].write_output(b"json.1")
+    server.is_up = False
+    runner.finish(run.result_id, 0)
+    daemon.settle()
+    assert runner.containers == {}
+    assert list((tmp_path / "node" / "runs").iterdir()) == []
+    assert (tmp_path / "node" / "outbox" / "1").read_bytes() == b"json.1"
+
+
+def test_a_disk_that_is_full_when_a_run_ends_loses_nothing(
+    node, server, runner, assignment, monkeypatch
+):
+    runner.programs["average"] = runs_on
+    full, other = server.add(assignment()), server.add(assignment())
+    daemon = node()
+    for run in (full, other):
+        runner.containers[run.result_id].write_output(b"json.%d" % run.result_id)
+    take = Outbox.take
+
+    def no_room(outbox, result_id, *rest):
+        if result_id == full.result_id:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        take(outbox, result_id, *rest)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Outbox, "take", no_room)
+        for run in (full, other):
+            runner.finish(run.result_id, 0)
+        daemon.settle()
+        assert daemon.in_hand == {full.result_id: "collecting"}
+        assert status(server, other) == "completed"
+    daemon.wait(70)
+    assert base64s_to_bytes(server.reports[full.result_id].result) == b"json.1"
 
 
 # Beginning and end
@@ -612,7 +720,9 @@ def test_the_loop_ends_and_tears_down_when_it_is_stopped(server, runner, make_wo
         def close(self):
             self.closed = True
 
-    daemon = Daemon(server, runner, lambda who: make_work(), Listener, at_once, at_once, places=1)
+    daemon = Daemon(
+        server, runner, nobody, lambda who: make_work(), Listener, at_once, at_once, places=1
+    )
     daemon.run()
     assert made[0].closed
     assert server.closed
@@ -625,7 +735,7 @@ def test_what_makes_it_impossible_to_start_ends_the_node(server, runner, listene
     def settle(who):
         raise fault
 
-    daemon = Daemon(server, runner, settle, listener, at_once, at_once, places=1)
+    daemon = Daemon(server, runner, nobody, settle, listener, at_once, at_once, places=1)
     with pytest.raises(type(fault)):
         daemon.run()
     assert server.closed
@@ -633,7 +743,9 @@ def test_what_makes_it_impossible_to_start_ends_the_node(server, runner, listene
 
 def test_no_engine_ends_the_node(server, runner, make_work, listener, at_once):
     runner.is_up = False
-    daemon = Daemon(server, runner, lambda who: make_work(), listener, at_once, at_once, places=1)
+    daemon = Daemon(
+        server, runner, nobody, lambda who: make_work(), listener, at_once, at_once, places=1
+    )
     with pytest.raises(EngineUnreachable):
         daemon.run()
 

@@ -26,6 +26,8 @@ EVENTS = [
     state.Rejected(FAILED),
     state.Gone(),
     state.Unwanted(),
+    state.Released(),
+    state.Unreleased("the engine is away"),
     state.Cleaned(),
     state.Postponed("the server is away"),
     state.Broken(ODD),
@@ -43,27 +45,38 @@ WAYS = {
         state.Exited(),
         state.Collected(GOOD),
     ],
-    Phase.CLEANING: [state.Unwanted()],
+    Phase.CLEANING: [
+        state.Admitted(),
+        state.Started(),
+        state.Exited(),
+        state.Collected(GOOD),
+        state.Released(),
+        state.Delivered(),
+    ],
     Phase.DONE: [state.Unwanted(), state.Cleaned()],
 }
 
 AWAY = "the server is away"
+NO_ENGINE = "the engine is away"
 MOVES = {
     (Phase.WAITING, state.Admitted): (Phase.STARTING, [state.Start()]),
-    (Phase.WAITING, state.Unwanted): (Phase.CLEANING, [state.Clean()]),
+    (Phase.WAITING, state.Unwanted): (Phase.CLEANING, [state.Clean(confirm=True)]),
     (Phase.STARTING, state.Started): (Phase.RUNNING, []),
     (Phase.STARTING, state.Exited): (Phase.STARTING, []),
     (Phase.STARTING, state.Overrun): (Phase.STARTING, []),
-    (Phase.STARTING, state.Refused): (Phase.DELIVERING, [state.Deliver(BAD)]),
+    (Phase.STARTING, state.Refused): (Phase.DELIVERING, [state.Deliver(BAD), state.Release()]),
     (Phase.STARTING, state.Postponed): (Phase.STARTING, [state.Later(state.Start(), AWAY)]),
-    (Phase.STARTING, state.Gone): (Phase.CLEANING, [state.Clean()]),
-    (Phase.STARTING, state.Unwanted): (Phase.STARTING, []),
-    (Phase.STARTING, state.Broken): (Phase.DELIVERING, [state.Deliver(ODD)]),
+    (Phase.STARTING, state.Gone): (Phase.CLEANING, [state.Clean(confirm=True)]),
+    (Phase.STARTING, state.Unwanted): (Phase.STARTING, [state.Abandon()]),
+    (Phase.STARTING, state.Broken): (Phase.DELIVERING, [state.Deliver(ODD), state.Release()]),
     (Phase.RUNNING, state.Exited): (Phase.COLLECTING, [state.Collect()]),
     (Phase.RUNNING, state.Overrun): (Phase.COLLECTING, [state.Collect(LONG)]),
-    (Phase.RUNNING, state.Unwanted): (Phase.CLEANING, [state.Clean()]),
+    (Phase.RUNNING, state.Unwanted): (Phase.CLEANING, [state.Clean(confirm=True)]),
     (Phase.RUNNING, state.Broken): (Phase.RUNNING, []),
-    (Phase.COLLECTING, state.Collected): (Phase.DELIVERING, [state.Deliver(GOOD)]),
+    (Phase.COLLECTING, state.Collected): (
+        Phase.DELIVERING,
+        [state.Deliver(GOOD), state.Release()],
+    ),
     (Phase.COLLECTING, state.Exited): (Phase.COLLECTING, []),
     (Phase.COLLECTING, state.Overrun): (Phase.COLLECTING, []),
     (Phase.COLLECTING, state.Unwanted): (Phase.COLLECTING, []),
@@ -71,8 +84,13 @@ MOVES = {
         Phase.COLLECTING,
         [state.Later(state.Collect(), AWAY)],
     ),
-    (Phase.COLLECTING, state.Broken): (Phase.DELIVERING, [state.Deliver(ODD)]),
-    (Phase.DELIVERING, state.Delivered): (Phase.CLEANING, [state.Clean()]),
+    (Phase.COLLECTING, state.Broken): (Phase.DELIVERING, [state.Deliver(ODD), state.Release()]),
+    (Phase.DELIVERING, state.Delivered): (Phase.CLEANING, []),
+    (Phase.DELIVERING, state.Released): (Phase.DELIVERING, []),
+    (Phase.DELIVERING, state.Unreleased): (
+        Phase.DELIVERING,
+        [state.Later(state.Release(), NO_ENGINE)],
+    ),
     (Phase.DELIVERING, state.Exited): (Phase.DELIVERING, []),
     (Phase.DELIVERING, state.Overrun): (Phase.DELIVERING, []),
     (Phase.DELIVERING, state.Unwanted): (Phase.DELIVERING, []),
@@ -81,8 +99,13 @@ MOVES = {
         Phase.DELIVERING,
         [state.Later(state.Deliver(GOOD), AWAY)],
     ),
-    (Phase.DELIVERING, state.Gone): (Phase.CLEANING, [state.Clean()]),
+    (Phase.DELIVERING, state.Gone): (Phase.CLEANING, []),
     (Phase.DELIVERING, state.Broken): (Phase.DELIVERING, [state.Deliver(ODD)]),
+    (Phase.CLEANING, state.Released): (Phase.CLEANING, [state.Clean()]),
+    (Phase.CLEANING, state.Unreleased): (
+        Phase.CLEANING,
+        [state.Later(state.Release(), NO_ENGINE)],
+    ),
     (Phase.CLEANING, state.Cleaned): (Phase.DONE, []),
     (Phase.CLEANING, state.Exited): (Phase.CLEANING, []),
     (Phase.CLEANING, state.Overrun): (Phase.CLEANING, []),
@@ -130,12 +153,44 @@ def test_a_run_that_ends_before_we_hear_of_its_start_is_collected():
     assert (run.phase, actions) == (Phase.COLLECTING, (state.Collect(),))
 
 
-@pytest.mark.parametrize("end", [state.Started(), state.Postponed("the engine is away")])
+@pytest.mark.parametrize(
+    "end", [state.Started(), state.Postponed("the engine is away"), state.Gone()]
+)
 def test_a_run_that_is_unwanted_while_it_starts_is_removed_when_that_is_over(end):
     run, actions = advance(run_in(Phase.STARTING), state.Unwanted())
-    assert (run.phase, actions) == (Phase.STARTING, ())
+    assert (run.phase, actions) == (Phase.STARTING, (state.Abandon(),))
     run, actions = advance(run, end)
-    assert (run.phase, actions) == (Phase.CLEANING, (state.Clean(),))
+    assert (run.phase, actions) == (Phase.CLEANING, (state.Clean(confirm=True),))
+
+
+@pytest.mark.parametrize(
+    ("end", "clean"),
+    [(state.Delivered(), state.Clean()), (state.Gone(), state.Clean(confirm=True))],
+)
+@pytest.mark.parametrize("released_first", [True, False])
+def test_a_run_is_cleaned_up_once_it_is_delivered_and_its_container_released(
+    end, clean, released_first
+):
+    run = run_in(Phase.DELIVERING)
+    events = [state.Released(), end] if released_first else [end, state.Released()]
+    run, actions = advance(run, events[0])
+    assert actions == ()
+    run, actions = advance(run, events[1])
+    assert (run.phase, actions) == (Phase.CLEANING, (clean,))
+
+
+@pytest.mark.parametrize(
+    ("phase", "action", "due"),
+    [
+        (Phase.STARTING, state.Start(), True),
+        (Phase.CLEANING, state.Start(), False),
+        (Phase.DELIVERING, state.Deliver(GOOD), True),
+        (Phase.DELIVERING, state.Release(), True),
+        (Phase.CLEANING, state.Release(), False),
+    ],
+)
+def test_what_was_put_off_is_done_only_if_it_still_makes_sense(phase, action, due):
+    assert state.is_due(run_in(phase), action) == due
 
 
 def test_a_bare_failure_that_the_server_rejects_too_is_tried_again_later():
@@ -159,8 +214,8 @@ def test_a_delivered_run_has_the_final_status_of_its_report(report):
         (Trace.CREATED, None, Phase.WAITING, ()),
         (Trace.RUNNING, None, Phase.RUNNING, (state.Readmit(),)),
         (Trace.EXITED, None, Phase.COLLECTING, (state.Collect(),)),
-        (Trace.EXITED, GOOD, Phase.DELIVERING, (state.Deliver(GOOD),)),
-        (Trace.NOTHING, GOOD, Phase.DELIVERING, (state.Deliver(GOOD),)),
+        (Trace.EXITED, GOOD, Phase.DELIVERING, (state.Deliver(GOOD), state.Release())),
+        (Trace.NOTHING, GOOD, Phase.DELIVERING, (state.Deliver(GOOD), state.Release())),
     ],
 )
 def test_what_an_earlier_process_left_is_taken_up(trace, report, phase, actions):

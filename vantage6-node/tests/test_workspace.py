@@ -1,17 +1,16 @@
 """Files of runs, and containers that play tricks with them."""
 
+import errno
 import os
 import stat
 from dataclasses import replace
 
 import pytest
 
-from vantage6.common.task_status import TaskStatus
 from vantage6.node.databases import Database
-from vantage6.node.state import Report
-from vantage6.node.workspace import OutputUnusable, Workspace
+from vantage6.node.outbox import OutputUnusable
+from vantage6.node.workspace import Workspace
 
-REPORT = Report(TaskStatus.COMPLETED, "log", "later", "earlier", has_output=True)
 LIMIT = 100
 
 
@@ -62,7 +61,54 @@ def test_the_token_is_written_into_the_file_that_is_mounted(workspace, run, file
 
 def test_output(workspace, task):
     (task / "output").write_bytes(b"x" * LIMIT)
-    assert workspace.read_output(1, LIMIT) == b"x" * LIMIT
+    before = (task / "output").stat().st_ino
+    workspace.take_output(1, LIMIT)
+    assert not (task / "output").exists()
+    workspace.remove(1)
+    assert workspace.outbox.read(1) == b"x" * LIMIT
+    assert workspace.outbox._path(1).stat().st_ino == before
+    assert workspace.results() == {1}
+    workspace.outbox.secure(1)
+    workspace.outbox.discard(1)
+    assert workspace.results() == set()
+    workspace.outbox.secure(1)
+    with pytest.raises(OutputUnusable, match="vanished"):
+        workspace.outbox.read(1)
+
+
+def test_an_output_that_was_taken_is_not_asked_for_again(workspace, task):
+    (task / "output").write_bytes(b"first")
+    workspace.take_output(1, LIMIT)
+    workspace.take_output(1, LIMIT)
+    assert workspace.outbox.read(1) == b"first"
+
+
+@pytest.mark.parametrize("error", [errno.EACCES, errno.EXDEV])
+def test_an_output_that_cannot_be_moved_is_copied(workspace, task, monkeypatch, error):
+    rename = os.rename
+
+    def refuse(source, target, src_dir_fd=None):
+        if src_dir_fd is not None:
+            raise OSError(error, "no")
+        rename(source, target)
+
+    (task / "output").write_bytes(b"x" * LIMIT)
+    monkeypatch.setattr(os, "rename", refuse)
+    workspace.take_output(1, LIMIT)
+    assert workspace.outbox.read(1) == b"x" * LIMIT
+
+
+def test_an_output_stays_where_it_is_while_the_disk_is_full(workspace, task, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.ENOSPC, "full")
+
+    (task / "output").write_bytes(b"result")
+    with monkeypatch.context() as full:
+        full.setattr(os, "rename", refuse)
+        with pytest.raises(OSError, match="full"):
+            workspace.take_output(1, LIMIT)
+    workspace.take_output(1, LIMIT)
+    assert workspace.outbox.read(1) == b"result"
 
 
 def a_link(task):
@@ -78,6 +124,10 @@ def a_pipe(task):
 def a_folder(task):
     (task / "output").unlink()
     (task / "output").mkdir()
+
+
+def another_name(task):
+    (task / "other").hardlink_to(task / "output")
 
 
 def nothing(task):
@@ -97,35 +147,22 @@ def a_link_as_folder(task):
     task.symlink_to(elsewhere)
 
 
-@pytest.mark.parametrize("trick", [a_link, a_pipe, a_folder, nothing, too_much, a_link_as_folder])
+@pytest.mark.parametrize(
+    "trick", [a_link, a_pipe, a_folder, another_name, nothing, too_much, a_link_as_folder]
+)
 def test_outputs_that_are_none(workspace, task, trick):
     trick(task)
     with pytest.raises(OutputUnusable):
-        workspace.read_output(1, LIMIT)
-
-
-def test_reports_are_kept_until_removed(workspace, run, files, tmp_path):
-    assert workspace.load_report(1) is None
-    workspace.save_report(1, REPORT)
-    assert Workspace(tmp_path / "node").load_report(1) == REPORT
-    assert workspace.results() == {1}
-    workspace.remove(1)
-    assert workspace.results() == set()
-    assert workspace.load_report(1) is None
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"status": "strange"}'])
-def test_a_report_that_was_cut_short_counts_as_none(workspace, files, content):
-    (workspace.folder(1) / "report.json").write_text(content)
-    assert workspace.load_report(1) is None
+        workspace.take_output(1, LIMIT)
+    assert workspace.outbox.results() == set()
 
 
 def test_preparing_again_starts_from_nothing(workspace, run, files, task, database):
     (task / "output").write_text("of the first attempt")
-    workspace.save_report(1, REPORT)
+    workspace.take_output(1, LIMIT)
     workspace.prepare(run, b"again", Database("default", "", database))
     assert (task / "output").read_text() == ""
-    assert workspace.load_report(1) is None
+    assert workspace.outbox.results() == set()
 
 
 def test_folders_in_folders_without_end_are_removed(workspace, files, task):

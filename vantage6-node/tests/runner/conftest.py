@@ -89,6 +89,11 @@ class Probes:
         settings = container_settings(run, self.identity, files, database, rules, user)
         return run, replace(settings, image=self._engine.images.get(image).id)
 
+    def output(self, run):
+        """What a run that has ended reports."""
+        self.workspace.take_output(run.result_id, 2**20)
+        return json.loads(self.workspace.outbox.read(run.result_id))
+
 
 class Notices(queue.SimpleQueue):
     """What a runner tells."""

@@ -1,7 +1,6 @@
 """Which folder is the home of a container's user, and what becomes of it."""
 
 import io
-import json
 import secrets
 import tarfile
 from pathlib import PurePosixPath
@@ -138,4 +137,4 @@ def test_a_home_can_be_written_to_and_hides_nothing(
     runner.start(run.result_id)
     notices.wait_for_end(run.result_id)
     assert runner.ending(run.result_id, 10).log == ""
-    assert json.loads(probe.workspace.read_output(run.result_id, 1000)) == found
+    assert probe.output(run) == found

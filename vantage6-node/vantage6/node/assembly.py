@@ -22,6 +22,8 @@ from vantage6.node.databases import Databases
 from vantage6.node.image.signature import SignatureCheck, fetch_signatures, load_public_key
 from vantage6.node.image.store import ImageStore
 from vantage6.node.instance import Instance
+from vantage6.node.journal import Journal
+from vantage6.node.place import Place
 from vantage6.node.policy.configured import fingerprint, policy
 from vantage6.node.proxy import Proxy
 from vantage6.node.runner import settings as container
@@ -83,17 +85,13 @@ def build(
     places: int = config["max_parallel_runs"]
     calls = ThreadWorkers("call", 2 * places + 4)
 
-    def settle(who: Identity) -> RunWork:
-        """What remains to be done once we know who we are at the server."""
-        agree_on_encryption(who, config["encryption"]["enabled"])
-        if isinstance(cryptor, RSACryptor):
-            agree_on_key(who, cryptor, server, replace_public_key)
-        instance.hold()
+    def make_work(who: Identity, journal: Journal) -> RunWork:
         return RunWork(
             server,
             runner,
             Proxy(server, cryptor, who.collaboration_id),
             Workspace(Path(config["task_dir"] or context.data_dir)),
+            journal,
             cryptor,
             replace(
                 run_settings(config, identity, who.collaboration_id, databases),
@@ -103,10 +101,17 @@ def build(
             open_audit(context, who),
         )
 
+    def agree(who: Identity) -> None:
+        agree_on_encryption(who, config["encryption"]["enabled"])
+        if isinstance(cryptor, RSACryptor):
+            agree_on_key(who, cryptor, server, replace_public_key)
+
+    place = Place(instance, [server.url, config["api_key"]], agree, make_work)
     return Daemon(
         server,
         runner,
-        settle,
+        place.recall,
+        place.settle,
         listener(config, server),
         # Ends are collected and delivered beside the starts.
         ThreadWorkers("worker", 2 * places),

@@ -2,9 +2,10 @@
 
 from vantage6.common.task_status import TaskStatus
 from vantage6.node.audit.runs import RunAudit
+from vantage6.node.outbox import OutputUnusable
 from vantage6.node.proxy import Proxy
 from vantage6.node.reasons import reason
-from vantage6.node.reports import failure
+from vantage6.node.reports import as_failure, failure
 from vantage6.node.runner.interface import ContainerMissing, Ending, Runner
 from vantage6.node.settings import Settings
 from vantage6.node.state import Assignment, Collected, Event, Report
@@ -32,7 +33,7 @@ class Collection:
         self._workspace, self._settings, self._audit = workspace, settings, audit
 
     def collect(self, assignment: Assignment, overrun: str = "") -> Event:
-        """Judge the end of a container, and keep the report until it is told.
+        """Judge the end of a container, and move its output to where it waits for delivery.
 
         Parameters
         ----------
@@ -54,9 +55,19 @@ class Collection:
             )
         else:
             report, exit_code = self._judge(assignment, ending, overrun), ending.exit_code
+        report = self._take_output(assignment, report)
         self._audit.ended(assignment, report, exit_code)
-        self._workspace.save_report(assignment.result_id, report)
         return Collected(report)
+
+    def _take_output(self, assignment: Assignment, report: Report) -> Report:
+        """The report, and the output with it; or why that cannot be sent."""
+        if report.has_output:
+            try:
+                limit = self._settings.rules_for(assignment.image).limits.output
+                self._workspace.take_output(assignment.result_id, limit)
+            except OutputUnusable as error:
+                return as_failure(report, str(error))
+        return report
 
     def _judge(self, assignment: Assignment, ending: Ending, overrun: str) -> Report:
         """What the end of a container means for its run."""

@@ -4,7 +4,6 @@ Threads only feed the queue: the socket, the engine's events, the workers, the c
 is decided about runs is decided in `state.py`; all that is done, in `work.py`.
 """
 
-import contextlib
 import heapq
 import itertools
 import logging
@@ -14,14 +13,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from vantage6.common.exceptions import IllegalTransition, ServerError, ServerUnreachable
+from vantage6.common.exceptions import IllegalTransition
 from vantage6.common.retry import Backoff
 from vantage6.common.task_status import is_failure
 from vantage6.node import state
+from vantage6.node.inquiry import Inquiry
+from vantage6.node.messages import Fatal, Happened, LoggedIn, Looked, ServerAway, Synced
 from vantage6.node.runner.interface import ContainerEnded, EngineBack, Runner, RunnerError
-from vantage6.node.server import ApiKeyRefused, Identity, Server
+from vantage6.node.server import Identity, Server
 from vantage6.node.socket import NewTask, RunsKilled, SocketDown, SocketUp
-from vantage6.node.state import Action, Assignment, Event, Phase, Run, Trace
+from vantage6.node.state import Action, Assignment, Event, Phase, Report, Run, Trace
 from vantage6.node.timeline import Timeline
 from vantage6.node.work import RunWork
 from vantage6.node.workers import Workers
@@ -43,45 +44,6 @@ _PHASES: dict[type, str] = {
 }
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Happened:
-    """Something came of an action for a run."""
-
-    result_id: int
-    event: Event
-
-
-@dataclass(frozen=True)
-class Synced:
-    """What the server expects of us, as it was when we asked; of one task or of all."""
-
-    runs: list[Assignment]
-    complete: bool
-    asked_at: float
-
-
-@dataclass(frozen=True)
-class SyncFailed:
-    """The server could not be asked."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Looked:
-    """What containers there are, as it was when we looked."""
-
-    traces: dict[int, Trace]
-    looked_at: float
-
-
-@dataclass(frozen=True)
-class Fatal:
-    """The node cannot go on."""
-
-    error: Exception
 
 
 class Listener(Protocol):
@@ -114,9 +76,11 @@ class Daemon:
     ----------
     server : Server
     runner : Runner
+    recall : callable
+        Gives who we were at our last log-in, and what does the work; None before the first.
     settle : callable
-        From who we are at the server to what does the work; raises what makes that
-        impossible, such as a key that is missing.
+        From who we are at the server to what does the work, the same as recalled where that
+        is still true; raises what makes it impossible, such as a key that is missing.
     listener : callable
         From where to tell news to a Listener.
     workers, calls : Workers
@@ -133,6 +97,7 @@ class Daemon:
         self,
         server: Server,
         runner: Runner,
+        recall: Callable[[], tuple[Identity, RunWork] | None],
         settle: Callable[[Identity], RunWork],
         listener: Callable[[Callable[[Any], None]], Listener],
         workers: Workers,
@@ -142,16 +107,20 @@ class Daemon:
         kill_on_exit: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._server, self._runner, self._settle = server, runner, settle
+        self._server, self._runner = server, runner
+        self._recall, self._settle = recall, settle
         self._workers, self._calls = workers, calls
         self._places, self._kill_on_exit, self._clock = places, kill_on_exit, clock
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._inquiry = Inquiry(server, runner, calls, self.tell, clock)
         self._listener = listener(self.tell)
+        self._work: RunWork | None = None
+        self._identity: Identity | None = None
         self._stopping = False
         self._entries: dict[int, Entry] = {}
         self._finished: dict[int, float] = {}
         self._traces: dict[int, Trace] = {}
-        self._later: list[tuple[float, int, int, Phase, Action]] = []
+        self._later: list[tuple[float, int, int, Action]] = []
         self._numbers = itertools.count()
         self._socket_is_up = self._swept = self._syncing = False
         self._next_sync = 0.0
@@ -187,39 +156,42 @@ class Daemon:
     # From start to end
 
     def _open(self) -> None:
+        """Take up what an earlier process left, where we know who we are without the server."""
         self._runner.connect()
-        if self._log_in():
-            self._traces = self._runner.open(self.tell)
-            self._work.watchdog.start(self._tell_overrun)
-            self._listener.start()
+        if known := self._recall():
+            _, work = known
+            self._take_up(work)
 
-    def _log_in(self) -> bool:
-        """Become known to the server, for as long as it takes; False when stopped meanwhile."""
-        backoff = Backoff(first=1.0)
-        while not self._stopping:
-            try:
-                identity = self._server.log_in()
-                self._work = self._settle(identity)
-            except (ServerUnreachable, ServerError) as error:
-                pause = backoff.pause()
-                log.warning("%s; trying to log in again in %.0f s", error, pause)
-                self._wait_for_stop(pause)
-            else:
-                self._node_id = identity.node_id
-                log.info("Logged in as %s", identity)
-                return True
-        return False
+    def _take_up(self, work: RunWork) -> None:
+        """Go on with what the engine and the journal hold of earlier processes."""
+        self._work = work
+        self._traces = self._runner.open(self.tell)
+        work.watchdog.start(self._tell_overrun)
+        for record in work.records():
+            assignment = record.assignment
+            trace = self._traces.get(assignment.result_id, Trace.NOTHING)
+            if record.report or trace in (Trace.RUNNING, Trace.EXITED):
+                self._begin(assignment, record.report)
 
-    def _wait_for_stop(self, seconds: float) -> None:
-        """Wait; nobody but `stop` has anything to tell before we are logged in."""
-        with contextlib.suppress(queue.Empty):
-            self._queue.get(timeout=seconds)
+    def _on_logged_in(self, message: LoggedIn) -> None:
+        log.info("Logged in as %s", message.identity)
+        self._sync_backoff.reset()
+        if self._work is None:
+            self._take_up(message.work)
+        elif self._work is not message.work:
+            log.warning("This node has another place at the server than before")
+            self._work.close()
+            message.work.watchdog.start(self._tell_overrun)
+        self._work, self._identity = message.work, message.identity
+        self._syncing = False
+        self._next_sync = self._clock()
+        self._listener.start()
 
     def _close(self) -> None:
         self._listener.close()
         self._workers.stop(_GRACE)
         self._calls.stop(_GRACE)
-        if hasattr(self, "_work"):
+        if self._work is not None:
             self._work.close()
         try:
             self._runner.close(self._kill_on_exit)
@@ -240,30 +212,18 @@ class Daemon:
     # The server
 
     def _sync_all(self) -> None:
+        """Ask the server for all there is to do; or who we are, as long as it did not say."""
         self._next_sync = self._clock() + (
             POLL_WITH_SOCKET if self._socket_is_up else POLL_WITHOUT_SOCKET
         )
-        if not self._syncing:
-            self._syncing = True
-            self._ask(None)
-            self._look()
-
-    def _ask(self, task_id: int | None) -> None:
-        asked_at = self._clock()
-        self._calls.submit(lambda: self.tell(self._answer(task_id, asked_at)))
-
-    def _answer(self, task_id: int | None, asked_at: float) -> Synced | SyncFailed | Fatal:
-        """What the server says there is to do; on a worker thread."""
-        try:
-            runs = self._server.open_runs(self._node_id, task_id)
-            return Synced(runs, task_id is None, asked_at)
-        except ApiKeyRefused as error:
-            return Fatal(error)
-        except (ServerUnreachable, ServerError) as error:
-            return SyncFailed(str(error))
-        except Exception as error:
-            log.exception("The server's answer could not be understood")
-            return SyncFailed(f"{type(error).__name__}: {error}")
+        if self._syncing:
+            return
+        self._syncing = True
+        if self._identity is None:
+            self._inquiry.log_in(self._settle)
+            return
+        self._inquiry.ask(self._identity.node_id, None)
+        self._inquiry.look()
 
     def _on_synced(self, message: Synced) -> None:
         self._sync_backoff.reset()
@@ -275,27 +235,34 @@ class Daemon:
             self._sweep()
             self._forget_finished()
 
-    def _on_sync_failed(self, message: SyncFailed) -> None:
+    def _on_server_away(self, message: ServerAway) -> None:
         self._syncing = False
         pause = self._sync_backoff.pause()
         self._next_sync = self._clock() + pause
-        log.warning("%s; asking for work again in %.0f s", message.reason, pause)
+        wish = "asking for work" if self._identity else "trying to log in"
+        log.warning("%s; %s again in %.0f s", message.reason, wish, pause)
 
     def _take(self, assignment: Assignment, asked_at: float) -> None:
         """Take a run in hand, unless it is already, or was done after the server was asked."""
         result_id = assignment.result_id
         if result_id in self._entries or self._finished.get(result_id, -1.0) >= asked_at:
             return
+        self._begin(assignment, None)
+
+    def _begin(self, assignment: Assignment, report: Report | None) -> None:
+        """Take a run in hand, with what an earlier process left of it."""
+        result_id = assignment.result_id
         trace = self._traces.pop(result_id, Trace.NOTHING)
-        run, actions = state.begin(assignment, trace, self._work.undelivered(result_id))
+        run, actions = state.begin(assignment, trace, report)
         if run.phase is not Phase.WAITING:
-            log.info("%s is taken up again: there is %s", assignment, trace.value)
+            left = "a report" if report else trace.value
+            log.info("%s is taken up again: there is %s", assignment, left)
         entry = Entry(run, self._clock(), self._clock())
         self._entries[result_id] = entry
         self._carry_out(entry, actions)
         if run.phase is Phase.RUNNING:
             # It may have ended before we knew it was ours.
-            self._look()
+            self._inquiry.look()
 
     def _drop_what_is_not_wanted(self, message: Synced) -> None:
         """Ask about runs that the server no longer lists; they may have been deleted."""
@@ -303,25 +270,17 @@ class Daemon:
         for result_id, entry in self._entries.items():
             idle = entry.run.phase in (Phase.WAITING, Phase.RUNNING)
             if idle and result_id not in listed and entry.taken_at < message.asked_at:
-                self._calls.submit(lambda id_=result_id: self._confirm(id_))  # type: ignore[misc]
-
-    def _confirm(self, result_id: int) -> None:
-        """Say that a run is gone if the server really does not want it; on a worker thread."""
-        try:
-            if not self._server.wants(result_id):
-                log.info("Run %d is not wanted any more", result_id)
-                self.tell(Happened(result_id, state.Unwanted()))
-        except (ServerUnreachable, ServerError) as error:
-            log.debug("Whether run %d is wanted is not known: %s", result_id, error)
+                self._inquiry.confirm(result_id)
 
     def _sweep(self) -> None:
         """Remove, once, what earlier processes left of runs that nobody waits for."""
         if self._swept:
             return
         self._swept = True
-        for result_id in (self._traces.keys() | self._work.on_disk()) - self._entries.keys():
+        work = self._working()
+        for result_id in (self._traces.keys() | work.on_disk()) - self._entries.keys():
             log.info("Removing what was left of run %d", result_id)
-            self._workers.submit(lambda id_=result_id: self._work.sweep(id_))  # type: ignore[misc]
+            self._workers.submit(lambda id_=result_id: work.sweep(id_))  # type: ignore[misc]
         self._traces.clear()
 
     def _forget_finished(self) -> None:
@@ -329,12 +288,13 @@ class Daemon:
         self._finished = {id_: at for id_, at in self._finished.items() if at > oldest}
 
     def _on_new_task(self, message: NewTask) -> None:
-        self._ask(message.task_id)
+        if self._identity is not None:
+            self._inquiry.ask(self._identity.node_id, message.task_id)
 
     def _on_runs_killed(self, message: RunsKilled) -> None:
         """Ask about runs that are said to be stopped: what the server's database says counts."""
         for result_id in self._entries.keys() & message.result_ids:
-            self._calls.submit(lambda id_=result_id: self._confirm(id_))  # type: ignore[misc]
+            self._inquiry.confirm(result_id)
 
     def _on_socket_up(self, _: SocketUp) -> None:
         log.info("Connected to the events of the server")
@@ -351,17 +311,6 @@ class Daemon:
 
     # The engine
 
-    def _look(self) -> None:
-        looked_at = self._clock()
-        self._calls.submit(lambda: self._look_now(looked_at))
-
-    def _look_now(self, looked_at: float) -> None:
-        """See which containers there are; on a worker thread."""
-        try:
-            self.tell(Looked(self._runner.look(), looked_at))
-        except RunnerError as error:
-            log.warning("%s", error)
-
     def _on_looked(self, message: Looked) -> None:
         """Find the ends that no event told us about."""
         for result_id, entry in list(self._entries.items()):
@@ -374,7 +323,7 @@ class Daemon:
         self._advance(message.result_id, state.Exited())
 
     def _on_engine_back(self, _: EngineBack) -> None:
-        self._look()
+        self._inquiry.look()
 
     # Runs
 
@@ -416,14 +365,19 @@ class Daemon:
                 self._submit(entry, action)
 
     def _submit(self, entry: Entry, action: Action) -> None:
-        assignment = entry.run.assignment
+        assignment, work = entry.run.assignment, self._working()
 
-        def work() -> None:
-            event = self._work.perform(action, assignment, entry.timeline)
+        def perform() -> None:
+            event = work.perform(action, assignment, entry.timeline)
             if event is not None:
                 self.tell(Happened(assignment.result_id, event))
 
-        self._workers.submit(work)
+        self._workers.submit(perform)
+
+    def _working(self) -> RunWork:
+        """What does the work; there are no runs before it is known."""
+        assert self._work is not None
+        return self._work
 
     def _postpone(self, entry: Entry, later: state.Later) -> None:
         pause = entry.backoff.pause()
@@ -433,14 +387,14 @@ class Daemon:
         )
         due = self._clock() + pause
         result_id = entry.run.assignment.result_id
-        item = (due, next(self._numbers), result_id, entry.run.phase, later.action)
+        item = (due, next(self._numbers), result_id, later.action)
         heapq.heappush(self._later, item)
 
     def _repeat_what_is_due(self) -> None:
         while self._later and self._later[0][0] <= self._clock():
-            *_, result_id, phase, action = heapq.heappop(self._later)
+            *_, result_id, action = heapq.heappop(self._later)
             entry = self._entries.get(result_id)
-            if entry is not None and entry.run.phase is phase:
+            if entry is not None and state.is_due(entry.run, action):
                 self._submit(entry, action)
 
     def _on_fatal(self, message: Fatal) -> None:
@@ -458,7 +412,8 @@ def _log_end(entry: Entry) -> None:
 _HANDLERS: dict[type, Callable[[Daemon, Any], None]] = {
     Happened: Daemon._on_happened,
     Synced: Daemon._on_synced,
-    SyncFailed: Daemon._on_sync_failed,
+    LoggedIn: Daemon._on_logged_in,
+    ServerAway: Daemon._on_server_away,
     Looked: Daemon._on_looked,
     Fatal: Daemon._on_fatal,
     NewTask: Daemon._on_new_task,

@@ -3,6 +3,7 @@
 from vantage6.common.encryption import DummyCryptor, RSACryptor
 from vantage6.common.exceptions import EncryptionError, ServerError
 from vantage6.node.audit.runs import RunAudit
+from vantage6.node.outbox import OutputUnusable
 from vantage6.node.reports import DEFINITE, as_failure
 from vantage6.node.server import Server
 from vantage6.node.settings import Settings
@@ -15,7 +16,7 @@ from vantage6.node.state import (
     Rejected,
     Report,
 )
-from vantage6.node.workspace import OutputUnusable, Workspace
+from vantage6.node.workspace import Workspace
 
 
 class Delivery:
@@ -60,8 +61,7 @@ class Delivery:
         if not report.has_output:
             self._audit.leaves(assignment, report, b"")
             return ""
-        limit = self._settings.rules_for(assignment.image).limits.output
-        output = self._workspace.read_output(assignment.result_id, limit)
+        output = self._workspace.outbox.read(assignment.result_id)
         self._audit.leaves(assignment, report, output)
         key = self.readers_key(assignment) if isinstance(self._cryptor, RSACryptor) else ""
         return self._cryptor.encrypt_bytes_to_str(output, key)

@@ -16,10 +16,11 @@ class Instance:
     id : str
         Made once and kept in the folder. Containers carry it, so that a node which starts
         again knows its own, and takes no other's.
+    folder : Path
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._lock: TextIO | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -39,7 +40,7 @@ class Instance:
         """
         if self._lock is not None:
             return
-        path = self._folder / "node.lock"
+        path = self.folder / "node.lock"
         # Whoever can open it can hold it, and keep us from starting.
         path.touch(mode=0o600)
         path.chmod(0o600)

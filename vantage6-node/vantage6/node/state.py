@@ -9,10 +9,15 @@ them back as events::
                                                                         │ Delivered
                                                    DONE ◀──Cleaned── CLEANING
 
+While a run is delivered, its container is released: report and output are safe on disk by then,
+and the engine is free of the run however long the server is away. CLEANING waits for that.
+
 `Postponed` repeats what a phase is about, later. `Gone` (an action learned that the server no
-longer wants the run) leads to CLEANING. `Unwanted` (somebody else learned it) does so too, but
-not while an action is under way: then its end does, or the refusal of the report. `Broken`
-(something that nobody foresaw) ends a run with "unknown error", so that no run stays open.
+longer wants the run, or not from us) leads to CLEANING. `Unwanted` (somebody else learned it)
+does so too, but not while an action is under way: then its end does, which a start is asked to
+come to, or the refusal of the report. The server is told once nothing of such a run is left.
+`Broken` (something that nobody foresaw) ends a run with "unknown error", so that no run stays
+open.
 """
 
 from collections.abc import Callable
@@ -164,6 +169,18 @@ class Unwanted:
 
 
 @dataclass(frozen=True)
+class Released:
+    """Its container is removed; report and output are safe on disk."""
+
+
+@dataclass(frozen=True)
+class Unreleased:
+    """Its container could not be removed now, or not everything be made safe."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Cleaned:
     """Nothing is left of it on this machine."""
 
@@ -193,6 +210,8 @@ Event = (
     | Rejected
     | Gone
     | Unwanted
+    | Released
+    | Unreleased
     | Cleaned
     | Postponed
     | Broken
@@ -227,19 +246,31 @@ class Deliver:
 
 
 @dataclass(frozen=True)
+class Abandon:
+    """Have a start that is under way end soon."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """Make report and output safe on disk, then remove the container and all else of it."""
+
+
+@dataclass(frozen=True)
 class Clean:
-    """Remove the container and the files of the run."""
+    """Remove all that is left of the run, and with `confirm` tell the server so."""
+
+    confirm: bool = False
 
 
 @dataclass(frozen=True)
 class Later:
     """The same action once more, after a pause that grows."""
 
-    action: "Start | Collect | Deliver | Clean"
+    action: "Start | Collect | Deliver | Release | Clean"
     reason: str
 
 
-Action = Start | Readmit | Collect | Deliver | Clean | Later
+Action = Start | Abandon | Readmit | Collect | Deliver | Release | Clean | Later
 
 
 @dataclass(frozen=True)
@@ -255,7 +286,9 @@ class Run:
     exited : bool
         The container ended before we heard that it had started.
     unwanted : bool
-        The server no longer wants it, but its container is just being started.
+        The server no longer wants it.
+    releasing : bool
+        Its container is just being removed, beside its delivery.
     overrun : str
         Which limit it went beyond, if it is stopped for that.
     report : Report, optional
@@ -268,6 +301,7 @@ class Run:
     exited: bool = False
     unwanted: bool = False
     overrun: str = ""
+    releasing: bool = False
     report: Report | None = None
 
     @property
@@ -316,6 +350,13 @@ def advance(run: Run, event: Event) -> Step:
     return move(run, event)
 
 
+def is_due(run: Run, action: Action) -> bool:
+    """Whether an action that was put off still makes sense."""
+    if isinstance(action, Release):
+        return run.releasing
+    return run.phase is _ABOUT.get(type(action))
+
+
 def _start(run: Run, event: Admitted) -> Step:
     return replace(run, phase=Phase.STARTING), (Start(),)
 
@@ -332,7 +373,7 @@ def _exited_early(run: Run, event: Exited) -> Step:
 
 
 def _clean_once_started(run: Run, event: Unwanted) -> Step:
-    return replace(run, unwanted=True), ()
+    return replace(run, unwanted=True), (Abandon(),)
 
 
 def _start_later(run: Run, event: Postponed) -> Step:
@@ -353,7 +394,8 @@ def _reported(run: Run, event: Refused | Collected | Rejected | Broken) -> Step:
 
 def _deliver(run: Run, report: Report) -> Step:
     run = _moved(run, report.status)
-    return replace(run, phase=Phase.DELIVERING, report=report), (Deliver(report),)
+    run = replace(run, phase=Phase.DELIVERING, report=report, releasing=True)
+    return run, (Deliver(report), Release())
 
 
 def _rejected(run: Run, event: Rejected | Broken) -> Step:
@@ -364,7 +406,22 @@ def _rejected(run: Run, event: Rejected | Broken) -> Step:
 
 
 def _clean(run: Run, event: Event) -> Step:
-    return replace(run, phase=Phase.CLEANING), (Clean(),)
+    """Clean up, as soon as nobody else removes the container."""
+    run = replace(run, phase=Phase.CLEANING)
+    return run, () if run.releasing else (Clean(confirm=run.unwanted),)
+
+
+def _unwanted(run: Run, event: Gone | Unwanted) -> Step:
+    return _clean(replace(run, unwanted=True), event)
+
+
+def _released(run: Run, event: Released) -> Step:
+    run = replace(run, releasing=False)
+    return _clean(run, event) if run.phase is Phase.CLEANING else (run, ())
+
+
+def _release_later(run: Run, event: Unreleased) -> Step:
+    return run, (Later(Release(), event.reason),)
 
 
 def _done(run: Run, event: Cleaned | Broken) -> Step:
@@ -382,7 +439,7 @@ def _collect_later(run: Run, event: Postponed) -> Step:
 
 
 def _clean_later(run: Run, event: Postponed) -> Step:
-    return run, (Later(Clean(), event.reason),)
+    return run, (Later(Clean(confirm=run.unwanted), event.reason),)
 
 
 def _deliver_later(run: Run, event: Postponed) -> Step:
@@ -395,20 +452,27 @@ def _moved(run: Run, status: TaskStatus) -> Run:
     return replace(run, status=status)
 
 
+_ABOUT: dict[type, Phase] = {
+    Start: Phase.STARTING,
+    Collect: Phase.COLLECTING,
+    Deliver: Phase.DELIVERING,
+    Clean: Phase.CLEANING,
+}
+
 _MOVES: dict[tuple[Phase, type], Callable[[Run, Any], Step]] = {
     (Phase.WAITING, Admitted): _start,
-    (Phase.WAITING, Unwanted): _clean,
+    (Phase.WAITING, Unwanted): _unwanted,
     (Phase.STARTING, Started): _started,
     (Phase.STARTING, Exited): _exited_early,
     (Phase.STARTING, Overrun): _ignore,
     (Phase.STARTING, Refused): _reported,
     (Phase.STARTING, Postponed): _start_later,
     (Phase.STARTING, Unwanted): _clean_once_started,
-    (Phase.STARTING, Gone): _clean,
+    (Phase.STARTING, Gone): _unwanted,
     (Phase.STARTING, Broken): _reported,
     (Phase.RUNNING, Exited): _collect,
     (Phase.RUNNING, Overrun): _stop,
-    (Phase.RUNNING, Unwanted): _clean,
+    (Phase.RUNNING, Unwanted): _unwanted,
     (Phase.RUNNING, Broken): _ignore,
     (Phase.COLLECTING, Collected): _reported,
     (Phase.COLLECTING, Exited): _ignore,
@@ -422,8 +486,12 @@ _MOVES: dict[tuple[Phase, type], Callable[[Run, Any], Step]] = {
     (Phase.DELIVERING, Unwanted): _ignore,
     (Phase.DELIVERING, Rejected): _rejected,
     (Phase.DELIVERING, Postponed): _deliver_later,
-    (Phase.DELIVERING, Gone): _clean,
+    (Phase.DELIVERING, Gone): _unwanted,
+    (Phase.DELIVERING, Released): _released,
+    (Phase.DELIVERING, Unreleased): _release_later,
     (Phase.DELIVERING, Broken): _rejected,
+    (Phase.CLEANING, Released): _released,
+    (Phase.CLEANING, Unreleased): _release_later,
     (Phase.CLEANING, Cleaned): _done,
     (Phase.CLEANING, Exited): _ignore,
     (Phase.CLEANING, Overrun): _ignore,

@@ -2,9 +2,11 @@
 
 Each action is done for one run and gives the event that came of it. Nothing is remembered
 between actions: what matters is on disk, in the engine, or at the server, so that it can be
-taken up again by the next process. Starting, collecting and delivering have rooms of their own.
+taken up again by the next process. How a run ended is in the journal before anybody acts on it.
+Starting, collecting and delivering have rooms of their own.
 """
 
+import errno
 import logging
 
 from vantage6.common.encryption import DummyCryptor, RSACryptor
@@ -14,6 +16,7 @@ from vantage6.node.audit import AuditLog, AuditUnavailable
 from vantage6.node.audit.runs import RunAudit
 from vantage6.node.collection import Collection
 from vantage6.node.delivery import Delivery
+from vantage6.node.journal import Journal, JournalError, Record
 from vantage6.node.launch import Launch
 from vantage6.node.proxy import Proxy
 from vantage6.node.reports import failure
@@ -27,13 +30,18 @@ from vantage6.node.state import (
     Clean,
     Cleaned,
     Collect,
+    Collected,
     Deliver,
     Event,
     Postponed,
     Readmit,
-    Report,
+    Refused,
+    Rejected,
+    Release,
+    Released,
     Start,
     Started,
+    Unreleased,
 )
 from vantage6.node.timeline import Timeline
 from vantage6.node.usage import Disk
@@ -42,7 +50,8 @@ from vantage6.node.workers import Workers
 from vantage6.node.workspace import Workspace
 
 # What will be better some time, so that the action is repeated until then.
-_PASSING = (ServerUnreachable, EngineUnreachable, ApiKeyRefused, AuditUnavailable)
+_PASSING = (ServerUnreachable, EngineUnreachable, ApiKeyRefused, AuditUnavailable, JournalError)
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +65,7 @@ class RunWork:
         runner: Runner,
         proxy: Proxy,
         workspace: Workspace,
+        journal: Journal,
         cryptor: RSACryptor | DummyCryptor,
         settings: Settings,
         calls: Workers,
@@ -63,6 +73,7 @@ class RunWork:
     ) -> None:
         self._audit = RunAudit(audit)
         self._runner, self._proxy, self._workspace = runner, proxy, workspace
+        self._journal = journal
         self._delivery = Delivery(server, workspace, cryptor, settings, self._audit)
         self._collection = Collection(runner, proxy, workspace, settings, self._audit)
         self._launch = Launch(
@@ -74,13 +85,36 @@ class RunWork:
     def perform(self, action: Action, assignment: Assignment, timeline: Timeline) -> Event | None:
         """Carry out one action and say what came of it; never raises."""
         try:
-            return self._perform(action, assignment, timeline)
-        except _PASSING as error:
-            return Postponed(str(error))
-        except Exception as error:
-            log.exception("%s: %s failed", assignment, type(action).__name__)
-            reason = f"The node met an error that it does not know: {type(error).__name__}: {error}"
-            return Broken(failure(TaskStatus.UNKNOWN_ERROR, reason))
+            return self._noted(assignment, self._perform(action, assignment, timeline))
+        except Exception as error:  # noqa: BLE001 - becomes an event, and a line in the log
+            return self._in_trouble(action, assignment, error)
+
+    def _noted(self, assignment: Assignment, event: Event | None) -> Event | None:
+        """The event, once the report in it cannot be lost any more with this process."""
+        if isinstance(event, Refused | Collected | Rejected | Broken):
+            self._journal.end(assignment, event.report)
+        return event
+
+    def _in_trouble(self, action: Action, assignment: Assignment, error: Exception) -> Event | None:
+        """What becomes of a run when an action could not be carried out."""
+        passes = _passes(error)
+        if not passes:
+            log.error("%s: %s failed", assignment, type(action).__name__, exc_info=error)
+        match action:
+            case Readmit():
+                return None  # it runs on, without a way to the server
+            case Release():
+                return Unreleased(str(error))
+            case _ if passes:
+                return Postponed(str(error))
+        reason = f"The node met an error that it does not know: {type(error).__name__}: {error}"
+        broken = Broken(failure(TaskStatus.UNKNOWN_ERROR, reason))
+        if isinstance(action, Clean):
+            return broken
+        try:
+            return self._noted(assignment, broken)
+        except JournalError as again:
+            return Postponed(str(again))
 
     def _perform(self, action: Action, assignment: Assignment, timeline: Timeline) -> Event | None:
         match action:
@@ -95,6 +129,8 @@ class RunWork:
                 return self._collection.collect(assignment, overrun)
             case Deliver(report):
                 return self._delivery.deliver(assignment, report)
+            case Release():
+                return self._release(assignment)
             case Clean():
                 return self._clean(assignment)
         raise TypeError(f"{action} cannot be carried out")
@@ -103,32 +139,49 @@ class RunWork:
         """Start a run where there is room for it; from then on the watchdog looks after it."""
         if self._disk.is_short:
             return Postponed("The disk of this node is nearly full; nothing more begins")
+        self._journal.begin(assignment)
         event = self._launch.start(assignment, timeline)
         if isinstance(event, Started):
             self.watchdog.follow(assignment)
         return event
 
+    def _release(self, assignment: Assignment) -> Event:
+        """Free the engine of a run that may be delivered late; make safe what is, before."""
+        self._workspace.outbox.secure(assignment.result_id)
+        self._journal.secure()
+        self._remove(assignment.result_id)
+        return Released()
+
     def _clean(self, assignment: Assignment) -> Event:
         self._remove(assignment.result_id)
         self._workspace.remove_temporary(assignment)
         self._audit.forget(assignment.result_id)
+        self._strike_out(assignment.result_id)
         return Cleaned()
+
+    def _strike_out(self, result_id: int) -> None:
+        """Forget a run; an output without a row is swept, the other way round it is missed."""
+        self._journal.forget(result_id)
+        self._workspace.outbox.discard(result_id)
 
     # What earlier processes left
 
-    def undelivered(self, result_id: int) -> Report | None:
-        """The report of an earlier process that the server has not acknowledged."""
-        return self._workspace.load_report(result_id)
+    def records(self) -> list[Record]:
+        """The runs of earlier processes that are not over."""
+        return self._journal.records()
 
     def on_disk(self) -> set[int]:
-        """The runs of which there are files."""
-        return self._workspace.results()
+        """The runs of which there is anything."""
+        return self._workspace.results() | {
+            record.assignment.result_id for record in self._journal.records()
+        }
 
     def sweep(self, result_id: int) -> None:
         """Remove what is left of a run that nobody waits for."""
         try:
             self._remove(result_id)
-        except (RunnerError, OSError) as error:
+            self._strike_out(result_id)
+        except (RunnerError, JournalError, OSError) as error:
             log.warning("What is left of run %d stays until the next start: %s", result_id, error)
 
     def close(self) -> None:
@@ -147,3 +200,9 @@ class RunWork:
             # The algorithm ran as a user of its image and made folders of its own.
             self._runner.empty(self._workspace.folder(result_id))
             self._workspace.remove(result_id)
+
+
+def _passes(error: Exception) -> bool:
+    """Whether trouble will be over some time: somebody is away, or the disk is full."""
+    is_about_room = isinstance(error, OSError) and error.errno in _NO_ROOM
+    return is_about_room or isinstance(error, _PASSING)

@@ -1,4 +1,4 @@
-"""The files of runs on this machine: input, token, output, and the report until it is told.
+"""The files of runs on this machine: input, token, output, and what the rounds of a task share.
 
 ::
 
@@ -8,7 +8,7 @@
             data/              /mnt/data of the container
                 task-XXXXXXXXX/output
             remark             what whoever asked should know about how it was started
-            report.json        how the run ended; there until the server has acknowledged it
+        outbox/<result id>     an output, from the end of its container to the acknowledgement
         tmp/<run id>-<image>/  /mnt/tmp of all containers of this image with this run id
 
 The containers' users are not known beforehand and have no capabilities, so what is meant for
@@ -16,30 +16,17 @@ them is open to everybody by its mode, below a folder that only the node may ent
 """
 
 import hashlib
-import json
-import logging
-import os
-import stat
 import subprocess
-from dataclasses import asdict
 from pathlib import Path
 
-from vantage6.common.exceptions import Vantage6Error
-from vantage6.common.task_status import TaskStatus
 from vantage6.node.databases import Database
+from vantage6.node.outbox import Outbox
 from vantage6.node.runner.settings import RunFiles, task_folder
-from vantage6.node.state import Assignment, Report
+from vantage6.node.state import Assignment
 
-_REPORT = "report.json"
 _FOR_ALL = 0o777
 _OUTPUT = "output"
 _REMARK = "remark"
-
-log = logging.getLogger(__name__)
-
-
-class OutputUnusable(Vantage6Error):
-    """What a container left as its output cannot be taken; the text says why."""
 
 
 class Workspace:
@@ -54,14 +41,18 @@ class Workspace:
     ----------
     root : Path
         That folder.
+    outbox : Outbox
+        Where outputs wait for their delivery.
     """
 
     def __init__(self, folder: Path) -> None:
         self.root = folder
         self._runs, self._temporary = folder / "runs", folder / "tmp"
-        for private in (self._runs, self._temporary):
+        waiting = folder / "outbox"
+        for private in (self._runs, self._temporary, waiting):
             private.mkdir(parents=True, exist_ok=True, mode=0o700)
             private.chmod(0o700)
+        self.outbox = Outbox(waiting)
 
     def files(self, assignment: Assignment) -> RunFiles:
         """Where the files of a run are."""
@@ -79,12 +70,14 @@ class Workspace:
 
     def results(self) -> set[int]:
         """The ids of the results of which there are files."""
-        return {int(path.name) for path in self._runs.iterdir() if path.name.isdecimal()}
+        running = {int(path.name) for path in self._runs.iterdir() if path.name.isdecimal()}
+        return running | self.outbox.results()
 
     def prepare(self, assignment: Assignment, input_: bytes, database: Database) -> RunFiles:
         """Lay out the files of a run that is about to start; the token comes later."""
         files = self.files(assignment)
-        self._remove_tree(self.folder(assignment.result_id))
+        self.remove(assignment.result_id)
+        self.outbox.discard(assignment.result_id)
         task = files.data / task_folder(assignment.result_id)
         for folder in (files.data, task, files.temporary):
             folder.mkdir(parents=True, exist_ok=True)
@@ -122,50 +115,12 @@ class Workspace:
         except FileNotFoundError:
             return ""
 
-    def read_output(self, result_id: int, limit: int) -> bytes:
-        """What the container wrote as its output.
-
-        The container could put anything in its place, so no link is followed.
-
-        Raises
-        ------
-        OutputUnusable
-            When it is not an ordinary file, is gone, or is too large.
-        """
-        try:
-            descriptor = _open_beneath(self.folder(result_id), "data", task_folder(result_id))
-        except OSError as error:
-            raise OutputUnusable(
-                "The algorithm left no output, or no file as its output"
-            ) from error
-        try:
-            return _read_regular(descriptor, limit)
-        finally:
-            os.close(descriptor)
-
-    def save_report(self, result_id: int, report: Report) -> None:
-        """Keep a report on disk until the server has it.
-
-        Not forced through to the platter: after a power cut the container is still there to
-        tell the same, and the wait would be part of every run.
-        """
-        partial = self.folder(result_id) / f"{_REPORT}.part"
-        partial.write_text(json.dumps(asdict(report)), encoding="utf-8")
-        partial.replace(partial.with_name(_REPORT))
-
-    def load_report(self, result_id: int) -> Report | None:
-        """The report of an earlier process of this node that was not delivered."""
-        try:
-            content = json.loads((self.folder(result_id) / _REPORT).read_bytes())
-            return Report(**{**content, "status": TaskStatus(content["status"])})
-        except FileNotFoundError:
-            return None
-        except (ValueError, TypeError, KeyError) as error:
-            log.warning("The report of run %d cannot be read: %s", result_id, error)
-            return None
+    def take_output(self, result_id: int, limit: int) -> None:
+        """Move what a container wrote as its output to the outbox; see there."""
+        self.outbox.take(result_id, self.folder(result_id) / "data", limit)
 
     def remove(self, result_id: int) -> None:
-        """Delete all files of a run but those that later runs of its run id may use.
+        """Delete all files of a run but its output in the outbox, and what other runs may use.
 
         Raises
         ------
@@ -218,28 +173,3 @@ def _make_alike(model: Path, path: Path) -> None:
         path.mkdir(exist_ok=True)
     else:
         path.touch()
-
-
-def _read_regular(descriptor: int, limit: int) -> bytes:
-    """The content of an open file that must be an ordinary one of bounded size."""
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        raise OutputUnusable("The algorithm left something else than a file as its output")
-    if status.st_size > limit:
-        raise OutputUnusable(f"The output has {status.st_size} bytes; this node allows {limit}")
-    with open(descriptor, "rb", closefd=False) as file:
-        return file.read(limit)
-
-
-def _open_beneath(folder: Path, *names: str) -> int:
-    """Open the output for reading, step by step, so that no part of the way is a link."""
-    current = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        for name in names:
-            following = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=current)
-            os.close(current)
-            current = following
-        # A pipe without a writer must not hold us up.
-        return os.open(_OUTPUT, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=current)
-    finally:
-        os.close(current)

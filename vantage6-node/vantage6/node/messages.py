@@ -1,0 +1,54 @@
+"""What the daemon hears of: the messages in its queue, besides those of socket and engine."""
+
+from dataclasses import dataclass
+
+from vantage6.node.server import Identity
+from vantage6.node.state import Assignment, Event, Trace
+from vantage6.node.work import RunWork
+
+
+@dataclass(frozen=True)
+class LoggedIn:
+    """The server knows us, and nothing speaks against working for it."""
+
+    identity: Identity
+    work: RunWork
+
+
+@dataclass(frozen=True)
+class Happened:
+    """Something came of an action for a run."""
+
+    result_id: int
+    event: Event
+
+
+@dataclass(frozen=True)
+class Synced:
+    """What the server expects of us, as it was when we asked; of one task or of all."""
+
+    runs: list[Assignment]
+    complete: bool
+    asked_at: float
+
+
+@dataclass(frozen=True)
+class ServerAway:
+    """The server could not be asked: who we are, or what there is to do."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What containers there are, as it was when we looked."""
+
+    traces: dict[int, Trace]
+    looked_at: float
+
+
+@dataclass(frozen=True)
+class Fatal:
+    """The node cannot go on."""
+
+    error: Exception
