@@ -131,8 +131,10 @@ def test_what_will_be_a_surprise_is_said_at_the_start(context, caplog):
     assert "database 'default'" in caplog.text
     assert "vpn_subnet" in caplog.text
     caplog.clear()
-    assembly._warn(context(allow_all_images=True).config, Databases({}))
-    assert "Every image may run" in caplog.text
+    users = {"policies": {"allowed_users": [5]}}
+    assembly._warn(context(allowed_images=["average"], **users).config, Databases({}))
+    assert "trust_server_identity" in caplog.text
+    assert "No image is allowed" not in caplog.text
 
 
 def test_a_data_folder_has_one_id_and_one_process(tmp_path):

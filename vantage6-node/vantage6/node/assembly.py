@@ -24,7 +24,7 @@ from vantage6.node.image.store import ImageStore
 from vantage6.node.instance import Instance
 from vantage6.node.journal import Journal
 from vantage6.node.place import Place
-from vantage6.node.policy.configured import fingerprint, policy
+from vantage6.node.policy.configured import check_openness, fingerprint, policy
 from vantage6.node.proxy import Proxy
 from vantage6.node.runner import settings as container
 from vantage6.node.runner.docker import DockerRunner
@@ -65,6 +65,7 @@ def build(
     """
     config = context.config
     databases = find_databases(config["databases"], dockerized)
+    check_openness(config, context.environment)
     _warn(config, databases)
     _warn_of_readers(context.config_file)
     cryptor = load_key(context)
@@ -286,8 +287,12 @@ def _warn(config: Mapping[str, Any], databases: Databases) -> None:
     """Say at the start what will otherwise be a surprise later."""
     if policy(config).refuses_all:
         log.warning("No image is allowed, so every task will be refused: see `allowed_images`")
-    if config["allow_all_images"]:
-        log.warning("Every image may run here: `allow_all_images` is set")
+    policies = config["policies"]
+    if policies["allowed_users"] is not None and not policies["trust_server_identity"]:
+        log.warning(
+            "Every task will be refused: `allowed_users` needs `trust_server_identity`, since "
+            "only the server knows the users"
+        )
     for database in databases:
         fault = database.fault()
         if fault:

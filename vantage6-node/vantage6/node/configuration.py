@@ -13,6 +13,14 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# What the loader of programs, shells and interpreters take code from, and where data would go.
+_RESERVED = re.compile(
+    r"LD_.*|GLIBC_.*|MALLOC_.*|PATH|IFS|BASH_ENV|BASH_FUNC_.*|SHELLOPTS|PYTHON(PATH|HOME|STARTUP"
+    r"|BREAKPOINT|INSPECT|USERBASE|PLATLIBDIR)|PERL5(LIB|OPT)|RUBY(LIB|OPT)|NODE_OPTIONS"
+    r"|R_(HOME|LIBS|LIBS_SITE|LIBS_USER|PROFILE|PROFILE_USER|ENVIRON|ENVIRON_USER)"
+    r"|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS|.*_PROXY"
+)
 _SMALLEST_MEMORY = 16 * 2**20
 
 
@@ -65,6 +73,31 @@ class Text(fields.String):
             value = str(value)
         text: str = super()._deserialize(value, attr, data, **kwargs)
         return text
+
+
+class VariableName(fields.String):
+    """The name of a variable of an algorithm, and none that changes what programs it runs."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        name: str = super()._deserialize(value, attr, data, **kwargs)
+        if not _VARIABLE.fullmatch(name):
+            raise ValidationError(f"{name!r} is not the name of a variable")
+        if _RESERVED.fullmatch(name.upper()):
+            raise ValidationError(
+                f"{name} says which programs and libraries run, or where connections go; that is "
+                "for the image to say"
+            )
+        return name
+
+
+class Label(Text):
+    """The label of a database; it becomes a part of the names of variables."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        label = super()._deserialize(value, attr, data, **kwargs)
+        if not label.isprintable() or not label.strip() or "=" in label:
+            raise ValidationError(f"{label!r} cannot be the label of a database")
+        return label
 
 
 # Whether a key that the documentation has does anything here is said in its metadata.
@@ -363,7 +396,7 @@ class NodeSchema(InstanceSchema):
         },
     )
     databases = fields.Dict(
-        keys=Text(),
+        keys=Label(),
         values=Text(),
         required=True,
         metadata={
@@ -375,10 +408,14 @@ class NodeSchema(InstanceSchema):
         EncryptionSchema, required=True, metadata={"description": "End-to-end encryption."}
     )
     algorithm_env = fields.Dict(
-        keys=fields.String(),
+        keys=VariableName(),
         values=Text(),
         load_default=dict,
-        metadata={"description": "Further variables of every algorithm.", "default": "none"},
+        metadata={
+            "description": "Further variables of every algorithm; none that would change "
+            "what programs it runs, such as PATH or LD_PRELOAD.",
+            "default": "none",
+        },
     )
     images = _block(ImagesSchema, "Images of the node itself.")
     docker_registries = fields.List(

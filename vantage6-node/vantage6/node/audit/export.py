@@ -1,7 +1,6 @@
 """A part of the audit log for somebody outside, with a signature if the node has a key."""
 
 import base64
-import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from vantage6.common.exceptions import Vantage6Error
+from vantage6.common.keys import fingerprint
 from vantage6.node.audit.chain import Head, canonical, read_line
 from vantage6.node.audit.check import Check, check_folder, check_lines
 from vantage6.node.audit.files import lines
@@ -107,7 +107,4 @@ def _verify(content: Mapping[str, Any], signature: Mapping[str, str]) -> str:
         raise ValueError("signed in a way that is not known")
     value = base64.b64decode(signature["value"], validate=True)
     key.verify(value, canonical(content), _PADDING, hashes.SHA256())
-    der = key.public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return hashlib.sha256(der).hexdigest()
+    return fingerprint(key)

@@ -2,14 +2,20 @@
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from vantage6.common.exceptions import ConfigurationError
 from vantage6.node.configuration import LimitsSchema
 from vantage6.node.policy.house import ImageRule, Patterns, Policy
 from vantage6.node.runner.settings import Limits, Rules
+
+log = logging.getLogger(__name__)
+
+_PRODUCTION = "prod"
 
 # What of a configuration decides about runs
 _KEYS = (
@@ -88,6 +94,27 @@ def _optional(texts: Iterable[str] | None) -> Patterns | None:
 
 def _names(entries: Iterable[int | str] | None) -> tuple[int | str, ...] | None:
     return None if entries is None else tuple(entries)
+
+
+def check_openness(config: Mapping[str, Any], environment: str) -> None:
+    """Say loudly when anything may run here; in the environment `prod` it may not.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is so in `prod`.
+    """
+    if not policy(config).allows_anything:
+        return
+    if environment == _PRODUCTION:
+        raise ConfigurationError(
+            "Every image may run here, and this is the environment `prod`: name the images in "
+            "`allowed_images`, and take `allow_all_images` out"
+        )
+    log.critical(
+        "EVERY IMAGE MAY RUN HERE, ON ALL DATABASES OF THIS NODE: `allow_all_images` is set, or "
+        "a pattern in `allowed_images` matches everything"
+    )
 
 
 def fingerprint(config: Mapping[str, Any]) -> str:

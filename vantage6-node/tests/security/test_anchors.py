@@ -1,0 +1,203 @@
+"""One test per published hole that concerns the policy of a node, named after its entry.
+
+A: advisories, B: weaknesses of the source. Each test is the shortest that the hole would fail;
+what there is to a subject stands beside the code that it is about.
+"""
+# ruff: noqa: N802
+
+import os
+import pickle
+import re
+
+import pytest
+
+from vantage6.common.exceptions import ConfigurationError
+from vantage6.common.task_status import TaskStatus
+from vantage6.common.text import bytes_to_base64s
+from vantage6.node.configuration import NodeSchema
+from vantage6.node.policy import Origin, Policy, Request, decide, read_input
+from vantage6.node.policy.configured import check_openness
+from vantage6.node.policy.configured import policy as configured
+from vantage6.node.state import Assignment, Refused, Start
+from vantage6.node.timeline import Timeline
+
+
+@pytest.fixture
+def config():
+    def load(**values):
+        return NodeSchema().load(
+            {
+                "api_key": "key",
+                "server_url": "http://localhost",
+                "port": 5000,
+                "api_path": "/api",
+                "databases": {"default": "/data.csv"},
+                "encryption": {"enabled": False},
+                **values,
+            }
+        )
+
+    return load
+
+
+class _Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def _refusal(work, assignment):
+    event = work.perform(Start(), assignment, Timeline())
+    assert isinstance(event, Refused)
+    assert event.report.status is TaskStatus.NOT_ALLOWED
+    return event.report.log
+
+
+@pytest.mark.parametrize("prefix", [b"", b"pickle.", b"PICKLE."])
+def test_cve_2023_23930_A4_a_pickle_is_refused_and_never_read(
+    make_work, server, assignment, tmp_path, prefix
+):
+    path = str(tmp_path / "exploded")
+    bomb = bytes_to_base64s(prefix + pickle.dumps(_Bomb(path)))
+    log = _refusal(make_work(), server.add(assignment(input=bomb)))
+    assert "pickle" in log
+    allowing = Policy((re.compile(".*"),), pickle=True, methods=(re.compile("mean"),))
+    request = Request("average", Origin(), read_input(prefix + pickle.dumps(_Bomb(path))), ())
+    assert decide(allowing, request).refused.subject == "method"
+    assert not os.path.exists(path)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "origin"),
+    [
+        ({"allowed_organizations": ["13"]}, Origin(organization_id=13)),
+        ({"allowed_organizations": [13]}, Origin(organization_name="13")),
+        ({"allowed_organizations": [13]}, Origin(12, "13")),
+        ({"allowed_users": ["13"]}, Origin(user_id=13)),
+        ({"allowed_users": [13]}, Origin(user_name="13")),
+        ({"allowed_users": [13]}, Origin(13, user_id=12, user_name="13")),
+    ],
+)
+def test_cve_2023_28635_A5_a_name_is_never_taken_for_an_id(config, allowed, origin):
+    policies = {**allowed, "trust_server_identity": True}
+    house = configured(config(allowed_images=["average"], policies=policies))
+    request = Request("average", origin, read_input(b"{}"), ())
+    decision = decide(house, request)
+    assert decision.refused.subject in ("organization", "user")
+
+
+@pytest.mark.parametrize("entry", [True, 1.5, "", ["alice"]])
+def test_cve_2023_28635_A5_an_entry_is_a_name_or_a_number(config, entry):
+    with pytest.raises(Exception, match="name, or an id"):
+        config(policies={"allowed_users": [entry]})
+
+
+def test_cve_2023_47631_A8_a_subtask_is_judged_like_every_task(make_work, server):
+    """A forged task with a parent, and an image that nobody here allowed."""
+    wire = {
+        "id": 5,
+        "input": "",
+        "task": {
+            "id": 6,
+            "run_id": 1,
+            "image": "evil.example/average",
+            "database": "default",
+            "initiator": 7,
+            "parent": {"id": 1, "link": "/api/task/1", "methods": []},
+            "parent_id": 1,
+        },
+    }
+    forged = server.add(Assignment.from_wire(wire))
+    assert "evil.example/average" in _refusal(make_work(), forged)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "LD_PRELOAD", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "PYTHONSTARTUP", "BASH_ENV",
+        "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "NODE_OPTIONS", "R_PROFILE_USER",
+        "A B", "A=B", "1A", "", "A\n", "É", "A-B", "$(id)",
+    ],
+)  # fmt: skip
+def test_cve_2024_21649_A9_variables_cannot_change_what_runs(config, name):
+    with pytest.raises(Exception, match=r"variable|programs"):
+        config(algorithm_env={name: "x"})
+
+
+def test_cve_2024_21649_A9_other_variables_are_taken(config):
+    names = {"STATIC_FOLDER": "/x", "PGDATABASE": "omop", "endpointUrl": "http://x", "_A1": "b"}
+    assert config(algorithm_env=names)["algorithm_env"] == names
+
+
+@pytest.mark.parametrize("label", ["a=b", "a\nb", "", " ", "a\0"])
+def test_cve_2024_21649_A9_nor_can_labels_of_databases(config, label):
+    with pytest.raises(Exception, match="label"):
+        config(databases={label: "/data.csv"})
+
+
+def test_cve_2024_21649_A9_no_text_of_a_task_is_in_a_variable(
+    make_work, server, runner, assignment
+):
+    evil = "x\nLD_PRELOAD=/evil.so"
+    run = server.add(assignment(database=evil, input=bytes_to_base64s(b"{}" + evil.encode())))
+    runner.open(lambda notice: None)
+    make_work().perform(Start(), run, Timeline())
+    variables = runner.containers[run.result_id].settings.environment
+    assert not any("evil" in text for text in (*variables, *variables.values()))
+
+
+def test_ghsa_hx2w_rjmx_934x_A24_without_a_policy_nothing_runs(config):
+    house = configured(config())
+    assert house.refuses_all
+    request = Request("average", Origin(), read_input(b"{}"), ())
+    assert decide(house, request).refused.subject == "image"
+
+
+@pytest.mark.parametrize("values", [{"allow_all_images": True}, {"allowed_images": [".*"]}])
+def test_ghsa_hx2w_rjmx_934x_A24_everything_is_allowed_loudly_and_not_in_production(
+    config, values, caplog
+):
+    check_openness(config(**values), "application")
+    assert "EVERY IMAGE MAY RUN HERE" in caplog.text
+    with pytest.raises(ConfigurationError, match="prod"):
+        check_openness(config(**values), "prod")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "image"),
+    [
+        (r"harbor\.example/average", "evil.example/x/harbor.example/average"),
+        (r"harbor\.example/average", "harbor.example/average-evil"),
+        (r"harbor\.example/average", "harbor.example/average:evil"),
+        (r"^harbor\.example/", "harbor.example/average"),
+        (r"average$", "evil/average"),
+    ],
+)
+def test_B_images_are_matched_from_the_first_to_the_last_letter(pattern, image):
+    house = Policy(images=(re.compile(pattern),))
+    assert not decide(house, Request(image, Origin(), read_input(b"{}"), ())).allowed
+
+
+@pytest.mark.parametrize(
+    "input_",
+    [
+        b'json.{"method": "mean", "method": "drop"}',
+        b'{"method": "mean", "x": {"method": 1, "method": 2}}',
+        b'{"method": ["mean"]}',
+        b'{"Method": "mean"}',
+        b'["mean"]',
+        b"json.not json",
+        b'{"method": "mean"} {"method": "drop"}',
+        b'{"method": "mean\\n"}',
+        '{"method": "mean"}'.encode("utf-16"),
+        b"rds.X",
+        b"[" * 100_000,
+        b"",
+    ],
+)
+def test_B_a_method_that_two_readers_could_read_differently_is_refused(input_):
+    house = Policy((re.compile("average"),), methods=(re.compile("mean"),), pickle=True)
+    decision = decide(house, Request("average", Origin(), read_input(input_), ()))
+    assert decision.refused.subject == "method"
