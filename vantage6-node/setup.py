@@ -11,6 +11,7 @@ setup(
     install_requires=[
         f"vantage6-common=={VERSION}",
         "click>=8.1,<9",
+        "cryptography>=42",
         "docker>=7,<8",
         "Flask>=3,<4",
         "marshmallow>=3.20,<5",

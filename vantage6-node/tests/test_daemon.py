@@ -1,6 +1,7 @@
 """The daemon with a server and a runner in memory, and without threads."""
 
 import errno
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,8 @@ from vantage6.common.exceptions import (
 )
 from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
 from vantage6.node.daemon import POLL_WITH_SOCKET, POLL_WITHOUT_SOCKET, Daemon, Fatal, Happened
+from vantage6.node.image.signature import SignatureCheck
+from vantage6.node.image.store import ImageStore
 from vantage6.node.outbox import Outbox
 from vantage6.node.runner.fake import RUNS_ON, FakeRunner, cannot_start
 from vantage6.node.runner.interface import EngineBack, EngineUnreachable
@@ -409,6 +412,30 @@ def test_a_database_file_that_is_not_there(node, server, assignment, database):
     node()
     assert status(server, run) == "start failed"
     assert "database 'default'" in server.reports[run.result_id].log
+
+
+def test_an_image_without_a_required_signature_is_not_fetched(
+    node, server, runner, assignment, tmp_path
+):
+    runner._remote["absent"] = runner.programs["average"]
+    check = SignatureCheck([], ImageStore(tmp_path / "images"), lambda reference, digest: [])
+    run = server.add(assignment(image="absent"))
+    node(signatures=check)
+    assert status(server, run) == "not allowed"
+    assert "requires signed images" in server.reports[run.result_id].log
+    assert "absent" not in runner.programs
+
+
+def test_a_local_copy_that_had_to_do_is_told_with_the_result(
+    node, server, runner, assignment, monkeypatch
+):
+    find = runner.find_image
+    monkeypatch.setattr(
+        runner, "find_image", lambda image: replace(find(image), remark="A copy was used")
+    )
+    run = server.add(assignment())
+    node()
+    assert server.reports[run.result_id].log == "A copy was used"
 
 
 def test_an_unknown_label_gets_the_default_database_and_a_remark(node, server, assignment):
