@@ -10,11 +10,13 @@ import pytest
 
 from vantage6.common.encryption import DummyCryptor, RSACryptor
 from vantage6.common.exceptions import BadRequest, ServerUnreachable
+from vantage6.common.partners import Shown
 from vantage6.common.task_status import check_move
 from vantage6.common.text import bytes_to_base64s
 from vantage6.node.audit import AuditLog
 from vantage6.node.databases import Databases
 from vantage6.node.journal import Journal
+from vantage6.node.keyring import envelopes_of
 from vantage6.node.policy import Policy
 from vantage6.node.proxy import Proxy
 from vantage6.node.runner.fake import FakeRunner
@@ -67,6 +69,7 @@ class FakeServer:
     """What a node sees of a server, in memory; it checks every move of a run."""
 
     url = "http://server.test"
+    address = "http://server.test/api"
 
     def __init__(self):
         self.runs: dict[int, Assignment] = {}
@@ -74,6 +77,7 @@ class FakeServer:
         self.reports: dict[int, SimpleNamespace] = {}
         self.moves: list[tuple[int, str]] = []
         self.public_keys: dict[int, str] = {ORGANIZATION: ""}
+        self.capabilities: dict[int, str] = {}
         self.refusals: list[Exception] = []
         self.is_up = True
         self.encrypted = False
@@ -117,9 +121,18 @@ class FakeServer:
         self._answer()
         return f"token-of-{task_id}"
 
-    def public_key(self, organization_id, collaboration_id):
+    def organization(self, organization_id, collaboration_id):
         self._answer()
-        return self.public_keys.get(organization_id, "")
+        key, said = self.public_keys.get(organization_id, ""), self.capabilities
+        return Shown(organization_id, "north", key, said.get(organization_id, ""))
+
+    def set_capabilities(self, organization_id, statement):
+        self._answer()
+        self.capabilities[organization_id] = statement
+
+    def is_encrypted(self, collaboration_id):
+        self._answer()
+        return self.encrypted
 
     def tell_progress(self, result_id, status, started_at=None):
         self._answer()
@@ -242,9 +255,12 @@ def make_work(server, runner, tmp_path, journal, settings, at_once, audit):
     """The work of a node around the doubles."""
     made = []
 
-    def make(cryptor=None, runner=runner, **values):
+    def make(cryptor=None, runner=runner, takes="both", **values):
         cryptor = cryptor or DummyCryptor()
-        proxy = Proxy(server, cryptor, COLLABORATION)
+        server.encrypted = isinstance(cryptor, RSACryptor)
+        who = Identity(1, "node", ORGANIZATION, "north", "", COLLABORATION, server.encrypted)
+        envelopes = envelopes_of(who, server, cryptor, takes, tmp_path, journal)
+        proxy = Proxy(server, envelopes)
         workspace = Workspace(tmp_path / "node")
         work = RunWork(
             server,
@@ -252,7 +268,7 @@ def make_work(server, runner, tmp_path, journal, settings, at_once, audit):
             proxy,
             workspace,
             journal,
-            cryptor,
+            envelopes,
             settings(**values),
             at_once,
             audit,

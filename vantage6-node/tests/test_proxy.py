@@ -13,11 +13,14 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from vantage6.common.encryption import DummyCryptor, RSACryptor, is_envelope
 from vantage6.common.exceptions import NotFound
+from vantage6.common.partners import Shown
 from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
 from vantage6.node import door as door_module
 from vantage6.node import proxy as proxy_module
 from vantage6.node.globals import SOCKET_NAME
+from vantage6.node.keyring import envelopes_of
 from vantage6.node.proxy import Proxy
+from vantage6.node.server import Identity
 
 TOKEN = "token-of-this-run"
 INPUT = bytes_to_base64s(b'json.{"method": "partial"}')
@@ -26,11 +29,14 @@ INPUT = bytes_to_base64s(b'json.{"method": "partial"}')
 class Upstream:
     """A server that notes what reaches it and gives what a test prepared."""
 
+    address = "http://server.test/api"
+
     def __init__(self):
         self.calls = []
         self.answers = {}
         self.faults = []
         self.public_keys = {}
+        self.encrypted = False
 
     def forward(self, method, path, **call):
         self.calls.append(SimpleNamespace(method=method, path=path, **call))
@@ -40,10 +46,13 @@ class Upstream:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         return SimpleNamespace(status_code=status, content=content, headers=headers)
 
-    def public_key(self, organization_id, collaboration_id):
+    def organization(self, organization_id, collaboration_id):
         if organization_id not in self.public_keys:
             raise NotFound(404, "There is no such organization")
-        return self.public_keys[organization_id]
+        return Shown(organization_id, "north", self.public_keys[organization_id])
+
+    def is_encrypted(self, collaboration_id):
+        return self.encrypted
 
 
 @pytest.fixture
@@ -57,7 +66,7 @@ def open_proxy(upstream, tmp_path):
     proxies = []
 
     def open_(cryptor=None):
-        proxy = Proxy(upstream, cryptor or DummyCryptor(), 3)
+        proxy = make_proxy(upstream, tmp_path, cryptor)
         proxies.append(proxy)
         proxy.admit(1, tmp_path, TOKEN)
         return lambda *args, **more: ask(tmp_path, *args, **more)
@@ -65,6 +74,13 @@ def open_proxy(upstream, tmp_path):
     yield open_
     for proxy in proxies:
         proxy.close()
+
+
+def make_proxy(upstream, folder, cryptor=None):
+    upstream.encrypted = cryptor is not None
+    who = Identity(1, "node", 7, "north", "", 3, upstream.encrypted)
+    made = envelopes_of(who, upstream, cryptor or DummyCryptor(), "both", folder, journal=None)
+    return Proxy(upstream, made)
 
 
 @pytest.fixture
@@ -366,9 +382,10 @@ def test_a_body_that_is_not_json(get, tmp_path, nonsense):
 )
 def test_results_are_decrypted_wherever_they_stand(open_proxy, upstream, key, path, wrap):
     secret = key.encrypt_bytes_to_str(b"json.1", key.public_key_str)
-    plain = wrap({"id": 1, "input": secret, "result": bytes_to_base64s(b"json.1")})
+    run = {"id": 1, "task": {"id": 1}, "organization": 7, "input": secret}
+    plain = wrap({**run, "result": bytes_to_base64s(b"json.1")})
     bare = path.partition("?")[0].strip("/")
-    upstream.answers["GET", bare] = (200, wrap({"id": 1, "input": secret, "result": secret}), {})
+    upstream.answers["GET", bare] = (200, wrap({**run, "result": secret}), {})
     assert open_proxy(key)(path).body == plain
 
 
@@ -382,7 +399,8 @@ def test_a_result_for_somebody_else_stays_closed(open_proxy, upstream, key, tmp_
     RSACryptor.create_new_rsa_key(tmp_path / "other.pem")
     other = RSACryptor(tmp_path / "other.pem")
     secret = other.encrypt_bytes_to_str(b"json.1", other.public_key_str)
-    upstream.answers["GET", "result/1"] = (200, {"id": 1, "result": secret}, {})
+    run = {"id": 1, "task": 1, "organization": 7, "result": secret}
+    upstream.answers["GET", "result/1"] = (200, run, {})
     assert open_proxy(key)("/result/1").body["result"] == secret
 
 
@@ -450,7 +468,7 @@ def test_patience_ends(get, upstream, hurried, monkeypatch):
 
 
 def test_after_the_run_the_door_is_closed_also_for_those_inside(upstream, tmp_path):
-    proxy = Proxy(upstream, DummyCryptor(), 3)
+    proxy = make_proxy(upstream, tmp_path)
     proxy.admit(1, tmp_path, TOKEN)
     connection = UnixConnection(tmp_path / SOCKET_NAME)
     assert ask(tmp_path, "/task/1", connection=connection).status == 200
@@ -469,7 +487,7 @@ def test_the_socket_is_for_its_owner_alone(get, tmp_path):
 def test_folders_may_be_deeper_than_the_address_of_a_socket_is_long(upstream, tmp_path):
     deep = tmp_path / ("x" * 100) / ("y" * 100)
     deep.mkdir(parents=True)
-    proxy = Proxy(upstream, DummyCryptor(), 3)
+    proxy = make_proxy(upstream, tmp_path)
     proxy.admit(1, deep, TOKEN)
     assert (deep / SOCKET_NAME).is_socket()
     proxy.close()

@@ -214,22 +214,22 @@ def test_whether_a_run_is_wanted(server, session, answer, wanted):
 def test_keys_of_the_whole_collaboration_come_at_once(server, session):
     members = [{"id": 7, "public_key": "A"}, {"id": 8, "public_key": "B"}]
     session.answers["collaboration/3/organization"] = (200, members)
-    assert [server.public_key(id_, 3) for id_ in (7, 8, 7)] == ["A", "B", "A"]
+    assert [server.organization(id_, 3).public_key for id_ in (7, 8, 7)] == ["A", "B", "A"]
     assert len(session.calls) == 1
 
 
 def test_that_there_is_no_key_is_not_remembered(server, session):
     members = [{"id": 7, "public_key": None}]
     session.answers["collaboration/3/organization"] = (200, members)
-    assert server.public_key(7, 3) == ""
+    assert server.organization(7, 3).public_key == ""
     members[0]["public_key"] = "A"
-    assert server.public_key(7, 3) == "A"
+    assert server.organization(7, 3).public_key == "A"
 
 
 def test_an_organization_that_left_the_collaboration(server, session):
     session.answers["collaboration/3/organization"] = (200, [])
     session.answers["organization/9"] = (200, {"id": 9, "public_key": "C"})
-    assert server.public_key(9, 3) == "C"
+    assert server.organization(9, 3).public_key == "C"
 
 
 def test_progress_and_report(server, session):

@@ -27,6 +27,7 @@ from vantage6.common.envelope.opening import (
     open_,
     open_binary,
     open_stream,
+    verify,
 )
 from vantage6.common.envelope.sealing import seal, seal_binary, seal_stream
 from vantage6.common.envelope.text import is_authenticated_envelope
@@ -49,4 +50,5 @@ __all__ = [
     "seal",
     "seal_binary",
     "seal_stream",
+    "verify",
 ]

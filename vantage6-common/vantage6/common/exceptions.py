@@ -8,7 +8,9 @@
     ├── AuthenticationException     who you are could not be shown
     ├── EncryptionError             a key or an envelope that does not fit   (also ValueError)
     │   ├── ContextMismatch         an envelope that was made for another occasion
-    │   └── KeyChanged              a public key that is not the one that was pinned
+    │   ├── Downgraded              a promise to read authenticated envelopes that is gone
+    │   ├── KeyChanged              a public key that is not the one that was pinned
+    │   └── NotForUs                an envelope that was made for another organization
     ├── DeserializationException    bytes that are not what they should be   (also ValueError)
     ├── IllegalTransition           a run that would move against the table of states
     ├── TaskFailed                  a task that ended, but not well
@@ -61,8 +63,16 @@ class ContextMismatch(EncryptionError):
         self.field = field
 
 
+class Downgraded(EncryptionError):
+    """A promise to read authenticated envelopes that the server does not show any more."""
+
+
 class KeyChanged(EncryptionError):
     """A public key that is not the one that was pinned."""
+
+
+class NotForUs(EncryptionError):
+    """An envelope that was made for another organization."""
 
 
 class DeserializationException(Vantage6Error, ValueError):

@@ -142,6 +142,14 @@ class Pins:
 
         return self._change(organization_id, change)
 
+    def hold(self, organization_id: int, own_key: str, name: str) -> None:
+        """Pin the key of our own organization: who has its private half asks nobody."""
+        pin = self.find(organization_id)
+        if pin is None or pin.fingerprint != fingerprint(own_key):
+            with _changing(self._path) as pins:
+                held = Pin(self._server, organization_id, own_key, _now(), name)
+                pins[self._server, organization_id] = held
+
     def remember_capabilities(self, organization_id: int, statement: str) -> None:
         """Keep the statement of an organization; the caller has verified it."""
         pin = self.find(organization_id)
@@ -150,7 +158,7 @@ class Pins:
 
     def forget_capabilities(self, organization_id: int) -> None:
         """Take an organization as one that never said what it can read."""
-        self.remember_capabilities(organization_id, "")
+        self._change(organization_id, lambda old: replace(old, capabilities=""))
 
     def _pin_first(self, organization_id: int, key: str, name: str) -> Pin:
         pin = Pin(self._server, organization_id, key, _now(), name)

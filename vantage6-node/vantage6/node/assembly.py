@@ -23,6 +23,7 @@ from vantage6.node.image.signature import SignatureCheck, fetch_signatures, load
 from vantage6.node.image.store import ImageStore
 from vantage6.node.instance import Instance
 from vantage6.node.journal import Journal
+from vantage6.node.keyring import READS, envelopes_of, publish_capabilities
 from vantage6.node.place import Place
 from vantage6.node.policy.configured import check_openness, fingerprint, policy
 from vantage6.node.proxy import Proxy
@@ -71,7 +72,7 @@ def build(
     cryptor = load_key(context)
     instance = Instance(context.data_dir)
     identity = container.Identity(context.name, context.scope, instance.id)
-    server = connect(config)
+    server, takes = connect(config), config["encryption"]["envelope"]
     images = ImageStore(context.data_dir / "images")
     signatures = signature_check(config, context.data_dir, images)
     runner = DockerRunner(
@@ -87,13 +88,14 @@ def build(
     calls = ThreadWorkers("call", 2 * places + 4)
 
     def make_work(who: Identity, journal: Journal) -> RunWork:
+        envelopes = envelopes_of(who, server, cryptor, takes, context.data_dir, journal)
         return RunWork(
             server,
             runner,
-            Proxy(server, cryptor, who.collaboration_id),
+            Proxy(server, envelopes),
             Workspace(Path(config["task_dir"] or context.data_dir)),
             journal,
-            cryptor,
+            envelopes,
             replace(
                 run_settings(config, identity, who.collaboration_id, databases),
                 signatures=signatures,
@@ -106,6 +108,7 @@ def build(
         agree_on_encryption(who, config["encryption"]["enabled"])
         if isinstance(cryptor, RSACryptor):
             agree_on_key(who, cryptor, server, replace_public_key)
+            publish_capabilities(who, cryptor, server, READS[takes])
 
     place = Place(instance, [server.url, config["api_key"]], agree, make_work)
     return Daemon(

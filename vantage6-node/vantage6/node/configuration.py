@@ -140,7 +140,6 @@ class EncryptionSchema(_Block):
         metadata={
             "description": "Which inputs are taken: signed and classic ones, signed ones only, "
             "or classic ones only (then nobody is told that this node could read others).",
-            "without_effect": _NOT_YET,
         },
     )
 

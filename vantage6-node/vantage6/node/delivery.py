@@ -1,8 +1,8 @@
 """From a report to the server's acknowledgement."""
 
-from vantage6.common.encryption import DummyCryptor, RSACryptor
 from vantage6.common.exceptions import EncryptionError, ServerError
 from vantage6.node.audit.runs import RunAudit
+from vantage6.node.envelopes import Envelopes
 from vantage6.node.outbox import OutputUnusable
 from vantage6.node.reports import DEFINITE, as_failure
 from vantage6.node.server import Server
@@ -24,7 +24,7 @@ class Delivery:
 
     Parameters
     ----------
-    server, workspace, cryptor, settings : object
+    server, workspace, envelopes, settings : object
         Those of the node.
     audit : RunAudit
         Nothing leaves before its line is written.
@@ -34,12 +34,12 @@ class Delivery:
         self,
         server: Server,
         workspace: Workspace,
-        cryptor: RSACryptor | DummyCryptor,
+        envelopes: Envelopes,
         settings: Settings,
         audit: RunAudit,
     ) -> None:
         self._server, self._workspace = server, workspace
-        self._cryptor, self._settings, self._audit = cryptor, settings, audit
+        self._envelopes, self._settings, self._audit = envelopes, settings, audit
 
     def deliver(self, assignment: Assignment, report: Report) -> Event:
         """Send the report, with its result as only the one who asked can read it."""
@@ -63,11 +63,4 @@ class Delivery:
             return ""
         output = self._workspace.outbox.read(assignment.result_id)
         self._audit.leaves(assignment, report, output)
-        key = self.readers_key(assignment) if isinstance(self._cryptor, RSACryptor) else ""
-        return self._cryptor.encrypt_bytes_to_str(output, key)
-
-    def readers_key(self, assignment: Assignment) -> str:
-        """The public key of the organization that asked; "" when it has none."""
-        if assignment.initiator is None:
-            return ""
-        return self._server.public_key(assignment.initiator, self._settings.collaboration_id)
+        return self._envelopes.seal_result(assignment, output)

@@ -104,6 +104,11 @@ class Journal:
             (assignment.result_id, _text_of(assignment), json.dumps(facts or {}), now()),
         )
 
+    def note(self, result_id: int, facts: Mapping[str, Any]) -> None:
+        """Note what the start of a run found out."""
+        text = json.dumps(facts)
+        self._write("UPDATE run SET facts = ? WHERE result_id = ?", (text, result_id))
+
     def end(self, assignment: Assignment, report: Report) -> None:
         """Note how a run ended; what its start found out stays."""
         self._write(

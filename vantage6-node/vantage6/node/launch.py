@@ -4,14 +4,19 @@ import logging
 from concurrent.futures import Future
 from dataclasses import replace
 
-from vantage6.common.encryption import DummyCryptor, RSACryptor, is_envelope
-from vantage6.common.exceptions import EncryptionError, ServerError, ServerUnreachable
+from vantage6.common.exceptions import (
+    EncryptionError,
+    KeyChanged,
+    ServerError,
+    ServerUnreachable,
+)
 from vantage6.common.task_status import TaskStatus
+from vantage6.node.agreement import Disagreement
 from vantage6.node.audit.runs import RunAudit
 from vantage6.node.databases import Database, DatabaseMissing, is_readable_by
-from vantage6.node.delivery import Delivery
+from vantage6.node.envelopes import Envelopes, Letter, NotAccepted, claimed_origin
 from vantage6.node.image.signature import Unsigned
-from vantage6.node.policy import Decision, Origin, Request, decide, read_input
+from vantage6.node.policy import Decision, Origin, Request, Verdict, decide, read_input
 from vantage6.node.proxy import Proxy
 from vantage6.node.reports import DEFINITE, failure, now
 from vantage6.node.runner.interface import (
@@ -34,11 +39,22 @@ log = logging.getLogger(__name__)
 
 
 class CannotStart(Exception):
-    """A run that ends before its container has started."""
+    """A run that ends before its container has started.
 
-    def __init__(self, status: TaskStatus, reason: str, rule: str = "") -> None:
+    Attributes
+    ----------
+    status : TaskStatus
+    rule : str
+        What of the configuration decided, for the owner.
+    origin : Origin, optional
+        Who asked, where more is known of it than what the server says.
+    """
+
+    def __init__(
+        self, status: TaskStatus, reason: str, rule: str = "", origin: Origin | None = None
+    ) -> None:
         super().__init__(reason)
-        self.status, self.rule = status, rule
+        self.status, self.rule, self.origin = status, rule, origin
 
 
 class Launch:
@@ -46,10 +62,8 @@ class Launch:
 
     Parameters
     ----------
-    server, runner, proxy, workspace, cryptor, settings : object
+    server, runner, proxy, workspace, envelopes, settings : object
         Those of the node.
-    delivery : Delivery
-        Knows who will have to read the result.
     calls : Workers
         For calls to the server beside the work on the container.
     audit : RunAudit
@@ -62,15 +76,14 @@ class Launch:
         runner: Runner,
         proxy: Proxy,
         workspace: Workspace,
-        cryptor: RSACryptor | DummyCryptor,
+        envelopes: Envelopes,
         settings: Settings,
-        delivery: Delivery,
         calls: Workers,
         audit: RunAudit,
     ) -> None:
         self._server, self._runner, self._proxy = server, runner, proxy
-        self._workspace, self._cryptor, self._settings = workspace, cryptor, settings
-        self._delivery, self._calls, self._audit = delivery, calls, audit
+        self._workspace, self._envelopes, self._settings = workspace, envelopes, settings
+        self._calls, self._audit = calls, audit
 
     def start(self, assignment: Assignment, timeline: Timeline) -> Event:
         """Check the run, make its container and start it."""
@@ -89,18 +102,18 @@ class Launch:
 
     def _refuse(self, assignment: Assignment, error: CannotStart) -> Event:
         status, reason = error.status, str(error)
-        self._audit.not_started(assignment, _origin(assignment), status.value, reason, error.rule)
+        origin = error.origin or claimed_origin(assignment)
+        self._audit.not_started(assignment, origin, status.value, reason, error.rule)
         return Refused(failure(status, reason))
 
     def _launch(self, assignment: Assignment, timeline: Timeline) -> None:
         """From an assignment to a running container; calls to the server run beside it."""
-        request = Request(assignment.image, _origin(assignment))
-        self._check_policy(request)
+        self._check_image(assignment)
         token = self._calls.submit(
             lambda: self._server.container_token(assignment.task_id, assignment.image)
         )
         reader = self._calls.submit(lambda: self._check_reader(assignment))
-        self._make_container(assignment, request, timeline)
+        self._make_container(assignment, timeline)
         reader.result()
         self._workspace.write_token(assignment, token.result())
         self._proxy.admit(
@@ -116,39 +129,53 @@ class Launch:
         """What the owner says to what is known so far."""
         decision = decide(self._settings.policy, request)
         if decision.refused:
-            raise CannotStart(TaskStatus.NOT_ALLOWED, decision.reason, decision.rule)
+            raise CannotStart(
+                TaskStatus.NOT_ALLOWED, decision.reason, decision.rule, request.origin
+            )
         return decision
 
     def _permit(self, request: Request) -> Decision:
         """The permission, now that all is known; without one there is no container."""
         decision = self._check_policy(request)
         if not decision.allowed:
-            raise CannotStart(TaskStatus.NOT_ALLOWED, decision.reason, decision.rule)
+            raise CannotStart(
+                TaskStatus.NOT_ALLOWED, decision.reason, decision.rule, request.origin
+            )
         return decision
+
+    def _check_image(self, assignment: Assignment) -> None:
+        """Ask about the image alone, before its input has said who sent it."""
+        step = decide(self._settings.policy, Request(assignment.image, Origin())).steps[0]
+        if step.verdict is Verdict.REFUSED:
+            raise CannotStart(TaskStatus.NOT_ALLOWED, step.reason, step.rule)
 
     def _check_reader(self, assignment: Assignment) -> None:
         """Whoever asked must be able to read the answer; said before it is computed."""
-        if isinstance(self._cryptor, RSACryptor) and not self._delivery.readers_key(assignment):
+        try:
+            self._envelopes.check_reader(assignment)
+        except Disagreement as error:
+            raise CannotStart(TaskStatus.NOT_ALLOWED, str(error)) from error
+        except EncryptionError as error:
             raise CannotStart(
-                TaskStatus.START_FAILED,
-                "The organization that asked has no public key, so no result can be "
-                "encrypted for it",
-            )
+                _status(error),
+                f"No result can be encrypted for the organization that asked: {error}",
+            ) from error
 
-    def _make_container(self, assignment: Assignment, request: Request, timeline: Timeline) -> None:
-        input_ = self._read_input(assignment)
-        request = replace(request, input=read_input(input_))
+    def _make_container(self, assignment: Assignment, timeline: Timeline) -> None:
+        letter = self._open(assignment)
+        request = Request(assignment.image, letter.origin, read_input(letter.data))
         self._check_policy(request)
         database = self._choose_database(assignment)
         image = self._provide_image(assignment, request)
         request = replace(request, digests=image.digests)
         decision = self._permit(request)
         timeline.mark("image")
+        labels = [database.label]
         noted = self._calls.submit(
-            lambda: self._audit.allowed(assignment, request, decision, input_, [database.label])
+            lambda: self._audit.allowed(assignment, request, decision, letter.data, labels)
         )
         self._check_readable(database, image.user)
-        files = self._workspace.prepare(assignment, input_, database)
+        files = self._workspace.prepare(assignment, letter.data, database)
         self._workspace.write_remark(assignment, image.remark)
         timeline.mark("prepare")
         self._create(assignment, files, database, decision.rules, image)
@@ -174,9 +201,11 @@ class Launch:
         except RunnerError as error:
             raise CannotStart(TaskStatus.START_FAILED, str(error)) from error
 
-    def _read_input(self, assignment: Assignment) -> bytes:
+    def _open(self, assignment: Assignment) -> Letter:
         try:
-            return decode_input(self._cryptor, assignment.input)
+            return self._envelopes.open_input(assignment)
+        except (NotAccepted, KeyChanged) as error:
+            raise CannotStart(TaskStatus.NOT_ALLOWED, str(error)) from error
         except EncryptionError as error:
             raise CannotStart(
                 TaskStatus.START_FAILED, f"The input cannot be decrypted at this node: {error}"
@@ -250,27 +279,9 @@ class Launch:
         self._proxy.admit(assignment.result_id, folder, token)
 
 
-def _origin(assignment: Assignment) -> Origin:
-    """Who asked, as the server says."""
-    return Origin(assignment.initiator, user_id=assignment.user)
-
-
-def decode_input(cryptor: RSACryptor | DummyCryptor, text: str) -> bytes:
-    """The bytes of an input as the algorithm will read them.
-
-    Without encryption, scripts may have sent plain JSON instead of base64; it stays as it is.
-
-    Raises
-    ------
-    EncryptionError
-        When it cannot be decrypted, or is encrypted where nothing should be.
-    """
-    try:
-        return cryptor.decrypt_str_to_bytes(text)
-    except EncryptionError:
-        if isinstance(cryptor, RSACryptor) or is_envelope(text):
-            raise
-        return text.encode()
+def _status(error: EncryptionError) -> TaskStatus:
+    """How a run ends that would have no reader: for want of a key, or by the owner's caution."""
+    return TaskStatus.NOT_ALLOWED if isinstance(error, KeyChanged) else TaskStatus.START_FAILED
 
 
 def _log_lost(told: "Future[None]", assignment: Assignment) -> None:

@@ -1,6 +1,7 @@
 """The algorithm's only way out: a short list of calls to the server, under its own token.
 
-Inputs of subtasks are encrypted here and results decrypted, so that algorithms need no keys.
+Inputs of subtasks are encrypted here and results decrypted, so that algorithms need no keys. A
+result that cannot be trusted is not handed out: the call that asks for it fails with the reason.
 Every run has a door of its own, which takes the token of that run and no other.
 """
 
@@ -8,9 +9,11 @@ import hmac
 import json
 import logging
 import re
+import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -19,11 +22,13 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 from vantage6.common.client.transport import READ_TIMEOUT
-from vantage6.common.encryption import DummyCryptor, RSACryptor
 from vantage6.common.exceptions import EncryptionError, ServerError, ServerUnreachable
 from vantage6.common.retry import Backoff
-from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
+from vantage6.common.text import base64s_to_bytes
+from vantage6.node.agreement import Disagreement
+from vantage6.node.answers import Opening
 from vantage6.node.door import Answer, Call, Door
+from vantage6.node.envelopes import Envelopes
 from vantage6.node.server import Server
 
 _TASK = "task"
@@ -73,17 +78,12 @@ class Proxy:
     Parameters
     ----------
     server : Server
-    cryptor : RSACryptor or DummyCryptor
-        That of our organization.
-    collaboration_id : int
-        The one that subtasks are created in.
+    envelopes : Envelopes
+        Those of the node.
     """
 
-    def __init__(
-        self, server: Server, cryptor: RSACryptor | DummyCryptor, collaboration_id: int
-    ) -> None:
-        self._server, self._cryptor = server, cryptor
-        self._collaboration_id = collaboration_id
+    def __init__(self, server: Server, envelopes: Envelopes) -> None:
+        self._server, self._envelopes = server, envelopes
         self._doors: dict[int, Door] = {}
         self._closing = threading.Event()
 
@@ -110,9 +110,9 @@ class Proxy:
         try:
             _check_allowed(call, path, token)
             if call.method == "POST":
-                answer = self._forward(call, path, self._encrypted(call.body))
+                answer = self._create_task(call, path)
             else:
-                answer = self._decrypted(path, self._forward(call, path, b""))
+                answer = self._opened(call, path, self._forward(call, path, b""))
         except Refusal as refusal:
             answer = Answer(refusal.status, json.dumps({"msg": str(refusal)}).encode())
         log.debug("%s /%s: %d", call.method, path, answer.status)
@@ -157,21 +157,20 @@ class Proxy:
                         HTTPStatus.SERVICE_UNAVAILABLE, "The server does not answer the node"
                     ) from error
 
-    def _encrypted(self, body: bytes) -> bytes:
-        """The body of a new task with each input encrypted for its organization."""
-        try:
-            task = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise Refusal(HTTPStatus.BAD_REQUEST, "The body is not JSON") from error
-        organizations = task.get("organizations") if isinstance(task, dict) else None
-        if not isinstance(organizations, list) or not organizations:
-            raise Refusal(HTTPStatus.BAD_REQUEST, "Organizations missing from input")
-        if isinstance(self._cryptor, DummyCryptor):
-            return body
-        task["organizations"] = [self._encrypted_entry(entry) for entry in organizations]
-        return json.dumps(task).encode()
+    def _create_task(self, call: Call, path: str) -> Answer:
+        """Pass on a new task, with each input sealed for its organization."""
+        task = _read_task(call.body)
+        with _explained():
+            if self._envelopes.encrypts:
+                task["organizations"] = [self._sealed(task, one) for one in task["organizations"]]
+            else:
+                self._envelopes.check()
+        answer = self._forward(call, path, json.dumps(task).encode())
+        if self._envelopes.encrypts and answer.status == HTTPStatus.CREATED:
+            self._note_sent(task, answer)
+        return answer
 
-    def _encrypted_entry(self, entry: Any) -> dict[str, Any]:
+    def _sealed(self, task: dict[str, Any], entry: Any) -> dict[str, Any]:
         try:
             organization_id, input_ = int(entry["id"]), base64s_to_bytes(entry["input"] or "")
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
@@ -180,22 +179,30 @@ class Proxy:
                 "Each of the organizations needs an `id` and an `input` in base64",
             ) from error
         try:
-            key = self._server.public_key(organization_id, self._collaboration_id)
-            return {**entry, "input": self._cryptor.encrypt_bytes_to_str(input_, key)}
+            image = str(task.get("image") or "")
+            sealed = self._envelopes.seal_input(organization_id, image, input_)
+        except Disagreement:
+            raise
         except EncryptionError as error:
             raise Refusal(
                 HTTPStatus.BAD_REQUEST,
                 f"Nothing can be encrypted for organization {organization_id}: {error}",
             ) from error
-        except ServerError as error:
-            raise Refusal(error.status, str(error)) from error
-        except ServerUnreachable as error:
-            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
+        return {**entry, "id": organization_id, "input": sealed}
+
+    def _note_sent(self, task: dict[str, Any], answer: Answer) -> None:
+        """Remember what the results have to answer; without it the server is asked to show it."""
+        try:
+            task_id = json.loads(answer.body)["id"]
+            inputs = [(entry["id"], entry["input"]) for entry in task["organizations"]]
+            self._envelopes.note_sent(task_id, inputs)
+        except (ValueError, TypeError, KeyError, RecursionError, sqlite3.Error) as error:
+            log.warning("The inputs of a subtask could not be noted: %s", error)
 
     # And back
 
-    def _decrypted(self, path: str, answer: Answer) -> Answer:
-        if isinstance(self._cryptor, DummyCryptor) or not _WITH_RESULTS.fullmatch(path):
+    def _opened(self, call: Call, path: str, answer: Answer) -> Answer:
+        if not self._envelopes.encrypts or not _WITH_RESULTS.fullmatch(path):
             return answer
         if answer.status != HTTPStatus.OK:
             return answer
@@ -203,27 +210,48 @@ class Proxy:
             content = json.loads(answer.body)
         except (ValueError, RecursionError):
             return answer
-        self._decrypt_results(content)
+        with _explained():
+            Opening(self._envelopes.open_result).open_all(content, *_asked_for(call, path))
         return Answer(answer.status, json.dumps(content).encode(), answer.headers)
 
-    def _decrypt_results(self, content: Any) -> None:
-        """Decrypt `result` wherever results stand: alone, in lists, pages, and inside tasks."""
-        if isinstance(content, list):
-            for item in content:
-                self._decrypt_results(item)
-        elif isinstance(content, dict):
-            for name in ("data", "results"):
-                self._decrypt_results(content.get(name))
-            if isinstance(content.get("result"), str) and content["result"]:
-                content["result"] = self._decrypted_text(content["result"])
 
-    def _decrypted_text(self, text: str) -> str:
-        try:
-            return bytes_to_base64s(self._cryptor.decrypt_str_to_bytes(text))
-        except EncryptionError as error:
-            # a result that was made for another organization
-            log.debug("A result is passed on as it is: %s", error)
-            return text
+def _read_task(body: bytes) -> dict[str, Any]:
+    """A new task as a container asks for it."""
+    try:
+        task = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Refusal(HTTPStatus.BAD_REQUEST, "The body is not JSON") from error
+    organizations = task.get("organizations") if isinstance(task, dict) else None
+    if not isinstance(organizations, list) or not organizations:
+        raise Refusal(HTTPStatus.BAD_REQUEST, "Organizations missing from input")
+    return dict(task)
+
+
+def _asked_for(call: Call, path: str) -> tuple[int | None, int | None]:
+    """The ids of the task and the result that were asked for, where it was one."""
+    kind, _, rest = path.partition("/")
+    number = int(rest.partition("/")[0]) if rest else None
+    if kind == "result" and number is None:
+        of_task = dict(call.query).get("task_id", "")
+        return (int(of_task) if of_task.isdecimal() else None), None
+    return (None, number) if kind == "result" else (number, None)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Tell the algorithm why nothing can be sealed, or what it asks for cannot be handed out."""
+    try:
+        yield
+    except Disagreement as error:
+        raise Refusal(HTTPStatus.CONFLICT, str(error)) from error
+    except EncryptionError as error:
+        # Not one of those that clients take for a server that is away.
+        log.error("%s", error)
+        raise Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, str(error)) from error
+    except ServerError as error:
+        raise Refusal(error.status, str(error)) from error
+    except ServerUnreachable as error:
+        raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
 
 
 def _check_allowed(call: Call, path: str, token: str) -> None:

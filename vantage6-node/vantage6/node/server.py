@@ -21,6 +21,7 @@ from vantage6.common.exceptions import (
     ServerError,
     Unauthorized,
 )
+from vantage6.common.partners import Shown
 from vantage6.common.task_status import TaskStatus
 from vantage6.node.state import Assignment, Report
 
@@ -47,6 +48,7 @@ class Identity:
     public_key: str
     collaboration_id: int
     encrypted: bool
+    capabilities: str = ""
 
     def __str__(self) -> str:
         mode = "encrypted" if self.encrypted else "not encrypted"
@@ -90,7 +92,12 @@ class Server:
         self._api_key = api_key
         self._token = self._refresh_token = ""
         self._renewing = threading.Lock()
-        self._public_keys: dict[int, tuple[float, str]] = {}
+        self._organizations: dict[int, tuple[float, Shown]] = {}
+
+    @property
+    def address(self) -> str:
+        """Address of the API."""
+        return self._transport.base_url
 
     # Who we are
 
@@ -119,6 +126,7 @@ class Server:
             public_key=organization["public_key"] or "",
             collaboration_id=collaboration["id"],
             encrypted=bool(collaboration["encrypted"]),
+            capabilities=organization.get("capabilities") or "",
         )
 
     def fresh_token(self) -> str:
@@ -147,6 +155,16 @@ class Server:
         """Make the public key of our organization known to everybody."""
         self.call("patch", f"organization/{organization_id}", json={"public_key": public_key})
 
+    def set_capabilities(self, organization_id: int, statement: str) -> None:
+        """Let everybody know what our organization says it can read."""
+        body = {"capabilities": statement}
+        self.call("patch", f"organization/{organization_id}", json=body)
+
+    def is_encrypted(self, collaboration_id: int) -> bool:
+        """Whether a collaboration is encrypted now."""
+        path = f"collaboration/{collaboration_id}"
+        return bool(self.call("get", path, params={"exclude": "tasks"})["encrypted"])
+
     # Runs
 
     def open_runs(self, node_id: int, task_id: int | None = None) -> list[Assignment]:
@@ -171,22 +189,22 @@ class Server:
         body = {"task_id": task_id, "image": image}
         return str(self.call("post", "token/container", json=body)["container_token"])
 
-    def public_key(self, organization_id: int, collaboration_id: int) -> str:
-        """The public key of an organization, at most a minute old; "" if it has none.
+    def organization(self, organization_id: int, collaboration_id: int) -> Shown:
+        """How the server shows an organization, at most a minute old where it has a key.
 
         One call brings those of the whole collaboration, since a central algorithm is about
         to need them all. That there is no key is not remembered: it may come any moment.
         """
-        known = self._public_keys.get(organization_id)
+        known = self._organizations.get(organization_id)
         if known and known[0] > time.monotonic():
             return known[1]
         members = self.call("get", f"collaboration/{collaboration_id}/organization")
         if all(member["id"] != organization_id for member in members):
             members = [self.call("get", f"organization/{organization_id}")]
         until = time.monotonic() + _KEY_SECONDS
-        keys = {member["id"]: member["public_key"] or "" for member in members}
-        self._public_keys.update({id_: (until, key) for id_, key in keys.items() if key})
-        return str(keys[organization_id])
+        shown = {member["id"]: Shown.from_wire(member) for member in members}
+        self._organizations |= {id_: (until, one) for id_, one in shown.items() if one.public_key}
+        return shown[organization_id]
 
     def tell_progress(
         self, result_id: int, status: TaskStatus, started_at: str | None = None

@@ -9,13 +9,13 @@ Starting, collecting and delivering have rooms of their own.
 import errno
 import logging
 
-from vantage6.common.encryption import DummyCryptor, RSACryptor
 from vantage6.common.exceptions import ServerUnreachable
 from vantage6.common.task_status import TaskStatus
 from vantage6.node.audit import AuditLog, AuditUnavailable
 from vantage6.node.audit.runs import RunAudit
 from vantage6.node.collection import Collection
 from vantage6.node.delivery import Delivery
+from vantage6.node.envelopes import Envelopes
 from vantage6.node.journal import Journal, JournalError, Record
 from vantage6.node.launch import Launch
 from vantage6.node.proxy import Proxy
@@ -66,7 +66,7 @@ class RunWork:
         proxy: Proxy,
         workspace: Workspace,
         journal: Journal,
-        cryptor: RSACryptor | DummyCryptor,
+        envelopes: Envelopes,
         settings: Settings,
         calls: Workers,
         audit: AuditLog,
@@ -74,10 +74,10 @@ class RunWork:
         self._audit = RunAudit(audit)
         self._runner, self._proxy, self._workspace = runner, proxy, workspace
         self._journal = journal
-        self._delivery = Delivery(server, workspace, cryptor, settings, self._audit)
+        self._delivery = Delivery(server, workspace, envelopes, settings, self._audit)
         self._collection = Collection(runner, proxy, workspace, settings, self._audit)
         self._launch = Launch(
-            server, runner, proxy, workspace, cryptor, settings, self._delivery, calls, self._audit
+            server, runner, proxy, workspace, envelopes, settings, calls, self._audit
         )
         self._disk = Disk(workspace.root, settings.kept_free)
         self.watchdog = Watchdog(runner, workspace, settings, self._disk)

@@ -57,6 +57,20 @@ class Opened:
 
 
 @dataclass(frozen=True)
+class Verified:
+    """What is known of an envelope that was not opened, but is its sender's.
+
+    Attributes
+    ----------
+    context : InputContext or ResultContext
+    digest : str
+    """
+
+    context: Context
+    digest: str
+
+
+@dataclass(frozen=True)
 class OpenedStream:
     """What is known of an envelope whose payload was written to a file.
 
@@ -154,7 +168,8 @@ def open_stream(
     """
     raw_header = _read(source, binary.header_size(_read(source, binary.START_BYTES)))
     header = Header.decode(raw_header)
-    _check_keys(header, own_key, sender_key)
+    _check_recipient(header, own_key)
+    _check_sender(header, sender_key)
     statement = Statement(raw_header)
     with _written_beside(target) as file:
         chunks = Chunks(_content_key(own_key, header), raw_header)
@@ -163,6 +178,21 @@ def open_stream(
         if source.read(1) or not keys.is_signed(sender_key, statement.digest(), signature):
             raise _refusal()
     return OpenedStream(size, header.context, digest_of(raw_header, signature))
+
+
+def verify(text: str, sender_key: RSAPublicKey) -> Verified:
+    """Who sent an envelope, and for which occasion; also one that was made for somebody else.
+
+    The payload cannot be read without the key of the recipient, but is covered by the signature.
+
+    Raises
+    ------
+    EncryptionError
+        When it is no envelope, was signed with another key, or was changed.
+    """
+    parts = TextEnvelope.parse(text)
+    _check_signature(parts, sender_key)
+    return Verified(parts.header.context, digest_of(parts.raw_header, parts.signature))
 
 
 def claimed(text: str) -> Header:
@@ -189,17 +219,22 @@ def digest(text: str) -> str:
 
 
 def _open(parts: _Parts, own_key: RSAPrivateKey, sender_key: RSAPublicKey) -> Opened:
-    header, layout = parts.header, parts.layout
-    _check_keys(header, own_key, sender_key)
-    statement = Statement(parts.raw_header)
-    for index in range(layout.frames):
-        statement.add(parts.tag(index))
-    if not keys.is_signed(sender_key, statement.digest(), parts.signature):
-        raise _refusal()
+    header = parts.header
+    _check_recipient(header, own_key)
+    _check_signature(parts, sender_key)
     chunks = Chunks(_content_key(own_key, header), parts.raw_header)
     return Opened(
         _decrypted(parts, chunks), header.context, digest_of(parts.raw_header, parts.signature)
     )
+
+
+def _check_signature(parts: _Parts, sender_key: RSAPublicKey) -> None:
+    _check_sender(parts.header, sender_key)
+    statement = Statement(parts.raw_header)
+    for index in range(parts.layout.frames):
+        statement.add(parts.tag(index))
+    if not keys.is_signed(sender_key, statement.digest(), parts.signature):
+        raise _refusal()
 
 
 def _decrypted(parts: _Parts, chunks: Chunks) -> bytes:
@@ -248,13 +283,17 @@ def _read(source: Readable, size: int) -> bytes:
     return data
 
 
-def _check_keys(header: Header, own_key: RSAPrivateKey, sender_key: RSAPublicKey) -> None:
-    """Refuse other keys than those that the header names; it names them for all to see."""
-    own_public_key = own_key.public_key()
-    for key in (own_public_key, sender_key):
-        keys.require_strength(key)
-    if header.recipient_key != keys.fingerprint(own_public_key):
+def _check_recipient(header: Header, own_key: RSAPrivateKey) -> None:
+    """Refuse another key than ours; the header names it for all to see."""
+    public_key = own_key.public_key()
+    keys.require_strength(public_key)
+    if header.recipient_key != keys.fingerprint(public_key):
         raise EncryptionError("The envelope was made for another key")
+
+
+def _check_sender(header: Header, sender_key: RSAPublicKey) -> None:
+    """Refuse another key than the sender's; the header names it for all to see."""
+    keys.require_strength(sender_key)
     if header.sender_key != keys.fingerprint(sender_key):
         raise EncryptionError("The envelope was signed with another key than the sender's")
 

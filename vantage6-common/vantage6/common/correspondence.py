@@ -1,0 +1,213 @@
+"""Inputs that we send to other organizations, and the results that answer them.
+
+Which envelope an input goes into depends on what its recipient says it can read. Results come
+back in the envelope of their input; those in an authenticated one have to prove whose they are,
+of which run, and which input they answer. Clients use it, and nodes for subtasks.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vantage6.common import authenticated
+from vantage6.common.authenticated import InputContext, is_authenticated_envelope, require
+from vantage6.common.encryption import RSACryptor, is_envelope
+from vantage6.common.exceptions import ContextMismatch, EncryptionError, NotForUs
+from vantage6.common.image import canonical
+from vantage6.common.partners import Partners
+from vantage6.common.sent import Sent
+
+__all__ = ["Answer", "Correspondence"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A result as the server shows it; nothing of this is proven.
+
+    Attributes
+    ----------
+    result_id, task_id, organization_id : int
+        Of the run.
+    text : str
+        The result itself.
+    input : str
+        The input that it is said to answer; "" where it is not shown.
+    """
+
+    result_id: int
+    task_id: int
+    organization_id: int
+    text: str
+    input: str = ""
+
+    @classmethod
+    def from_wire(
+        cls, result: Mapping[str, Any], *, task_id: int | None = None, result_id: int | None = None
+    ) -> "Answer":
+        """From what the server sends.
+
+        Parameters
+        ----------
+        result : mapping
+        task_id, result_id : int, optional
+            What was asked for, in the place of what the server says that this is.
+
+        Raises
+        ------
+        EncryptionError
+            When it does not say whose result it is.
+        """
+        try:
+            return cls(
+                result_id=_id(result["id"]) if result_id is None else result_id,
+                task_id=_id(result["task"]) if task_id is None else task_id,
+                organization_id=_id(result["organization"]),
+                text=result["result"],
+                input=result.get("input") or "",
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise EncryptionError(
+                "The server does not say of which run this result is, so nothing can be proven"
+            ) from error
+
+
+class Correspondence:
+    """Our organization's side of it.
+
+    Parameters
+    ----------
+    organization_id : int
+        Our own.
+    cryptor : RSACryptor
+    partners : Partners
+    sent : Sent
+    """
+
+    def __init__(
+        self, organization_id: int, cryptor: RSACryptor, partners: Partners, sent: Sent
+    ) -> None:
+        self._own, self._cryptor = organization_id, cryptor
+        self._partners, self._sent = partners, sent
+
+    def seal_input(self, recipient: int, collaboration_id: int, image: str, data: bytes) -> str:
+        """An input for an organization, in the best envelope that it reads.
+
+        Raises
+        ------
+        KeyChanged, Downgraded, EncryptionError
+            When nothing can be sent to it.
+        """
+        if not self._partners.reads_authenticated(recipient):
+            return self._cryptor.encrypt_bytes_to_str(data, self._partners.key_text(recipient))
+        context = InputContext(collaboration_id, _full_name(image), self._own, recipient)
+        return authenticated.seal(
+            data, context, self._cryptor.private_key, self._partners.key(recipient)
+        )
+
+    def note_sent(self, task_id: int, inputs: Sequence[tuple[int, str]]) -> None:
+        """Remember the inputs of a task, now that it has an id: organizations and texts."""
+        digests = {
+            id_: authenticated.digest(text)
+            for id_, text in inputs
+            if is_authenticated_envelope(text)
+        }
+        if digests:
+            self._sent.note(task_id, digests)
+
+    def open_result(self, answer: Answer) -> bytes:
+        """The bytes of a result.
+
+        Raises
+        ------
+        NotForUs
+            When it was made for another organization.
+        EncryptionError
+            When it is not the result of this run, or not what its sender sent; the text says
+            what is wrong.
+        """
+        try:
+            return self._open_result(answer)
+        except ContextMismatch as error:
+            raise EncryptionError(
+                f"{_named(answer)} is not of this run: its {error.field} differs"
+            ) from error
+
+    def _open_result(self, answer: Answer) -> bytes:
+        sent = self._sent.digest(answer.task_id, answer.organization_id)
+        if not is_authenticated_envelope(answer.text):
+            if sent or is_authenticated_envelope(answer.input):
+                raise EncryptionError(
+                    f"{_named(answer)} is not in an authenticated envelope, though its input "
+                    "was: somebody may have put it in the place of the right one"
+                )
+            return self._open_classic(answer)
+        if authenticated.claimed(answer.text).context.recipient != self._own:
+            raise NotForUs(f"{_named(answer)} was made for another organization")
+        key = self._partners.key(answer.organization_id)
+        try:
+            opened = authenticated.open_(answer.text, self._cryptor.private_key, key)
+        except ContextMismatch:
+            raise
+        except EncryptionError as error:
+            raise EncryptionError(f"{_named(answer)} cannot be trusted: {error}") from error
+        require(
+            opened.context,
+            direction="result",
+            sender=answer.organization_id,
+            recipient=self._own,
+            task_id=answer.task_id,
+            result_id=answer.result_id,
+            **self._asked(answer, sent),
+        )
+        return opened.data
+
+    def _open_classic(self, answer: Answer) -> bytes:
+        if not is_envelope(answer.text):
+            raise EncryptionError(f"{_named(answer)} is not encrypted")
+        try:
+            return self._cryptor.decrypt_str_to_bytes(answer.text)
+        except EncryptionError as error:
+            raise NotForUs(f"{_named(answer)} was made for another key") from error
+
+    def _asked(self, answer: Answer, sent: str | None) -> dict[str, object]:
+        """What a result has to say of the input that it answers."""
+        if sent:
+            return {"input_digest": sent}
+        if not is_authenticated_envelope(answer.input):
+            raise EncryptionError(
+                f"{_named(answer)} answers an input that the server does not show"
+            )
+        # Sent by another process of our organization: our signature is on it.
+        own_key = self._cryptor.private_key.public_key()
+        asked = authenticated.verify(answer.input, own_key)
+        require(
+            asked.context, direction="input", sender=self._own, recipient=answer.organization_id
+        )
+        return {
+            "input_digest": asked.digest,
+            "nonce": asked.context.nonce,
+            "image": asked.context.image,
+            "collaboration_id": asked.context.collaboration_id,
+        }
+
+
+def _named(answer: Answer) -> str:
+    return (
+        f"Result {answer.result_id} of task {answer.task_id}, from organization "
+        f"{answer.organization_id},"
+    )
+
+
+def _full_name(image: str) -> str:
+    try:
+        return canonical(image)
+    except ValueError as error:
+        raise EncryptionError(f"{image!r} is not the name of an image") from error
+
+
+def _id(value: Any) -> int:
+    """The id in a link, or as it is."""
+    number = value["id"] if isinstance(value, Mapping) else value
+    if type(number) is not int:
+        raise TypeError(f"{number!r} is not an id")
+    return number

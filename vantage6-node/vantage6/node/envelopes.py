@@ -1,0 +1,313 @@
+"""How payloads come into this node and leave it: in plain, or in one of two envelopes.
+
+A result goes back in the envelope in which its input came. In an authenticated one the input
+proves who sent it, and for which image, organization and collaboration; it is good for one run.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+from vantage6.common import authenticated
+from vantage6.common.authenticated import (
+    InputContext,
+    ResultContext,
+    is_authenticated_envelope,
+    require,
+)
+from vantage6.common.correspondence import Answer, Correspondence
+from vantage6.common.encryption import DummyCryptor, RSACryptor, is_envelope
+from vantage6.common.exceptions import ContextMismatch, EncryptionError, KeyChanged
+from vantage6.common.image import canonical
+from vantage6.common.partners import Partners
+from vantage6.node.agreement import Agreement
+from vantage6.node.journal import Journal
+from vantage6.node.policy import Origin
+from vantage6.node.state import Assignment
+
+# What the journal keeps of a signed input: its context, and its digest.
+_ASKED = "asked"
+
+
+class NotAccepted(EncryptionError):
+    """An input that this node could read but does not take; the text says why."""
+
+
+@dataclass(frozen=True)
+class Letter:
+    """An input that was opened.
+
+    Attributes
+    ----------
+    data : bytes
+        As the algorithm will read it.
+    origin : Origin
+        Who sent it.
+    """
+
+    data: bytes
+    origin: Origin
+
+
+class Envelopes(Protocol):
+    """How payloads come in and leave.
+
+    Attributes
+    ----------
+    encrypts : bool
+    """
+
+    encrypts: bool
+
+    def check(self) -> None:
+        """Raise Disagreement unless the collaboration is still of the same mind."""
+        ...
+
+    def open_input(self, assignment: Assignment) -> Letter:
+        """The input of a run, and who sent it.
+
+        Raises
+        ------
+        NotAccepted, KeyChanged
+            When it is not taken.
+        EncryptionError
+            When it cannot be opened.
+        """
+        ...
+
+    def check_reader(self, assignment: Assignment) -> None:
+        """Make sure, before anything is computed, that its result could be sent.
+
+        Raises
+        ------
+        Disagreement
+            When the collaboration is not of the same mind about encryption any more.
+        KeyChanged, EncryptionError
+            When whoever asked could not read it.
+        """
+        ...
+
+    def seal_result(self, assignment: Assignment, output: bytes) -> str:
+        """The text of a result as it goes over the wire.
+
+        Raises
+        ------
+        EncryptionError
+            When it cannot be sent.
+        """
+        ...
+
+    def seal_input(self, organization_id: int, image: str, data: bytes) -> str:
+        """The input of a subtask for one organization; raises as `seal_result`."""
+        ...
+
+    def note_sent(self, task_id: int, inputs: Sequence[tuple[int, str]]) -> None:
+        """Remember the inputs of a subtask, now that it has an id."""
+        ...
+
+    def open_result(self, answer: Answer) -> bytes:
+        """The result of a subtask.
+
+        Raises
+        ------
+        NotForUs
+            When it was made for another organization.
+        EncryptionError
+            When it is not what it should be.
+        """
+        ...
+
+
+class Plain:
+    """For collaborations without encryption.
+
+    Parameters
+    ----------
+    agreement : Agreement
+        Asked before anything leaves in plain.
+    """
+
+    encrypts = False
+
+    def __init__(self, agreement: Agreement) -> None:
+        self._agreement, self._cryptor = agreement, DummyCryptor()
+
+    def check(self) -> None:
+        """Nothing is sent in plain that would have to be encrypted."""
+        self._agreement.check()
+
+    def open_input(self, assignment: Assignment) -> Letter:
+        """Base64; scripts may have sent plain JSON instead, which stays as it is."""
+        text = assignment.input
+        try:
+            data = self._cryptor.decrypt_str_to_bytes(text)
+        except EncryptionError:
+            if is_envelope(text):
+                raise
+            data = text.encode()
+        return Letter(data, claimed_origin(assignment))
+
+    def check_reader(self, assignment: Assignment) -> None:
+        """Everybody can, in a collaboration that is not encrypted."""
+        self._agreement.check()
+
+    def seal_result(self, assignment: Assignment, output: bytes) -> str:
+        """Base64, as long as the collaboration is not encrypted."""
+        self._agreement.check()
+        return self._cryptor.encrypt_bytes_to_str(output)
+
+    def seal_input(self, organization_id: int, image: str, data: bytes) -> str:
+        """Base64, as long as the collaboration is not encrypted."""
+        self._agreement.check()
+        return self._cryptor.encrypt_bytes_to_str(data)
+
+    def note_sent(self, task_id: int, inputs: Sequence[tuple[int, str]]) -> None:
+        """There is nothing to be proven later."""
+
+    def open_result(self, answer: Answer) -> bytes:
+        """Base64."""
+        return self._cryptor.decrypt_str_to_bytes(answer.text)
+
+
+class Sealed:
+    """For encrypted collaborations.
+
+    Parameters
+    ----------
+    organization_id, collaboration_id : int
+        Ours.
+    cryptor : RSACryptor
+    partners : Partners
+    correspondence : Correspondence
+        For subtasks.
+    journal : Journal
+        Remembers which input was used for which run.
+    agreement : Agreement
+    takes : str
+        The key `encryption.envelope`: `both`, `authenticated` or `classic`.
+    """
+
+    encrypts = True
+
+    def __init__(
+        self,
+        organization_id: int,
+        collaboration_id: int,
+        cryptor: RSACryptor,
+        partners: Partners,
+        correspondence: Correspondence,
+        journal: Journal,
+        agreement: Agreement,
+        takes: str,
+    ) -> None:
+        self._organization_id, self._collaboration_id = organization_id, collaboration_id
+        self._cryptor, self._partners, self._correspondence = cryptor, partners, correspondence
+        self._journal, self._agreement, self._takes = journal, agreement, takes
+
+    def check(self) -> None:
+        """Nothing is taken from a collaboration that is not encrypted."""
+        self._agreement.check()
+
+    def open_input(self, assignment: Assignment) -> Letter:
+        """The input, in whichever envelope the owner lets in."""
+        if not is_authenticated_envelope(assignment.input):
+            if self._takes == "authenticated":
+                raise NotAccepted(
+                    "This node takes signed inputs only (`encryption.envelope: authenticated`), "
+                    "and this one is in the classic envelope: send it with a client of this version"
+                )
+            data = self._cryptor.decrypt_str_to_bytes(assignment.input)
+            return Letter(data, claimed_origin(assignment))
+        if self._takes == "classic":
+            raise NotAccepted(
+                "This node takes inputs in the classic envelope only (`encryption.envelope: "
+                "classic`), and this one is in an authenticated one"
+            )
+        with _explained():
+            senders_key = self._partners.key(_initiator(assignment))
+            opened = authenticated.open_(assignment.input, self._cryptor.private_key, senders_key)
+            require(
+                opened.context,
+                direction="input",
+                collaboration_id=self._collaboration_id,
+                image=canonical(assignment.image),
+                sender=assignment.initiator,
+                recipient=self._organization_id,
+            )
+        asked = {**asdict(opened.context), "digest": opened.digest}
+        self._journal.note(assignment.result_id, {_ASKED: asked})
+        if not self._journal.use(opened.context.nonce, assignment.result_id):
+            raise NotAccepted(
+                "The input was used for another run already: somebody may have sent it again"
+            )
+        return Letter(opened.data, self._proven_origin(assignment))
+
+    def check_reader(self, assignment: Assignment) -> None:
+        """Whoever asked must have a key, and it must be the pinned one."""
+        self._agreement.check()
+        self._readers_key(assignment)
+
+    def seal_result(self, assignment: Assignment, output: bytes) -> str:
+        """The result for the organization that asked, in the envelope of its input."""
+        record = self._journal.record(assignment.result_id)
+        if record is None or _ASKED not in record.facts:
+            # Who asked at the start: later the server could name somebody else.
+            reader = self._readers_key(record.assignment if record else assignment)
+            return self._cryptor.encrypt_bytes_to_str(output, reader)
+        asked = dict(record.facts[_ASKED])
+        digest = asked.pop("digest")
+        context = ResultContext.answering(
+            InputContext(**asked),
+            digest,
+            task_id=assignment.task_id,
+            result_id=assignment.result_id,
+        )
+        recipient = self._partners.key(context.recipient)
+        return authenticated.seal(output, context, self._cryptor.private_key, recipient)
+
+    def seal_input(self, organization_id: int, image: str, data: bytes) -> str:
+        """The input of a subtask, in the best envelope that the organization reads."""
+        self._agreement.check()
+        return self._correspondence.seal_input(organization_id, self._collaboration_id, image, data)
+
+    def note_sent(self, task_id: int, inputs: Sequence[tuple[int, str]]) -> None:
+        """Remember what results will have to answer."""
+        self._correspondence.note_sent(task_id, inputs)
+
+    def open_result(self, answer: Answer) -> bytes:
+        """The result of a subtask, in either envelope."""
+        return self._correspondence.open_result(answer)
+
+    def _readers_key(self, assignment: Assignment) -> str:
+        return self._partners.key_text(_initiator(assignment))
+
+    def _proven_origin(self, assignment: Assignment) -> Origin:
+        sender = _initiator(assignment)
+        return Origin(sender, self._partners.name(sender), user_id=assignment.user, proven=True)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Say of an authenticated envelope why it is not taken."""
+    try:
+        yield
+    except ContextMismatch as error:
+        raise NotAccepted(
+            f"The input was not made for this run: its {error.field} differs"
+        ) from error
+    except KeyChanged:
+        raise
+    except EncryptionError as error:
+        raise NotAccepted(f"The input cannot be trusted: {error}") from error
+
+
+def claimed_origin(assignment: Assignment) -> Origin:
+    """Who asked, as the server says."""
+    return Origin(assignment.initiator, user_id=assignment.user)
+
+
+def _initiator(assignment: Assignment) -> int:
+    if assignment.initiator is None:
+        raise EncryptionError("The server does not say which organization asked")
+    return assignment.initiator
