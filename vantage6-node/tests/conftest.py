@@ -189,6 +189,12 @@ class FakeListener:
         self.closed = True
 
 
+@pytest.fixture(scope="session")
+def doubles():
+    """The classes, for what lives longer than one test."""
+    return SimpleNamespace(Server=FakeServer, Listener=FakeListener, policy=make_policy)
+
+
 @pytest.fixture
 def server():
     return FakeServer()

@@ -1,6 +1,7 @@
 """Adding up what runs have written, also what was laid out to hurt whoever looks."""
 
 import os
+import subprocess
 from types import SimpleNamespace
 
 import pytest
@@ -53,16 +54,23 @@ def test_a_link_in_place_of_the_folder_is_not_followed(tmp_path):
         measure([tmp_path / "link"], MUCH)
 
 
-def test_folders_without_end(tmp_path):
+@pytest.fixture
+def bottomless(tmp_path):
+    """A folder that is removed in a way that no number of levels can hurt."""
+    yield tmp_path
+    subprocess.run(["rm", "-rf", tmp_path], check=True)
+
+
+def test_folders_without_end(bottomless):
     """Deeper than a path can name; and no more files are open than there are levels allowed."""
-    descriptor = os.open(tmp_path, os.O_RDONLY)
+    descriptor = os.open(bottomless, os.O_RDONLY)
     for _ in range(1000):
         os.mkdir("d" * 200, dir_fd=descriptor)
         below = os.open("d" * 200, os.O_RDONLY, dir_fd=descriptor)
         os.close(descriptor)
         descriptor = below
     os.close(descriptor)
-    found = measure([tmp_path], MUCH)
+    found = measure([bottomless], MUCH)
     assert found.entries == usage.MOST_LEVELS + 1
     assert "levels" in found.excess(MUCH)
 

@@ -137,15 +137,19 @@ def make_runner(identity, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def laboratory(engine, tmp_path_factory):
-    """One runner and its probes for all tests of a module."""
-    folder = tmp_path_factory.mktemp("laboratory")
+def laboratory_identity(engine):
+    """A node for all tests of a module."""
     with node_identity(engine) as identity:
-        runner = DockerRunner(identity, RELAY_IMAGE, folder / "sandboxes")
-        yield SimpleNamespace(
-            runner=runner, probe=Probes(engine, identity, folder), identity=identity
-        )
-        runner.close(kill=True)
+        yield identity
+
+
+@pytest.fixture(scope="module")
+def laboratory(engine, laboratory_identity, tmp_path_factory):
+    """One runner and its probes for all tests of a module."""
+    folder, identity = tmp_path_factory.mktemp("laboratory"), laboratory_identity
+    runner = DockerRunner(identity, RELAY_IMAGE, folder / "sandboxes")
+    yield SimpleNamespace(runner=runner, probe=Probes(engine, identity, folder), identity=identity)
+    runner.close(kill=True)
 
 
 class Shelf:

@@ -4,7 +4,7 @@ from vantage6.common.task_status import TaskStatus
 from vantage6.node.audit.runs import RunAudit
 from vantage6.node.outbox import OutputUnusable
 from vantage6.node.proxy import Proxy
-from vantage6.node.reasons import reason
+from vantage6.node.reasons import reason, remark
 from vantage6.node.reports import as_failure, failure
 from vantage6.node.runner.interface import ContainerMissing, Ending, Runner
 from vantage6.node.settings import Settings
@@ -71,27 +71,28 @@ class Collection:
 
     def _judge(self, assignment: Assignment, ending: Ending, overrun: str) -> Report:
         """What the end of a container means for its run."""
-        status, why = TaskStatus.COMPLETED, ""
+        limits = self._settings.rules_for(assignment.image).limits
+        status, why = TaskStatus.COMPLETED, remark(ending, limits)
         if overrun:
             status, why = TaskStatus.FAILED, overrun
         elif ending.exit_code:
-            limits = self._settings.rules_for(assignment.image).limits
             status, why = TaskStatus.CRASHED, reason(ending, limits)
         remarks = (
+            why,
             self._workspace.read_remark(assignment),
             self._settings.databases.remark(assignment.database),
         )
+        words = self._shared_words(ending, failed=status is not TaskStatus.COMPLETED)
         return Report(
             status=status,
-            log=self._shared_log(ending, why, *remarks),
+            log="\n".join(part for part in (*remarks, words) if part),
             finished_at=ending.finished_at,
             started_at=ending.started_at,
             has_output=status is TaskStatus.COMPLETED,
         )
 
-    def _shared_log(self, ending: Ending, why: str, *remarks: str) -> str:
-        """What the researcher gets to read: the reason first, the algorithm's words last."""
+    def _shared_words(self, ending: Ending, *, failed: bool) -> str:
+        """What the algorithm itself said, as far as the researcher gets to read it."""
         logs = self._settings.logs
-        shared = logs.share == "always" or (bool(why) and logs.share == "on_failure")
-        words = ending.log[-logs.characters :].replace("\0", "").strip() if shared else ""
-        return "\n".join(part for part in (why, *remarks, words) if part)
+        shared = logs.share == "always" or (failed and logs.share == "on_failure")
+        return ending.log[-logs.characters :].replace("\0", "").strip() if shared else ""

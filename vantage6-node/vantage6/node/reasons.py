@@ -46,12 +46,23 @@ def reason(ending: Ending, limits: Limits) -> str:
         What the container was allowed to use.
     """
     if ending.out_of_memory:
-        return (
-            f"The algorithm needed more than the {in_words(limits.memory)} of memory that this "
-            "node allows, and was stopped"
-        )
+        return f"The algorithm {_too_much_memory(limits)}"
     code = f"The algorithm ended with exit code {ending.exit_code}{_meaning(ending.exit_code)}"
     return "; ".join([code, *_hints(ending.log.lower(), limits)])
+
+
+def remark(ending: Ending, limits: Limits) -> str:
+    """What is worth knowing of a container that did not fail; mostly nothing."""
+    if ending.out_of_memory:
+        return f"A process of the algorithm {_too_much_memory(limits)}"
+    return ""
+
+
+def _too_much_memory(limits: Limits) -> str:
+    return (
+        f"needed more than the {in_words(limits.memory)} of memory that this node allows, and "
+        "was stopped"
+    )
 
 
 def _meaning(exit_code: int) -> str:

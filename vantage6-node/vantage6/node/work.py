@@ -121,8 +121,8 @@ class RunWork:
             case Start():
                 return self._start(assignment, timeline)
             case Readmit():
-                self._launch.readmit(assignment)
                 self.watchdog.follow(assignment, self._runner.age(assignment.result_id))
+                self._launch.readmit(assignment)
                 return None
             case Collect(overrun):
                 self.watchdog.leave(assignment.result_id)

@@ -53,6 +53,7 @@ _CONNECTIONS = 32
 _KEEPER_SECONDS = 10
 _TRACES = {"created": Trace.CREATED, "exited": Trace.EXITED, "dead": Trace.EXITED}
 _CLEANER_LIMITS = Limits(memory=128 * 2**20, cpus=1.0, pids=16)
+_NO_GPU = "could not select device driver"
 _EMPTY = ["find", "/folder", "-mindepth", "1", "-delete"]
 
 log = logging.getLogger(__name__)
@@ -178,7 +179,7 @@ class DockerRunner:
             if sandbox and not self._is_running(sandbox.relay_id):
                 self._pool.forget(sandbox.relay_id)
                 raise EngineUnreachable("The relay of the container has ended") from error
-            raise RunnerError(f"The container could not be started: {words(error)}") from error
+            raise RunnerError(_why_not_started(words(error))) from error
         finally:
             self._sandbox_wanted.set()
 
@@ -447,6 +448,16 @@ def _result_id(container: Mapping[str, Any]) -> int:
 
 def _trace(container: Mapping[str, Any]) -> Trace:
     return _TRACES.get(container["State"], Trace.RUNNING)
+
+
+def _why_not_started(said: str) -> str:
+    """Why a container could not be started, from the words of the engine."""
+    if _NO_GPU in said:
+        return (
+            "The container could not be started: this node is to give it GPUs, but its engine "
+            "has no runtime for them"
+        )
+    return f"The container could not be started: {said}"
 
 
 def _plain_time(text: str) -> str:

@@ -67,12 +67,13 @@ class Homes:
         self._api, self._identity = api, identity
         self._known: dict[tuple[str, str], Home] = {}
 
-    def find(self, image: str, user: str | None) -> Home:
+    def find(self, image_id: str, user: str | None) -> Home:
         """The home of a user (None: that of the image itself) in an image."""
-        found = self._api.inspect_image(image)
-        key = found["Id"], user or found["Config"].get("User") or ""
+        key = image_id, user or ""
         if key not in self._known:
-            self._known[key] = self._look(*key, found["Config"].get("Env") or [])
+            config = self._api.inspect_image(image_id)["Config"]
+            user = user or config.get("User") or ""
+            self._known[key] = self._look(image_id, user, config.get("Env") or [])
         return self._known[key]
 
     def _look(self, image_id: str, user: str, environment: Iterable[str]) -> Home:
