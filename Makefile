@@ -1,5 +1,7 @@
 # Every target calls one program; what it does stands there. Without a target: the list.
 PYTHON ?= python3
+# Much of a test is waiting for others, so there may be more of them than processors.
+JOBS ?= 4
 export PYTHONDONTWRITEBYTECODE =
 .DEFAULT_GOAL := help
 .PHONY: help install demo demo-stop test check bench images clean
@@ -18,7 +20,7 @@ demo-stop: install  ## stop what `make demo KEEP=1` left running
 
 test: check  ## all checks and all tests, with a container engine where one can be had
 	@.venv/bin/python -m development.images --for-tests
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest -n $(JOBS) --dist loadfile
 
 check: install  ## lint, format and types only
 	@.venv/bin/ruff check .

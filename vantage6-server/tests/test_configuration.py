@@ -91,6 +91,8 @@ def test_a_value_that_cannot_be_used_is_named(tmp_path: Path, key: str, value: A
 @pytest.mark.parametrize(
     ("secret", "predictable"),
     [(str(uuid.uuid1()), True), (str(uuid.uuid4()), False), ("a" * 40, False), (None, False)],
+    # Those that run beside each other must agree on the names of the tests.
+    ids=["uuid1", "uuid4", "long", "none"],
 )
 def test_secrets_of_the_classic_wizard_are_recognised(
     secret: str | None, predictable: bool
