@@ -15,6 +15,7 @@ from development.markdown import mark, page, table
 from vantage6.common.context import NAME_VARIABLE
 from vantage6.common.task_status import LEGAL_MOVES, TaskStatus, is_final
 from vantage6.node.configuration import Duration, ImageRuleSchema, Name, NodeSchema, Size
+from vantage6.node.configuration_fields import DatabasesField
 from vantage6.server.cli import main as vserver_local
 from vantage6.server.cli.vserver import main as vserver
 from vantage6.server.configuration import ServerSchema
@@ -187,6 +188,7 @@ _KINDS: Sequence[tuple[type[Field[Any]], str]] = (
     (Duration, "duration, such as `30m`"),
     (Name, "name or id"),
     (Dict, "block"),
+    (DatabasesField, "block or list"),
     (List, "list"),
     (String, "text"),
 )

@@ -94,14 +94,6 @@ def test_where_the_key_is(context, key, tmp_path, monkeypatch):
     assert isinstance(assembly.load_key(plain), DummyCryptor)
 
 
-def test_databases_of_a_node_in_a_container(tmp_path):
-    (tmp_path / "default.csv").touch()
-    databases = {"default": "/home/owner/patients.csv", "omop": "postgresql://db"}
-    environment = {"DEFAULT_DATABASE_URI": "default.csv", "OMOP_DATABASE_URI": "postgresql://db"}
-    found = assembly.mounted_databases(databases, environment, tmp_path)
-    assert found == {"default": str(tmp_path / "default.csv"), "omop": "postgresql://db"}
-
-
 def test_folders_of_a_node_in_a_container_are_fixed(context):
     inside = in_container(context(task_dir="/home/owner/tasks"))
     assert (str(inside.data_dir), str(inside.log_dir)) == ("/mnt/data", "/mnt/log")

@@ -52,7 +52,7 @@ def relay(tmp_path):
     environment = {
         **os.environ,
         "RELAY_PORT": str(port),
-        "RELAY_SOCKET": str(tmp_path / "proxy.sock"),
+        "RELAY_FOLDER": str(tmp_path),
     }
     process = subprocess.Popen([sys.executable, "-I", str(PROGRAM)], env=environment)
     while True:

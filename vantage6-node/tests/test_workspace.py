@@ -26,7 +26,7 @@ def run(assignment):
 
 @pytest.fixture
 def files(workspace, run, database):
-    return workspace.prepare(run, b"the input", Database("default", "", database))
+    return workspace.prepare(run, b"the input", [Database("default", str(database), database)])
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def test_outputs_that_are_none(workspace, task, trick):
 def test_preparing_again_starts_from_nothing(workspace, run, files, task, database):
     (task / "output").write_text("of the first attempt")
     workspace.take_output(1, LIMIT)
-    workspace.prepare(run, b"again", Database("default", "", database))
+    workspace.prepare(run, b"again", [Database("default", str(database), database)])
     assert (task / "output").read_text() == ""
     assert workspace.outbox.results() == set()
 
@@ -205,5 +205,5 @@ def test_what_runs_share_stays_while_something_is_in_it(workspace, run, files):
 def test_a_database_that_is_a_folder(workspace, run, tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()
-    files = workspace.prepare(run, b"", Database("default", "", folder))
+    files = workspace.prepare(run, b"", [Database("default", str(folder), folder)])
     assert (files.data / "images").is_dir()

@@ -83,10 +83,10 @@ class Probes:
         result_id = next(self._ids)
         run = Assignment(result_id, 1, run_id or result_id, image, "default", "", 1)
         database = Database("default", str(self.database), self.database)
-        files = self.workspace.prepare(run, b"json.{}", database)
+        files = self.workspace.prepare(run, b"json.{}", [database])
         rules = Rules(limits, {"PROGRAM": program}, **exceptions)
         user = own_user(image_user, os.getuid(), os.getgid())
-        settings = container_settings(run, self.identity, files, database, rules, user)
+        settings = container_settings(run, self.identity, files, [database], rules, user)
         return run, replace(settings, image=self._engine.images.get(image).id)
 
     def output(self, run):

@@ -82,9 +82,9 @@ def fake_harness(tmp_path, assignment, database):
     def settings(behaviour):
         run = assignment(image=behaviour)
         source = Database("default", str(database), database)
-        files = Workspace(tmp_path / "node").prepare(run, b"", source)
+        files = Workspace(tmp_path / "node").prepare(run, b"", [source])
         identity = Identity("fake", "user", "abcd1234")
-        settings = container_settings(run, identity, files, source, Rules(), None)
+        settings = container_settings(run, identity, files, [source], Rules(), None)
         return replace(settings, image=image_id(behaviour))
 
     def make():

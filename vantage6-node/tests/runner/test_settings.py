@@ -22,17 +22,16 @@ ADDRESS = Database("omop", "postgresql://db/omop", None)
 
 @pytest.fixture
 def make(assignment):
-    def make(database=FILE, user=None, **extra):
-        return container_settings(
-            assignment(), IDENTITY, FILES, database, Rules(environment=extra), user
-        )
+    def make(*databases, user=None, **extra):
+        rules = Rules(environment=extra)
+        return container_settings(assignment(), IDENTITY, FILES, databases or (FILE,), rules, user)
 
     return make
 
 
 def test_documented_variables(make):
     folder = "/mnt/data/task-000000001"
-    assert make().environment == {
+    documented = {
         "INPUT_FILE": f"{folder}/input",
         "OUTPUT_FILE": f"{folder}/output",
         "TOKEN_FILE": f"{folder}/token",
@@ -43,11 +42,8 @@ def test_documented_variables(make):
         "DATABASE_URI": "/mnt/data/patients.csv",
         "DEFAULT_DATABASE_URI": "/mnt/data/patients.csv",
     }
-
-
-def test_the_address_of_a_database_is_handed_over_as_it_is(make):
-    environment = make(ADDRESS).environment
-    assert environment["DATABASE_URI"] == environment["OMOP_DATABASE_URI"] == ADDRESS.uri
+    later = {"USER_REQUESTED_DATABASE_LABEL": "default", "DB_LABELS": "default"}
+    assert make().environment == {**documented, **later, "RUN_ID": "5"}
 
 
 def test_the_variables_of_the_owner_win(make):

@@ -32,6 +32,7 @@ from vantage6.node.runner.docker import DockerRunner
 from vantage6.node.server import Identity, Server
 from vantage6.node.settings import LogPolicy, Settings
 from vantage6.node.socket import News, NoListener, SocketListener
+from vantage6.node.watched import WatchedDatabases
 from vantage6.node.work import RunWork
 from vantage6.node.workers import ThreadWorkers
 from vantage6.node.workspace import Workspace
@@ -65,7 +66,7 @@ def build(
         When the node cannot run like this.
     """
     config = context.config
-    databases = find_databases(config["databases"], dockerized)
+    databases = WatchedDatabases(context, dockerized)
     check_openness(config, context.environment)
     _warn(config, databases)
     _warn_of_readers(context.config_file)
@@ -178,6 +179,7 @@ def run_settings(
         logs=LogPolicy(share=config["algorithm_logs"]),
         user=(os.getuid(), os.getgid()),
         kept_free=config["keep_free"],
+        services=config["docker_services"] or {},
     )
 
 
@@ -197,27 +199,6 @@ def signature_check(
     log_ins = {entry["registry"]: entry for entry in config["docker_registries"]}
     keys = [load_public_key(path) for path in paths]
     return SignatureCheck(keys, store, partial(fetch_signatures, log_ins))
-
-
-def find_databases(configured: Mapping[str, str], dockerized: bool) -> Databases:
-    """The databases as this process finds them."""
-    return Databases(mounted_databases(configured, os.environ) if dockerized else configured)
-
-
-def mounted_databases(
-    databases: Mapping[str, str], environment: Mapping[str, str], folder: Path = Path("/mnt")
-) -> dict[str, str]:
-    """Where the databases are when the node runs in a container.
-
-    The command that starts the container mounts files below /mnt and says so in a variable
-    per label; what is not there is the address of a server and stays as it is.
-    """
-    found = {}
-    for label, uri in databases.items():
-        name = environment.get(f"{label.upper()}_DATABASE_URI", "")
-        mounted = folder / name
-        found[label] = str(mounted) if name and mounted.exists() else uri
-    return found
 
 
 def load_key(context: InstanceContext) -> RSACryptor | DummyCryptor:

@@ -1,7 +1,10 @@
 """From the end of a container to a report on its run."""
 
+from collections.abc import Sequence
+
 from vantage6.common.task_status import TaskStatus
 from vantage6.node.audit.runs import RunAudit
+from vantage6.node.outbound.outbound import Outbound, faults
 from vantage6.node.outbox import OutputUnusable
 from vantage6.node.proxy import Proxy
 from vantage6.node.reasons import reason, remark
@@ -17,7 +20,7 @@ class Collection:
 
     Parameters
     ----------
-    runner, proxy, workspace, settings, audit : object
+    runner, proxy, outbound, workspace, settings, audit : object
         Those of the node.
     """
 
@@ -25,11 +28,12 @@ class Collection:
         self,
         runner: Runner,
         proxy: Proxy,
+        outbound: Outbound,
         workspace: Workspace,
         settings: Settings,
         audit: RunAudit,
     ) -> None:
-        self._runner, self._proxy = runner, proxy
+        self._runner, self._proxy, self._outbound = runner, proxy, outbound
         self._workspace, self._settings, self._audit = workspace, settings, audit
 
     def collect(self, assignment: Assignment, overrun: str = "") -> Event:
@@ -42,6 +46,8 @@ class Collection:
             Why the container has to end now; empty where it has ended by itself.
         """
         self._proxy.dismiss(assignment.result_id)
+        passed = self._outbound.close(assignment.result_id)
+        met = faults(passed)
         logs = self._settings.logs
         lines = None if logs.share == "always" else logs.lines
         exit_code = None
@@ -54,9 +60,11 @@ class Collection:
                 TaskStatus.CRASHED, "The container vanished from the engine before it had ended"
             )
         else:
-            report, exit_code = self._judge(assignment, ending, overrun), ending.exit_code
+            report = self._judge(assignment, ending, overrun, met)
+            exit_code = ending.exit_code
         report = self._take_output(assignment, report)
-        self._audit.ended(assignment, report, exit_code)
+        connections = [traffic.facts() for traffic in passed]
+        self._audit.ended(assignment, report, exit_code, connections)
         return Collected(report)
 
     def _take_output(self, assignment: Assignment, report: Report) -> Report:
@@ -69,7 +77,9 @@ class Collection:
                 return as_failure(report, str(error))
         return report
 
-    def _judge(self, assignment: Assignment, ending: Ending, overrun: str) -> Report:
+    def _judge(
+        self, assignment: Assignment, ending: Ending, overrun: str, met: Sequence[str]
+    ) -> Report:
         """What the end of a container means for its run."""
         limits = self._settings.rules_for(assignment.image).limits
         status, why = TaskStatus.COMPLETED, remark(ending, limits)
@@ -81,6 +91,7 @@ class Collection:
             why,
             self._workspace.read_remark(assignment),
             self._settings.databases.remark(assignment.database),
+            *met,
         )
         words = self._shared_words(ending, failed=status is not TaskStatus.COMPLETED)
         return Report(

@@ -7,6 +7,13 @@ from typing import Any
 from marshmallow import INCLUDE, Schema, ValidationError, fields, pre_load, validate
 
 from vantage6.common.config import InstanceSchema
+from vantage6.node.configuration_fields import (
+    AliasField,
+    DatabasesField,
+    DestinationField,
+    ServiceField,
+    split_databases,
+)
 from vantage6.node.globals import RELAY_IMAGE
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
@@ -88,16 +95,6 @@ class VariableName(fields.String):
                 "for the image to say"
             )
         return name
-
-
-class Label(Text):
-    """The label of a database; it becomes a part of the names of variables."""
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
-        label = super()._deserialize(value, attr, data, **kwargs)
-        if not label.isprintable() or not label.strip() or "=" in label:
-            raise ValidationError(f"{label!r} cannot be the label of a database")
-        return label
 
 
 # Whether a key that the documentation has does anything here is said in its metadata.
@@ -394,13 +391,22 @@ class NodeSchema(InstanceSchema):
             "default": "the data folder",
         },
     )
-    databases = fields.Dict(
-        keys=Label(),
-        values=Text(),
+    databases = DatabasesField(
         required=True,
         metadata={
-            "description": "A path or an address by label; the label `default` is used where a "
-            "task names none."
+            "description": "A path or an address by label, or a list of `label`, `uri` and "
+            "`type`; the label `default` is used where a task names none. Changes count from the "
+            "next run on, without a restart."
+        },
+    )
+    database_types = fields.Dict(
+        keys=Text(),
+        values=Text(allow_none=True),
+        load_default=dict,
+        metadata={
+            "description": "What kind a database is, by label, such as `csv` or `sparql`; "
+            "algorithms are told.",
+            "default": "none",
         },
     )
     encryption = fields.Nested(
@@ -425,15 +431,14 @@ class NodeSchema(InstanceSchema):
         },
     )
     docker_services = fields.Dict(
-        keys=Text(),
-        values=Text(allow_none=True),
+        keys=AliasField(),
+        values=ServiceField(allow_none=True),
         load_default=dict,
         allow_none=True,
         metadata={
             "description": "Containers of this machine that algorithms may reach: alias and "
-            "exact name.",
+            "exact name, `name:port,port` for other ports than the container exposes.",
             "default": "none",
-            "without_effect": _NOT_YET,
         },
     )
     vpn_subnet = fields.String(
@@ -479,12 +484,12 @@ class NodeSchema(InstanceSchema):
         },
     )
     allowed_destinations = fields.List(
-        Text(),
+        DestinationField(),
         load_default=list,
         metadata={
-            "description": "Where algorithms may connect to besides their database: `host:port`.",
+            "description": "Where algorithms may connect to besides their databases: "
+            "`host:port`, `[address]:port` for IPv6.",
             "default": "none",
-            "without_effect": _NOT_YET,
         },
     )
     policies = _block(PoliciesSchema, "Who may have what done here.")
@@ -515,6 +520,10 @@ class NodeSchema(InstanceSchema):
         },
     )
     connection = _block(ConnectionSchema, "How the server is reached from this house.")
+
+    @pre_load
+    def _list_of_databases(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return split_databases(data)
 
     @pre_load
     def _empty_port(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:

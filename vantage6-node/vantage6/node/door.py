@@ -1,7 +1,6 @@
 """Speaks HTTP/1.1 with one container over a Unix socket; what is said is up to the proxy."""
 
 import logging
-import os
 import re
 import socket
 import threading
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from vantage6.node import unix_socket
 from vantage6.node.globals import SOCKET_NAME
 
 # One container with more connections than this is up to no good.
@@ -67,7 +67,7 @@ class Door:
 
     def __init__(self, folder: Path, answer: Callable[[Call], Answer]) -> None:
         self.answer, self.large_body = answer, threading.Lock()
-        self._listener = _listen(folder)
+        self._listener = unix_socket.listen(folder, SOCKET_NAME, _MOST_CONNECTIONS)
         self._places = threading.BoundedSemaphore(_MOST_CONNECTIONS)
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -80,7 +80,7 @@ class Door:
             self._closed = True
             connections = list(self._connections)
         for connection in [self._listener, *connections]:
-            _hang_up(connection)
+            unix_socket.hang_up(connection)
         self._listener.close()
 
     def _accept(self) -> None:
@@ -167,26 +167,3 @@ class _Conversation(BaseHTTPRequestHandler):
     def version_string(self) -> str:
         """Nobody needs to know which Python the node runs on."""
         return "vantage6-proxy"
-
-
-def _listen(folder: Path) -> socket.socket:
-    (folder / SOCKET_NAME).unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        # The address of a Unix socket has 107 characters at most; folders may be deeper.
-        listener.bind(f"/proc/self/fd/{directory}/{SOCKET_NAME}")
-        owner = os.fstat(directory)
-        os.chown(SOCKET_NAME, owner.st_uid, owner.st_gid, dir_fd=directory)
-        os.chmod(SOCKET_NAME, 0o600, dir_fd=directory)
-    finally:
-        os.close(directory)
-    listener.listen(_MOST_CONNECTIONS)
-    return listener
-
-
-def _hang_up(connection: socket.socket) -> None:
-    try:
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError as error:
-        log.debug("A connection was closed already: %s", error)

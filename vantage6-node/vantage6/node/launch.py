@@ -1,6 +1,7 @@
 """From an assignment to a running container; or to the reason why there is none."""
 
 import logging
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
@@ -16,6 +17,10 @@ from vantage6.node.audit.runs import RunAudit
 from vantage6.node.databases import Database, DatabaseMissing, is_readable_by
 from vantage6.node.envelopes import Envelopes, Letter, NotAccepted, claimed_origin
 from vantage6.node.image.signature import Unsigned
+from vantage6.node.outbound.destinations import NoDestination
+from vantage6.node.outbound.gateway import RelayFailed
+from vantage6.node.outbound.outbound import Outbound
+from vantage6.node.outbound.plan import Ways
 from vantage6.node.policy import Decision, Origin, Request, Verdict, decide, read_input
 from vantage6.node.proxy import Proxy
 from vantage6.node.reports import DEFINITE, failure, now
@@ -62,7 +67,7 @@ class Launch:
 
     Parameters
     ----------
-    server, runner, proxy, workspace, envelopes, settings : object
+    server, runner, proxy, outbound, workspace, envelopes, settings : object
         Those of the node.
     calls : Workers
         For calls to the server beside the work on the container.
@@ -75,13 +80,15 @@ class Launch:
         server: Server,
         runner: Runner,
         proxy: Proxy,
+        outbound: Outbound,
         workspace: Workspace,
         envelopes: Envelopes,
         settings: Settings,
         calls: Workers,
         audit: RunAudit,
     ) -> None:
-        self._server, self._runner, self._proxy = server, runner, proxy
+        self._server, self._runner = server, runner
+        self._proxy, self._outbound = proxy, outbound
         self._workspace, self._envelopes, self._settings = workspace, envelopes, settings
         self._calls, self._audit = calls, audit
 
@@ -113,7 +120,8 @@ class Launch:
             lambda: self._server.container_token(assignment.task_id, assignment.image)
         )
         reader = self._calls.submit(lambda: self._check_reader(assignment))
-        self._make_container(assignment, timeline)
+        ways = self._make_container(assignment, timeline)
+        self._open_ways(assignment, ways)
         reader.result()
         self._workspace.write_token(assignment, token.result())
         self._proxy.admit(
@@ -161,41 +169,47 @@ class Launch:
                 f"No result can be encrypted for the organization that asked: {error}",
             ) from error
 
-    def _make_container(self, assignment: Assignment, timeline: Timeline) -> None:
+    def _make_container(self, assignment: Assignment, timeline: Timeline) -> Ways:
+        """Make the container; returns what it is to be connected with."""
         letter = self._open(assignment)
         request = Request(assignment.image, letter.origin, read_input(letter.data))
         self._check_policy(request)
-        database = self._choose_database(assignment)
+        self._choose_databases(assignment)
         image = self._provide_image(assignment, request)
         request = replace(request, digests=image.digests)
         decision = self._permit(request)
+        databases = self._choose_databases(assignment, decision.rules)
+        labels = [database.label for database in databases]
         timeline.mark("image")
-        labels = [database.label]
         noted = self._calls.submit(
             lambda: self._audit.allowed(assignment, request, decision, letter.data, labels)
         )
-        self._check_readable(database, image.user)
-        files = self._workspace.prepare(assignment, letter.data, database)
-        self._workspace.write_remark(assignment, image.remark)
+        for database in databases:
+            self._check_readable(database, image.user)
+        ways = self._plan_ways(databases, decision.rules)
+        files = self._workspace.prepare(assignment, letter.data, databases)
+        self._workspace.write_remark(assignment, "\n".join([image.remark, *ways.faults]).strip())
         timeline.mark("prepare")
-        self._create(assignment, files, database, decision.rules, image)
+        self._create(assignment, files, databases, ways, decision.rules, image)
         noted.result()
         timeline.mark("create")
+        return ways
 
     def _create(
         self,
         assignment: Assignment,
         files: RunFiles,
-        database: Database,
+        databases: Sequence[Database],
+        ways: Ways,
         rules: Rules,
         image: FoundImage,
     ) -> None:
         user = rules.run_as or own_user(image.user, *self._settings.user)
         settings = container_settings(
-            assignment, self._settings.identity, files, database, rules, user
+            assignment, self._settings.identity, files, databases, rules, user
         )
         try:
-            self._runner.create(replace(settings, image=image.id))
+            self._runner.create(replace(settings, image=image.id, hosts=ways.hosts))
         except EngineUnreachable:
             raise
         except RunnerError as error:
@@ -211,10 +225,25 @@ class Launch:
                 TaskStatus.START_FAILED, f"The input cannot be decrypted at this node: {error}"
             ) from error
 
-    def _choose_database(self, assignment: Assignment) -> Database:
+    def _choose_databases(
+        self, assignment: Assignment, rules: Rules | None = None
+    ) -> tuple[Database, ...]:
+        further = rules.databases if rules else ()
         try:
-            return self._settings.databases.choose(assignment.database)
+            return self._settings.databases.choose_all(assignment.database, further)
         except DatabaseMissing as error:
+            raise CannotStart(TaskStatus.START_FAILED, str(error)) from error
+
+    def _plan_ways(self, databases: Sequence[Database], rules: Rules) -> Ways:
+        try:
+            return self._outbound.plan(databases, rules)
+        except NoDestination as error:
+            raise CannotStart(TaskStatus.START_FAILED, str(error)) from error
+
+    def _open_ways(self, assignment: Assignment, ways: Ways) -> None:
+        try:
+            self._outbound.open(assignment, ways)
+        except RelayFailed as error:
             raise CannotStart(TaskStatus.START_FAILED, str(error)) from error
 
     def _provide_image(self, assignment: Assignment, request: Request) -> FoundImage:
@@ -277,6 +306,24 @@ class Launch:
             log.warning("%s runs on without a way to the server: %s", assignment, error)
             return
         self._proxy.admit(assignment.result_id, folder, token)
+        self._reopen_ways(assignment)
+
+    def _reopen_ways(self, assignment: Assignment) -> None:
+        """Connect a run again with what the owner allows it; without that it runs on as it is."""
+        rules = self._settings.rules_for(assignment.image)
+        try:
+            databases = self._databases_now(assignment, rules)
+            self._outbound.reopen(assignment, self._outbound.plan(databases, rules))
+        except (NoDestination, RelayFailed, RunnerError) as error:
+            log.warning("%s runs on without its connections: %s", assignment, error)
+
+    def _databases_now(self, assignment: Assignment, rules: Rules) -> tuple[Database, ...]:
+        """The databases of a run as they are configured now; none where one is gone."""
+        try:
+            return self._settings.databases.choose_all(assignment.database, rules.databases)
+        except DatabaseMissing as error:
+            log.warning("%s: %s", assignment, error)
+            return ()
 
 
 def _status(error: EncryptionError) -> TaskStatus:

@@ -1,7 +1,7 @@
 """What the owner of a node configured about runs, ready for use."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from vantage6.node.databases import Databases
 from vantage6.node.image.signature import SignatureCheck
@@ -45,6 +45,8 @@ class Settings:
         Bytes of the disk that runs do not get; None: as many as seems wise.
     signatures : SignatureCheck, optional
         Where the owner requires that images are signed.
+    services : mapping
+        Containers of this machine that runs may reach, by alias.
     """
 
     identity: Identity
@@ -55,6 +57,7 @@ class Settings:
     user: tuple[int, int]
     kept_free: int | None = None
     signatures: SignatureCheck | None = None
+    services: Mapping[str, str | None] = field(default_factory=dict)
 
     def rules_for(self, image: str, digests: Collection[str] = ()) -> Rules:
         """The limits and exceptions for the containers of an image.

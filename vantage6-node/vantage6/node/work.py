@@ -18,6 +18,7 @@ from vantage6.node.delivery import Delivery
 from vantage6.node.envelopes import Envelopes
 from vantage6.node.journal import Journal, JournalError, Record
 from vantage6.node.launch import Launch
+from vantage6.node.outbound.outbound import Outbound
 from vantage6.node.proxy import Proxy
 from vantage6.node.reports import failure
 from vantage6.node.runner.interface import EngineUnreachable, Runner, RunnerError
@@ -75,9 +76,20 @@ class RunWork:
         self._runner, self._proxy, self._workspace = runner, proxy, workspace
         self._journal = journal
         self._delivery = Delivery(server, workspace, envelopes, settings, self._audit)
-        self._collection = Collection(runner, proxy, workspace, settings, self._audit)
+        self._outbound = Outbound(runner, workspace, settings.services)
+        self._collection = Collection(
+            runner, proxy, self._outbound, workspace, settings, self._audit
+        )
         self._launch = Launch(
-            server, runner, proxy, workspace, envelopes, settings, calls, self._audit
+            server,
+            runner,
+            proxy,
+            self._outbound,
+            workspace,
+            envelopes,
+            settings,
+            calls,
+            self._audit,
         )
         self._disk = Disk(workspace.root, settings.kept_free)
         self.watchdog = Watchdog(runner, workspace, settings, self._disk)
@@ -188,11 +200,13 @@ class RunWork:
         """Let no algorithm speak to the server any more."""
         self.watchdog.close()
         self._proxy.close()
+        self._outbound.close_all()
         self._audit.close()
 
     def _remove(self, result_id: int) -> None:
         self.watchdog.leave(result_id)
         self._proxy.dismiss(result_id)
+        self._outbound.close(result_id)
         self._runner.remove(result_id)
         try:
             self._workspace.remove(result_id)

@@ -7,6 +7,7 @@
             input, token       mounted read-only where the container looks for them
             data/              /mnt/data of the container
                 task-XXXXXXXXX/output
+            ways.json          what it may connect to outside
             remark             what whoever asked should know about how it was started
         outbox/<result id>     an output, from the end of its container to the acknowledgement
         tmp/<run id>-<image>/  /mnt/tmp of all containers of this image with this run id
@@ -16,14 +17,18 @@ them is open to everybody by its mode, below a folder that only the node may ent
 """
 
 import hashlib
+import json
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from vantage6.node.databases import Database
+from vantage6.node.databases import Database, file_names
 from vantage6.node.outbox import Outbox
 from vantage6.node.runner.settings import RunFiles, task_folder
 from vantage6.node.state import Assignment
 
+_WAYS = "ways.json"
 _FOR_ALL = 0o777
 _OUTPUT = "output"
 _REMARK = "remark"
@@ -73,7 +78,9 @@ class Workspace:
         running = {int(path.name) for path in self._runs.iterdir() if path.name.isdecimal()}
         return running | self.outbox.results()
 
-    def prepare(self, assignment: Assignment, input_: bytes, database: Database) -> RunFiles:
+    def prepare(
+        self, assignment: Assignment, input_: bytes, databases: Sequence[Database]
+    ) -> RunFiles:
         """Lay out the files of a run that is about to start; the token comes later."""
         files = self.files(assignment)
         self.remove(assignment.result_id)
@@ -88,8 +95,10 @@ class Workspace:
         # The engine would make the places to mount at itself, as root.
         for name in ("input", "token"):
             _write(task / name, b"", 0o444)
-        if database.path:
-            _make_alike(database.path, files.data / database.path.name)
+        names = file_names(databases)
+        for database in databases:
+            if database.path:
+                _make_alike(database.path, files.data / names[database.label])
         return files
 
     def write_token(self, assignment: Assignment, token: str) -> None:
@@ -102,6 +111,18 @@ class Workspace:
     def read_token(self, assignment: Assignment) -> str:
         """The token of a run that an earlier process of this node started."""
         return self.files(assignment).token.read_text(encoding="ascii")
+
+    def write_ways(self, result_id: int, ways: Mapping[str, Any]) -> None:
+        """Keep what a run may connect to, for the next process of this node."""
+        (self.folder(result_id) / _WAYS).write_text(json.dumps(ways), encoding="utf-8")
+
+    def read_ways(self, result_id: int) -> dict[str, Any] | None:
+        """What a run may connect to outside, if anything."""
+        try:
+            content: dict[str, Any] = json.loads((self.folder(result_id) / _WAYS).read_bytes())
+        except FileNotFoundError:
+            return None
+        return content
 
     def write_remark(self, assignment: Assignment, remark: str) -> None:
         """Keep what is to be told with the result."""

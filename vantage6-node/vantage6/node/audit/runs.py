@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vantage6.node.audit.log import AuditLog, AuditUnavailable
@@ -62,13 +62,20 @@ class RunAudit:
             rule=rule,
         )
 
-    def ended(self, assignment: Assignment, report: Report, exit_code: int | None) -> None:
-        """A container has ended."""
+    def ended(
+        self,
+        assignment: Assignment,
+        report: Report,
+        exit_code: int | None,
+        connections: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """A container has ended, and this went to and from what it was connected with."""
         self._log.append(
             "run ended",
             **_about(assignment),
             status=report.status.value,
             exit_code=exit_code,
+            connections=list(connections),
             started_at=report.started_at,
             finished_at=report.finished_at,
         )

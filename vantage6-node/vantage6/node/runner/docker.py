@@ -32,8 +32,10 @@ from vantage6.node.runner.interface import (
     FoundImage,
     Notice,
     RunnerError,
+    Service,
 )
 from vantage6.node.runner.sandbox import Sandbox, SandboxPool
+from vantage6.node.runner.services import Services
 from vantage6.node.runner.settings import (
     ALGORITHM,
     CLEANER,
@@ -111,7 +113,9 @@ class DockerRunner:
     def connect(self) -> None:
         """Find the engine, and see that containers can be run with it."""
         self._api = engine.connect(_CONNECTIONS)
-        self._own_mounts = self._find_own_mounts()
+        own = self._find_own_container()
+        self._own_mounts: list[dict[str, Any]] = own["Mounts"] if own else []
+        self._services = Services(self._api, own["Id"] if own else None)
         self._pool = SandboxPool(
             self._api,
             self._identity,
@@ -185,10 +189,21 @@ class DockerRunner:
 
     def sandbox(self, result_id: int) -> Path:
         """The folder in which the proxy of a run has to listen."""
+        return self._sandbox(result_id).folder
+
+    def call_relay(self, result_id: int) -> None:
+        """Make the relay of a run ask the node what else to listen on."""
+        self._pool.call_relay(self._sandbox(result_id))
+
+    def service(self, name: str) -> Service:
+        """The container of exactly this name, whoever made it."""
+        return self._services.find(name)
+
+    def _sandbox(self, result_id: int) -> Sandbox:
         sandbox = self._containers[result_id].sandbox
         if sandbox is None:
             raise ContainerMissing("The relay of the container vanished")
-        return sandbox.folder
+        return sandbox
 
     def stop(self, result_id: int) -> None:
         """Kill the container, and come back when it has ended."""
@@ -272,6 +287,7 @@ class DockerRunner:
                 for result_id in list(self._containers):
                     self.remove(result_id)
             self._pool.close()
+            self._services.close()
         if self._stream is not None:
             self._stream.close()
         if self._api is not None:
@@ -368,6 +384,7 @@ class DockerRunner:
     def _create(self, settings: ContainerSettings, sandbox: Sandbox) -> str:
         home = self._homes.find(settings.image, settings.user)
         in_memory = home.is_free and not settings.writable_root
+        network_mounts = self._pool.network_mounts(sandbox, settings.hosts)
         host_config = self._api.create_host_config(
             network_mode=f"container:{sandbox.relay_id}",
             mounts=[
@@ -377,7 +394,7 @@ class DockerRunner:
                     "bind",
                     read_only=mount.read_only,
                 )
-                for mount in (*settings.mounts, *self._pool.network_mounts)
+                for mount in (*settings.mounts, *network_mounts)
             ],
             **confinement(
                 settings.limits,
@@ -417,9 +434,10 @@ class DockerRunner:
     def _host_path(self, path: Path) -> Path:
         return host_path(path, self._own_mounts) if self._in_container else path
 
-    def _find_own_mounts(self) -> list[dict[str, Any]]:
+    def _find_own_container(self) -> dict[str, Any] | None:
+        """The container that we are in, if we are in one."""
         if not self._in_container:
-            return []
+            return None
         container_id = own_container_id(Path("/proc/self/mountinfo").read_text(encoding="utf-8"))
         try:
             with talking_to_engine():
@@ -429,7 +447,7 @@ class DockerRunner:
                 "This node was started with --dockerized, but the engine does not know the "
                 f"container {container_id!r} that it is in"
             ) from error
-        return list(own["Mounts"])
+        return own
 
 
 def own_container_id(mount_info: str) -> str:

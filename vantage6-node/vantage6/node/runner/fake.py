@@ -1,9 +1,13 @@
 """A runner without an engine: containers are Python functions. For tests, of ours and others."""
 
 import hashlib
+import json
+import socket
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from vantage6.node.runner.interface import (
     ContainerEnded,
@@ -14,6 +18,8 @@ from vantage6.node.runner.interface import (
     ImageMissing,
     Notice,
     RunnerError,
+    Service,
+    ServiceMissing,
 )
 from vantage6.node.runner.settings import DATA_FOLDER, ContainerSettings
 from vantage6.node.state import Trace
@@ -84,6 +90,8 @@ class FakeRunner:
         self.containers = {} if containers is None else containers
         self.is_up = True
         self.emptied: list[Path] = []
+        self.services: dict[str, Service] = {}
+        self.listening: dict[int, list[Any]] = {}
 
     def connect(self) -> None:
         """Find the engine, which is there unless a test says otherwise."""
@@ -154,6 +162,25 @@ class FakeRunner:
     def layer_size(self, result_id: int) -> int:
         """What a program wrote beside its folders."""
         return self._container(result_id).layer_size
+
+    def call_relay(self, result_id: int) -> None:
+        """Note what the node asks the relay to listen on, and say that it does."""
+        with socket.socket(socket.AF_UNIX) as control:
+            control.connect(str(self.sandbox(result_id) / "control.sock"))
+            relay = threading.Thread(target=self._listen, args=(result_id, control.dup()))
+        relay.start()
+
+    def _listen(self, result_id: int, control: socket.socket) -> None:
+        with control, control.makefile("rb") as lines:
+            self.listening[result_id] = json.loads(lines.readline())
+            control.sendall(b"\n")
+
+    def service(self, name: str) -> Service:
+        """A container that a test says is there."""
+        try:
+            return self.services[name]
+        except KeyError as error:
+            raise ServiceMissing("there is no container of that name") from error
 
     def ending(self, result_id: int, log_lines: int | None) -> Ending:
         """How a program ended."""

@@ -26,6 +26,26 @@ class ContainerMissing(RunnerError):
     """The container is not there any more."""
 
 
+class ServiceMissing(RunnerError):
+    """There is no container to be reached under the name of a service."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A container of this machine that belongs to somebody else, as it is now.
+
+    Attributes
+    ----------
+    address : str
+        At which we can reach it.
+    ports : tuple of int
+        What it exposes.
+    """
+
+    address: str
+    ports: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class FoundImage:
     """An image as it was found for a run; what is checked of it is what will run.
@@ -175,6 +195,14 @@ class Runner(Protocol):
         ContainerMissing
             When it is not there any more.
         """
+        ...
+
+    def call_relay(self, result_id: int) -> None:
+        """Make the relay of a run ask for `control.sock` in the folder of its sandbox."""
+        ...
+
+    def service(self, name: str) -> Service:
+        """The container of exactly this name, whoever made it; ServiceMissing with the reason."""
         ...
 
     def ending(self, result_id: int, log_lines: int | None) -> Ending:

@@ -15,7 +15,7 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -27,7 +27,7 @@ from vantage6.common.container.settings import Mount
 from vantage6.node.globals import PROXY_HOST
 from vantage6.node.runner.engine import talking_to_engine
 from vantage6.node.runner.hardening import hardening
-from vantage6.node.runner.interface import ImageMissing
+from vantage6.node.runner.interface import EngineUnreachable, ImageMissing
 from vantage6.node.runner.settings import (
     RELAY,
     SANDBOX_LABEL,
@@ -37,10 +37,11 @@ from vantage6.node.runner.settings import (
 
 _MOUNT_POINT = "/run/vantage6"
 _HOST_NAME = "algorithm"
+_HOSTS = "/etc/hosts"
 # All containers of one network share these files of the engine's, and may write to them. A run
 # could leave something there for the next one in its sandbox, so each sees ours instead.
 _NETWORK_FILES = {
-    "/etc/hosts": f"127.0.0.1 localhost {PROXY_HOST}\n",
+    _HOSTS: f"127.0.0.1 localhost {PROXY_HOST}\n",
     "/etc/resolv.conf": "nameserver 127.0.0.1\n",
     "/etc/hostname": f"{_HOST_NAME}\n",
 }
@@ -77,11 +78,6 @@ class SandboxPool:
         Where the engine finds one of our paths.
     spare : int
         How many are kept ready besides those in use.
-
-    Attributes
-    ----------
-    network_mounts : tuple of Mount
-        What every container in a sandbox has to get besides its own.
     """
 
     def __init__(
@@ -101,7 +97,36 @@ class SandboxPool:
         self._closed = False
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
-        self.network_mounts = tuple(self._write_network_files())
+        self._network_mounts = tuple(self._write_network_files())
+
+    def network_mounts(self, sandbox: Sandbox, hosts: Mapping[str, str]) -> tuple[Mount, ...]:
+        """What a container in a sandbox has to get besides its own files.
+
+        Parameters
+        ----------
+        sandbox : Sandbox
+        hosts : mapping
+            Addresses of its loopback interface by the names that lead to them.
+        """
+        if not hosts:
+            return self._network_mounts
+        lines = "".join(f"{address} {name}\n" for name, address in hosts.items())
+        own = _write_file(sandbox.folder, _HOSTS, _NETWORK_FILES[_HOSTS] + lines)
+        return (own, *(mount for mount in self._network_mounts if mount.target != own.target))
+
+    def call_relay(self, sandbox: Sandbox) -> None:
+        """Make the relay ask the node what else to listen on.
+
+        Raises
+        ------
+        EngineUnreachable
+            Also when the relay has ended, as when the engine restarts.
+        """
+        try:
+            with talking_to_engine():
+                self._api.kill(sandbox.relay_id, "SIGHUP")
+        except APIError as error:
+            raise EngineUnreachable("The relay of the container has ended") from error
 
     def take(self) -> Sandbox:
         """A sandbox for one run: a ready one, else one made now."""
@@ -209,12 +234,7 @@ class SandboxPool:
 
     def _write_network_files(self) -> Iterator[Mount]:
         for target, content in _NETWORK_FILES.items():
-            path = self._folder / PurePosixPath(target).name
-            # not into the old one, which nobody may write to
-            path.unlink(missing_ok=True)
-            path.write_text(content, encoding="ascii")
-            path.chmod(0o444)
-            yield Mount(path, PurePosixPath(target))
+            yield _write_file(self._folder, target, content)
 
     def _make_folder(self, name: str) -> Path:
         folder = self._folder / name
@@ -232,6 +252,15 @@ class SandboxPool:
         except APIError as error:
             log.warning("The relay of the sandbox %s stays: %s", sandbox.name, error.explanation)
         shutil.rmtree(sandbox.folder, ignore_errors=True)
+
+
+def _write_file(folder: Path, target: str, content: str) -> Mount:
+    path = folder / PurePosixPath(target).name
+    # not into the old one, which nobody may write to, and which another container may have
+    path.unlink(missing_ok=True)
+    path.write_text(content, encoding="ascii")
+    path.chmod(0o444)
+    return Mount(path, PurePosixPath(target))
 
 
 def _socket_owner() -> tuple[int, int]:

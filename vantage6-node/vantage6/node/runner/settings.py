@@ -1,16 +1,20 @@
 """What a container gets, worked out by pure functions; nothing here talks to an engine."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from vantage6.common.container.settings import TYPE_LABEL, Mount
-from vantage6.node.databases import Database
+from vantage6.node.databases import Database, file_names
 from vantage6.node.globals import PROXY_HOST, PROXY_PORT
+from vantage6.node.runner.variables import DATA_FOLDER as DATA_FOLDER
+from vantage6.node.runner.variables import (
+    database_variables,
+    predecessor_variables,
+)
 from vantage6.node.state import Assignment
 
-DATA_FOLDER = PurePosixPath("/mnt/data")
 TEMPORARY_FOLDER = PurePosixPath("/mnt/tmp")
 
 INSTANCE_LABEL = "vantage6-instance"
@@ -58,6 +62,7 @@ class ContainerSettings:
     user: str | None = None
     writable_root: bool = False
     gpu: bool = False
+    hosts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -141,16 +146,28 @@ def container_settings(
     assignment: Assignment,
     identity: Identity,
     files: RunFiles,
-    database: Database,
+    databases: Sequence[Database],
     rules: Rules,
     user: str | None,
 ) -> ContainerSettings:
-    """The settings of the container of one run."""
+    """The settings of the container of one run.
+
+    Parameters
+    ----------
+    assignment : Assignment
+    identity : Identity
+    files : RunFiles
+    databases : sequence of Database
+        First that of the task, then those that its image gets as well.
+    rules : Rules
+    user : str, optional
+        As whom it runs, where that is not up to the image.
+    """
     return ContainerSettings(
         result_id=assignment.result_id,
         image=assignment.image,
-        environment=environment(assignment.result_id, database, rules.environment),
-        mounts=tuple(mounts(assignment.result_id, files, database)),
+        environment=environment(assignment, databases, rules.environment),
+        mounts=tuple(mounts(assignment.result_id, files, databases)),
         labels={
             **identity.labels(ALGORITHM),
             RESULT_LABEL: str(assignment.result_id),
@@ -164,10 +181,14 @@ def container_settings(
     )
 
 
-def environment(result_id: int, database: Database, extra: Mapping[str, str]) -> dict[str, str]:
+def environment(
+    assignment: Assignment, databases: Sequence[Database], extra: Mapping[str, str]
+) -> dict[str, str]:
     """The variables of the container; those of the node's owner come last and win."""
-    folder = DATA_FOLDER / task_folder(result_id)
+    folder = DATA_FOLDER / task_folder(assignment.result_id)
     return {
+        **predecessor_variables(databases, assignment.run_id),
+        **database_variables(databases),
         "INPUT_FILE": str(folder / "input"),
         "OUTPUT_FILE": str(folder / "output"),
         "TOKEN_FILE": str(folder / "token"),
@@ -175,26 +196,21 @@ def environment(result_id: int, database: Database, extra: Mapping[str, str]) ->
         "HOST": f"http://{PROXY_HOST}",
         "PORT": str(PROXY_PORT),
         "API_PATH": "",
-        "DATABASE_URI": database_uri(database),
-        f"{database.label.upper()}_DATABASE_URI": database_uri(database),
         **extra,
     }
 
 
-def database_uri(database: Database) -> str:
-    """How the container addresses its database."""
-    return str(DATA_FOLDER / database.path.name) if database.path else database.uri
-
-
-def mounts(result_id: int, files: RunFiles, database: Database) -> Iterable[Mount]:
-    """What of our disk the container sees: its own files, and the one database."""
+def mounts(result_id: int, files: RunFiles, databases: Sequence[Database]) -> Iterable[Mount]:
+    """What of our disk the container sees: its own files, and its databases."""
     folder = DATA_FOLDER / task_folder(result_id)
     yield Mount(files.data, DATA_FOLDER, read_only=False)
     yield Mount(files.input, folder / "input")
     yield Mount(files.token, folder / "token")
     yield Mount(files.temporary, TEMPORARY_FOLDER, read_only=False)
-    if database.path:
-        yield Mount(database.path, DATA_FOLDER / database.path.name)
+    names = file_names(databases)
+    for database in databases:
+        if database.path:
+            yield Mount(database.path, DATA_FOLDER / names[database.label])
 
 
 def own_user(image_user: str, uid: int, gid: int) -> str | None:

@@ -1,0 +1,1 @@
+"""What runs may connect to besides their node."""
