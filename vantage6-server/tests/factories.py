@@ -7,7 +7,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from vantage6.common.envelope.context import InputContext
+from vantage6.common.envelope.form import Header, prefix
 from vantage6.common.task_status import TaskStatus, is_final
+from vantage6.common.text import bytes_to_base64s
 from vantage6.server.model import (
     AlgorithmPort,
     Collaboration,
@@ -24,8 +27,11 @@ from vantage6.server.model.base import Model, now
 from vantage6.server.permission.catalogue import RuleRecord
 
 IMAGE = "registry.example/algorithm:1"
-# In the form of an encrypted payload.
+# In the two forms of an encrypted payload.
 ENVELOPE = f"{'A' * 342}==${'B' * 22}==$QUJD"
+_HEADER = Header(InputContext(1, IMAGE, 2, 3), 64, bytes(256), "0" * 64, "1" * 64)
+_FRAME = prefix(0, is_last=True) + bytes(16)
+AUTHENTICATED = "$".join(["2", *map(bytes_to_base64s, [_HEADER.encode(), _FRAME, bytes(256)])])
 
 
 class Factory:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from clients import LoggedIn, Login
-from factories import ENVELOPE, Factory, ids
+from factories import AUTHENTICATED, ENVELOPE, Factory, ids
 from sqlalchemy.orm import Session
 
 from vantage6.common.task_status import TaskStatus
@@ -153,10 +153,12 @@ def test_a_report_that_makes_no_sense_is_refused(
     ("encrypted", "text", "status"),
     [
         (True, ENVELOPE, 200),
+        (True, AUTHENTICATED, 200),
         (True, "cGxhaW4=", 400),
         (True, "", 200),
         (False, "cGxhaW4=", 200),
         (False, ENVELOPE, 400),
+        (False, AUTHENTICATED, 400),
     ],
 )
 def test_results_are_encrypted_where_the_collaboration_is(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from clients import LoggedIn, Login
-from factories import ENVELOPE, IMAGE, Factory, ids
+from factories import AUTHENTICATED, ENVELOPE, IMAGE, Factory, ids
 from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -186,8 +186,8 @@ def test_nobody_asks_in_a_collaboration_of_others_not_even_with_every_rule(
 
 @pytest.mark.parametrize(
     ("encrypted", "text", "status"),
-    [(True, ENVELOPE, 201), (True, "aW5wdXQ=", 400), (True, None, 400),
-     (False, "aW5wdXQ=", 201), (False, ENVELOPE, 400)],
+    [(True, ENVELOPE, 201), (True, AUTHENTICATED, 201), (True, "aW5wdXQ=", 400), (True, None, 400),
+     (False, "aW5wdXQ=", 201), (False, ENVELOPE, 400), (False, AUTHENTICATED, 400)],
 )  # fmt: skip
 def test_inputs_are_encrypted_where_the_collaboration_is(
     make: Factory, login_as: Login, encrypted: bool, text: str | None, status: int

@@ -13,7 +13,7 @@ that it is about. Entries that concern other parts are tested there:
 | A23 store of algorithms | there is none |
 | A24 node without a policy | `vantage6-node/tests/test_policy.py` |
 | B containers, engine socket, egress, logs | `vantage6-node/tests` |
-| B envelope, keys | `vantage6-common/tests/test_encryption.py`, decision note 0004 |
+| B envelope, keys, E8 encryption | `vantage6-common/tests/security`, decision notes 0004, 0021 |
 """
 # ruff: noqa: N802
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from vantage6.common.envelope import base64
 from vantage6.common.envelope.form import (
     MAX_HEADER,
+    PREFIX_BYTES,
     RSA_BYTES,
     TAG_BYTES,
     VERSION,
@@ -21,6 +22,8 @@ _MAX_HEADER_DIGITS = -(-MAX_HEADER // 3) * 4
 _MAX_SIGNATURE_DIGITS = -(-RSA_BYTES[-1] // 3) * 4
 #: The last digits of every frame but the last: six groups, which hold the tag.
 _TAG_DIGITS = 24
+#: The first digits of every frame: two groups, which hold the prefix.
+_PREFIX_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,11 @@ class TextEnvelope:
         return cls(raw_header, header, signature, Layout.of_body(header.chunk, size), text, body)
 
     def has_sound_body(self) -> bool:
-        """Whether the whole body is base64."""
-        return base64.is_base64(self._text, self._body.start, self._body.stop)
+        """Whether the whole body is base64, and begins and ends like frames do."""
+        first, last = 0, self.layout.frames - 1
+        return base64.is_base64(self._text, self._body.start, self._body.stop) and all(
+            self._prefix(index) == self.layout.prefix_at(index) for index in (first, last)
+        )
 
     def frame(self, index: int) -> bytes:
         """A frame of the body; EncryptionError when it is not base64."""
@@ -69,6 +75,10 @@ class TextEnvelope:
             return self.frame(index)[-TAG_BYTES:]
         end = self._digits(index).stop
         return _decode(self._text[end - _TAG_DIGITS : end])[-TAG_BYTES:]
+
+    def _prefix(self, index: int) -> bytes:
+        start = self._digits(index).start
+        return _decode(self._text[start : start + _PREFIX_DIGITS])[:PREFIX_BYTES]
 
     def _digits(self, index: int) -> slice:
         # full frames are a multiple of three bytes, and so of four digits
