@@ -107,6 +107,16 @@ def test_other_inputs_pass_where_methods_are_free(input_):
     assert ask(policy("average"), input_=read_input(input_)).allowed
 
 
+def test_a_large_input_is_read_only_where_its_method_decides():
+    large = b'{"method": "mean", "x": "' + b"x" * 1000 + b'"}'
+    assert read_input(large).method == "mean"
+    assert read_input(large, largest=1000).method is None
+    free, bound = policy("average"), policy("average", methods=(re.compile("mean"),))
+    assert (free.restricts_methods, bound.restricts_methods) == (False, True)
+    assert ask(free, input_=read_input(large, largest=1000)).allowed
+    assert not ask(bound, input_=read_input(large, largest=1000)).allowed
+
+
 def test_rules_of_the_first_entry_that_matches():
     config = NodeSchema().load(
         {

@@ -40,6 +40,8 @@ from vantage6.node.timeline import Timeline
 from vantage6.node.workers import Workers
 from vantage6.node.workspace import Workspace
 
+_LARGEST_LOOKED_INTO = 2**18
+
 log = logging.getLogger(__name__)
 
 
@@ -172,7 +174,7 @@ class Launch:
     def _make_container(self, assignment: Assignment, timeline: Timeline) -> Ways:
         """Make the container; returns what it is to be connected with."""
         letter = self._open(assignment)
-        request = Request(assignment.image, letter.origin, read_input(letter.data))
+        request = Request(assignment.image, letter.origin, self._look_into(letter.data))
         self._check_policy(request)
         self._choose_databases(assignment)
         image = self._provide_image(assignment, request)
@@ -194,6 +196,11 @@ class Launch:
         noted.result()
         timeline.mark("create")
         return ways
+
+    def _look_into(self, input_: bytes) -> Input:
+        """What policy and audit log are told; a large input is read only where it decides."""
+        restricted = self._settings.policy.restricts_methods
+        return read_input(input_, largest=None if restricted else _LARGEST_LOOKED_INTO)
 
     def _create(
         self,

@@ -8,7 +8,7 @@ from vantage6.common import image as images
 from vantage6.common.exceptions import Vantage6Error
 from vantage6.common.serialization import PICKLE
 from vantage6.node.policy.house import ImageRule, Policy
-from vantage6.node.policy.images import matches, may_match
+from vantage6.node.policy.images import matches, may_match, spellings
 from vantage6.node.policy.request import Origin, Request
 from vantage6.node.runner.settings import Rules
 
@@ -116,8 +116,9 @@ def decide(policy: Policy, request: Request) -> Decision:
 def _image(policy: Policy, request: Request, name: str) -> Step:
     if policy.all_images:
         return _allowed("image", f"every image is allowed, so {name} is", "allow_all_images")
+    names = spellings(request.image, request.digests or ())
     for pattern in policy.images:
-        if matches(pattern, request.image, request.digests or ()):
+        if matches(pattern, names):
             return _allowed("image", f"{name} is allowed", f"allowed_images: {pattern.pattern}")
     reason = f"The owner of this node does not allow the image {name}"
     if request.digests is None and any(may_match(one, request.image) for one in policy.images):

@@ -4,12 +4,12 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from vantage6.node.policy.images import matches
+from vantage6.node.policy.images import matches, spellings
 from vantage6.node.runner.settings import Rules
 
 Patterns = tuple[re.Pattern[str], ...]
 
-_NOBODYS_IMAGE = "nobody.invalid/nothing/f2c8a31b:0d9e"
+_NOBODYS_NAMES = ("nobody.invalid/nothing/f2c8a31b:0d9e",)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,12 @@ class Policy:
     @property
     def allows_anything(self) -> bool:
         """Whether an image passes that nobody can have meant."""
-        return self.all_images or any(matches(one, _NOBODYS_IMAGE) for one in self.images)
+        return self.all_images or any(matches(one, _NOBODYS_NAMES) for one in self.images)
+
+    @property
+    def restricts_methods(self) -> bool:
+        """Whether some method may be refused, so that each input has to be read."""
+        return self.methods is not None or any(one.methods is not None for one in self.exceptions)
 
     def exception(self, image: str, digests: Collection[str] = ()) -> ImageRule | None:
         """What is different for an image, if anything is.
@@ -82,8 +87,10 @@ class Policy:
         ValueError
             When this cannot be the name of an image.
         """
-        fitting = (rule for rule in self.exceptions if matches(rule.image, image, digests))
-        return next(fitting, None)
+        if not self.exceptions:
+            return None
+        names = spellings(image, digests)
+        return next((rule for rule in self.exceptions if matches(rule.image, names)), None)
 
     def rules_for(self, image: str, digests: Collection[str] = ()) -> Rules:
         """The limits and exceptions for the containers of an image.

@@ -9,29 +9,15 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _ANY_DIGEST = "sha256:" + "0" * 64
 
 
-def matches(pattern: re.Pattern[str], image: str, digests: Collection[str] = ()) -> bool:
-    """Whether a pattern means this image.
-
-    Parameters
-    ----------
-    pattern : re.Pattern
-        Has to match one spelling of the image from its first to its last letter.
-    image : str
-    digests : collection of str
-        What is known to be behind the name, such as `sha256:…`.
-
-    Raises
-    ------
-    ValueError
-        When this cannot be the name of an image.
-    """
-    return any(pattern.fullmatch(spelling) for spelling in spellings(image, digests))
+def matches(pattern: re.Pattern[str], names: Collection[str]) -> bool:
+    """Whether a pattern means an image, given all its spellings: one has to match as a whole."""
+    return any(pattern.fullmatch(name) for name in names)
 
 
 def may_match(pattern: re.Pattern[str], image: str) -> bool:
     """Whether a pattern could mean the image once we know the digest that is behind its name."""
     named = _DIGEST.findall(pattern.pattern)
-    return any(matches(pattern, image, [digest]) for digest in (*named, _ANY_DIGEST))
+    return matches(pattern, spellings(image, (*named, _ANY_DIGEST)))
 
 
 def spellings(image: str, digests: Collection[str] = ()) -> set[str]:
@@ -40,6 +26,12 @@ def spellings(image: str, digests: Collection[str] = ()) -> set[str]:
     A tag says nothing about the content where a digest stands, so such a name is written
     without its tag, too. An image asked for by its tag alone is also called by the digests
     that are known to be behind it.
+
+    Parameters
+    ----------
+    image : str
+    digests : collection of str
+        What is known to be behind the name, such as `sha256:…`.
 
     Raises
     ------

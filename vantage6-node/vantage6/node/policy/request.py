@@ -71,18 +71,29 @@ class Request:
     digests: Collection[str] | None = None
 
 
+_WITHOUT_METHOD: dict[str, Any] = {}
+
+
 class _Unreadable(ValueError):
     """The method of an input cannot be told; the text says why."""
 
 
-def read_input(data: bytes) -> Input:
+def read_input(data: bytes, *, largest: int | None = None) -> Input:
     """What the policy may know about an input; only JSON is taken apart.
 
     Nothing is ever unpickled here: that runs what the sender put into it.
+
+    Parameters
+    ----------
+    data : bytes
+    largest : int, optional
+        Of larger ones only the format is looked at.
     """
     kind = payload_format(data)
     if kind != JSON:
         return Input(kind, fault=f"only JSON is read here, and this is {kind or 'nothing'}")
+    if largest is not None and len(data) > largest:
+        return Input(kind, fault="it is too large to be looked into")
     try:
         return Input(kind, _method(data))
     except _Unreadable as error:
@@ -93,7 +104,9 @@ def _method(data: bytes) -> str:
     prefix = f"{JSON}{SEPARATOR}".encode()
     body = data[len(prefix) :] if data[: len(prefix)].lower() == prefix else data
     try:
-        value = json.loads(body.decode(), object_pairs_hook=_object)
+        value = json.loads(
+            body.decode(), object_pairs_hook=_object, parse_int=_nothing, parse_float=_nothing
+        )
     except (ValueError, RecursionError) as error:
         if isinstance(error, _Unreadable):
             raise
@@ -105,8 +118,15 @@ def _method(data: bytes) -> str:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; of two equal keys another reader may take the other one."""
+    """What matters of a JSON object: large inputs are not to be built up in memory.
+
+    Of two equal keys another reader may take the other one, so there must not be any.
+    """
     value = dict(pairs)
     if len(value) != len(pairs):
         raise _Unreadable("it has a key twice")
-    return value
+    return {"method": value["method"]} if "method" in value else _WITHOUT_METHOD
+
+
+def _nothing(number: str) -> None:
+    """In the place of a number."""
