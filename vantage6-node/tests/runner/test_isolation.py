@@ -13,9 +13,11 @@ import psutil
 import pytest
 
 from vantage6.common.encryption import DummyCryptor
+from vantage6.node.keyring import envelopes_of
 from vantage6.node.proxy import Proxy
 from vantage6.node.runner.interface import ContainerEnded
 from vantage6.node.runner.settings import Limits
+from vantage6.node.server import Identity
 
 pytestmark = pytest.mark.docker
 
@@ -57,6 +59,9 @@ class Upstream:
     def __init__(self):
         self.tokens = []
 
+    def is_encrypted(self, collaboration_id):
+        return False
+
     def forward(self, method, path, *, headers, body, **_):
         self.tokens.append(headers["Authorization"])
         content = json.dumps({"length": len(body)}).encode()
@@ -66,11 +71,13 @@ class Upstream:
 class House:
     """One node with its runner and proxy, in which hostile programs are let loose."""
 
-    def __init__(self, runner, probe):
+    def __init__(self, runner, probe, folder):
         self.runner, self.probe, self.workspace = runner, probe, probe.workspace
         self.running = []
         self.upstream = Upstream()
-        self.proxy = Proxy(self.upstream, DummyCryptor(), 1)
+        who = Identity(1, "node", 7, "north", "", 3, encrypted=False)
+        envelopes = envelopes_of(who, self.upstream, DummyCryptor(), "both", folder, journal=None)
+        self.proxy = Proxy(self.upstream, envelopes)
         self.notices = queue.SimpleQueue()
         runner.connect()
         runner.open(self.notices.put)
@@ -107,7 +114,7 @@ class House:
 
 @pytest.fixture(scope="module")
 def one_house(laboratory):
-    return House(laboratory.runner, laboratory.probe)
+    return House(laboratory.runner, laboratory.probe, laboratory.probe.database.parent)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from vantage6.node.outbound.destinations import NoDestination
 from vantage6.node.outbound.gateway import RelayFailed
 from vantage6.node.outbound.outbound import Outbound
 from vantage6.node.outbound.plan import Ways
-from vantage6.node.policy import Decision, Origin, Request, Verdict, decide, read_input
+from vantage6.node.policy import Decision, Input, Origin, Request, Verdict, decide, read_input
 from vantage6.node.proxy import Proxy
 from vantage6.node.reports import DEFINITE, failure, now
 from vantage6.node.runner.interface import (

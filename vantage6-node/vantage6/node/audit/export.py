@@ -1,17 +1,14 @@
 """A part of the audit log for somebody outside, with a signature if the node has a key."""
 
 import base64
+import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
-
-from vantage6.common.exceptions import Vantage6Error
-from vantage6.common.keys import fingerprint
+from vantage6.common.encryption import RSACryptor
+from vantage6.common.exceptions import EncryptionError, Vantage6Error
+from vantage6.common.keys import fingerprint, is_signed, load_public_key, sign
 from vantage6.node.audit.chain import Head, canonical, read_line
 from vantage6.node.audit.check import Check, check_folder, check_lines
 from vantage6.node.audit.files import lines
@@ -19,7 +16,8 @@ from vantage6.node.reports import now
 
 ALGORITHM = "RSA-PSS-SHA256"
 
-_PADDING = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
+# The same key signs other things, too; none of them shall pass for an export.
+_PURPOSE = b"vantage6 audit export\0"
 
 
 class ExportFault(Vantage6Error):
@@ -27,7 +25,7 @@ class ExportFault(Vantage6Error):
 
 
 def export(
-    folder: Path, name: str, since: str = "", key: RSAPrivateKey | None = None
+    folder: Path, name: str, since: str = "", signer: RSACryptor | None = None
 ) -> dict[str, Any]:
     """The lines from a moment on, and what a look at the whole log found.
 
@@ -39,8 +37,8 @@ def export(
         That of the node.
     since : str
         ISO 8601 in UTC; "" for all.
-    key : RSAPrivateKey, optional
-        To sign with.
+    signer : RSACryptor, optional
+        Whose private key signs it.
     """
     check = check_folder(folder, partial=True)
     content = {
@@ -52,9 +50,14 @@ def export(
         "notes": check.notes,
         "lines": list(_texts(folder, since)),
     }
-    if key is None:
+    if signer is None:
         return {"content": content}
-    return {"content": content, "signature": _sign(content, key)}
+    signature = {
+        "algorithm": ALGORITHM,
+        "public_key": signer.public_key_str,
+        "value": base64.b64encode(sign(signer.private_key, _digest(content))).decode(),
+    }
+    return {"content": content, "signature": signature}
 
 
 def check_export(exported: Mapping[str, Any]) -> tuple[Check, str]:
@@ -70,10 +73,8 @@ def check_export(exported: Mapping[str, Any]) -> tuple[Check, str]:
         rows = [("the export", text.encode() + b"\n") for text in content["lines"]]
         head = Head.parse(content["head"])
         signer = _verify(content, signature) if signature else ""
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, EncryptionError) as error:
         raise ExportFault("This is not an export of an audit log") from error
-    except InvalidSignature as error:
-        raise ExportFault("The export is not what was signed") from error
     check = check_lines(rows, {"the export": head} if rows else {}, partial=True)
     check.faults.extend(content["faults"])
     return check, signer
@@ -89,22 +90,14 @@ def _texts(folder: Path, since: str) -> Iterator[str]:
             yield line.rstrip(b"\n").decode("utf-8", "backslashreplace")
 
 
-def _sign(content: Mapping[str, Any], key: RSAPrivateKey) -> dict[str, str]:
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return {
-        "algorithm": ALGORITHM,
-        "public_key": public.decode(),
-        "value": base64.b64encode(key.sign(canonical(content), _PADDING, hashes.SHA256())).decode(),
-    }
-
-
 def _verify(content: Mapping[str, Any], signature: Mapping[str, str]) -> str:
     """The fingerprint of the key that signed the content."""
-    key = serialization.load_pem_public_key(signature["public_key"].encode())
-    if signature["algorithm"] != ALGORITHM or not isinstance(key, RSAPublicKey):
-        raise ValueError("signed in a way that is not known")
+    key = load_public_key(signature["public_key"])
     value = base64.b64decode(signature["value"], validate=True)
-    key.verify(value, canonical(content), _PADDING, hashes.SHA256())
+    if signature["algorithm"] != ALGORITHM or not is_signed(key, _digest(content), value):
+        raise ExportFault("The export is not what was signed")
     return fingerprint(key)
+
+
+def _digest(content: Mapping[str, Any]) -> bytes:
+    return hashlib.sha256(_PURPOSE + canonical(content)).digest()

@@ -96,12 +96,11 @@ def export(
 ) -> None:
     """Give out the log as JSON, with what a check of it found."""
     context = _context(name, config, environment, system_folders)
-    cryptor = load_key(context) if sign else None
-    if sign and not isinstance(cryptor, RSACryptor):
+    signer = load_key(context) if sign else None
+    if signer is not None and not isinstance(signer, RSACryptor):
         raise ConfigurationError("This node has no private key to sign with: encryption is off")
     start = since.isoformat() if since else ""
-    key = cryptor.private_key if isinstance(cryptor, RSACryptor) else None
-    text = json.dumps(export_lines(context.data_dir, context.name, start, key))
+    text = json.dumps(export_lines(context.data_dir, context.name, start, signer))
     if output is None:
         click.echo(text)
         return
