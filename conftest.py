@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Generator, Iterator
 from functools import cache
+from itertools import count
+from pathlib import Path
 
 import pytest
 from docker.errors import DockerException
@@ -29,6 +31,21 @@ def level_of_logs() -> Iterator[None]:
     level = root.level
     yield
     root.setLevel(level)
+
+
+_pin_files = count()
+
+
+@pytest.fixture(scope="session")
+def folder_of_pins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where clients pin keys, in place of the folder of whoever runs the tests."""
+    return tmp_path_factory.mktemp("pins")
+
+
+@pytest.fixture(autouse=True)
+def own_pins(folder_of_pins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test begins without pinned keys: each makes its own, under the same ids."""
+    monkeypatch.setenv("VANTAGE6_PINS_FILE", str(folder_of_pins / f"{next(_pin_files)}.json"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

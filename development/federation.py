@@ -180,7 +180,9 @@ class Federation:
 
     def client(self, hospital: Hospital | None = None) -> Client:
         """A client of the researcher, with the key of the organization set up."""
-        client = Client(f"http://{LOOPBACK}", self.port, API_PATH)
+        client = Client(
+            f"http://{LOOPBACK}", self.port, API_PATH, pins_file=self.folder / "pins.json"
+        )
         client.authenticate(self.researcher, self.password)
         key = self.private_key(hospital or self.hospitals[0])
         client.setup_encryption(key if self.encrypted else None)

@@ -6,6 +6,7 @@ import pytest
 
 from development import average
 from vantage6.common.encryption import RSACryptor, is_envelope
+from vantage6.common.envelope import is_authenticated_envelope
 
 pytestmark = pytest.mark.docker
 
@@ -45,7 +46,7 @@ def test_the_server_sees_nothing_but_envelopes(done, federation):
         rows = connection.execute(query, [done[0]["id"]]).fetchall()
     connection.close()
     assert len(rows) >= 4
-    assert all(is_envelope(text) for row in rows for text in row)
+    assert all(is_authenticated_envelope(text) for row in rows for text in row)
 
 
 def test_the_classic_call_gives_the_decrypted_bytes(done, client):

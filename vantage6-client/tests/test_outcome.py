@@ -137,11 +137,11 @@ def test_the_input_is_for_its_organization_and_the_result_for_ours(
     assert base64.b64decode(run["input"].split("$")[1])
 
 
-def test_a_result_for_another_key_is_told(client, federation, create, algorithm, keys):
+def test_a_result_that_is_not_encrypted_is_told(client, federation, create, algorithm, keys):
     with federation.work(algorithm(RPC_size=len), [[1], [1], [1]]):
         task = create()
         client.task.wait(task["id"])
     as_admin(federation, client, public_key=key_of(client, keys[1]))
     client.setup_encryption(keys[1])
-    with pytest.raises(EncryptionError, match="another key"):
+    with pytest.raises(EncryptionError, match="is not encrypted"):
         client.task.results(task["id"])

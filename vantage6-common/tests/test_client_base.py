@@ -228,7 +228,8 @@ def test_results_are_decrypted_in_every_form(key_file, public_key):
     foreign = own.replace(own[:8], "AAAAAAAA")
 
     def row():
-        return {"id": 1, "input": foreign, "result": own}
+        run = {"id": 1, "task": {"id": 3}, "organization": {"id": 8}}
+        return {**run, "input": foreign, "result": own}
 
     server.answers["GET", "result/1"] = (200, row())
     server.answers["GET", "result"] = [(200, [row()]), (200, {"data": [row()], "links": {}})]

@@ -1,6 +1,7 @@
 """The client of people: log in, then ask through the sub-clients."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 from vantage6.client.subclients.collaboration import CollaborationSubClient
@@ -42,6 +43,9 @@ class UserClient(ClientBase):
         `{"msg": ...}`, the classic way.
     session : Session, optional
         In place of a `requests.Session` of our own.
+    pins_file : Path or str, optional
+        Where the public keys of other organizations are pinned. Else what the variable
+        `VANTAGE6_PINS_FILE` names, or `client/pins.json` in the folder for configurations.
 
     Attributes
     ----------
@@ -67,8 +71,9 @@ class UserClient(ClientBase):
         allow_pickle: bool = False,
         raise_errors: bool = False,
         session: Session | None = None,
+        pins_file: Path | str | None = None,
     ) -> None:
-        super().__init__(host, port, path, session=session)
+        super().__init__(host, port, path, session=session, pins_file=pins_file)
         self.allow_pickle, self.raise_errors = allow_pickle, raise_errors
         self.log = _log(verbose)
         self._organization_names: dict[int, str] = {}

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from vantage6.common.client.failure import log_lines, reasons
+from vantage6.common.client.unverified import require_verified
 from vantage6.common.exceptions import EncryptionError, TaskFailed, TaskUnfinished
 from vantage6.common.serialization import deserialize
 from vantage6.common.task_status import is_failure, is_final, status_of
@@ -24,7 +25,7 @@ def values_of(client: "UserClient", task_id: int, allow_pickle: bool | None = No
         When there is not a value for each.
     """
     runs = client.send("get", "result", params={"task_id": task_id})
-    runs = sorted(client.decrypt_results(runs), key=lambda run: run["id"])
+    runs = sorted(client.decrypt_results(runs, task_id=task_id), key=lambda run: run["id"])
     for run in runs:
         run["status"] = status_of(run)
     if any(not is_final(run["status"]) for run in runs):
@@ -37,6 +38,7 @@ def values_of(client: "UserClient", task_id: int, allow_pickle: bool | None = No
 
 
 def _value(run: Run, allow_pickle: bool) -> Any:
+    require_verified(run)
     if not isinstance(run["result"], bytes):
         raise EncryptionError(f"Result {run['id']} was encrypted for another key than yours")
     return deserialize(run["result"], allow_pickle=allow_pickle)

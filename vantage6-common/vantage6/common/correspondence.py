@@ -114,6 +114,24 @@ class Correspondence:
         if digests:
             self._sent.note(task_id, digests)
 
+    def open_input(self, text: str) -> bytes:
+        """An input in an authenticated envelope that was sent to us, to look at it.
+
+        Raises
+        ------
+        NotForUs
+            When it was sent to somebody else.
+        EncryptionError
+            When it is not what its sender sent.
+        """
+        context = authenticated.claimed(text).context
+        if context.recipient != self._own:
+            raise NotForUs("The input was made for another organization")
+        senders_key = self._partners.key(context.sender)
+        opened = authenticated.open_(text, self._cryptor.private_key, senders_key)
+        require(opened.context, direction="input")
+        return opened.data
+
     def open_result(self, answer: Answer) -> bytes:
         """The bytes of a result.
 

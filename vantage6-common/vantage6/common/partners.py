@@ -90,6 +90,11 @@ class Partners:
         if organization_id == self._own:
             return self._cryptor.public_key_str
         shown = self._look_up(organization_id)
+        if not shown.public_key:
+            raise EncryptionError(
+                f"The organization {shown.name!r} has no public key yet, so nothing can be "
+                "encrypted for it; its node or a user of it has to set one up first"
+            )
         return self._pins.trusted_key(organization_id, shown.public_key, shown.name)
 
     def name(self, organization_id: int) -> str | None:

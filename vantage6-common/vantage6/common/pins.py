@@ -24,7 +24,7 @@ from vantage6.common.encryption import write_private_file
 from vantage6.common.exceptions import ConfigurationError, EncryptionError, KeyChanged
 from vantage6.common.file_lock import locked
 
-__all__ = ["Pin", "Pins", "fingerprint", "pinned_keys"]
+__all__ = ["Pin", "Pins", "check_offer", "fingerprint", "pinned_keys"]
 
 _VERSION = 1
 _SHOWN = 16
@@ -68,6 +68,17 @@ class Pin:
     def offered_fingerprint(self) -> str:
         """That of the key which waits to be confirmed; "" where none does."""
         return fingerprint(self.offered) if self.offered else ""
+
+    def shown(self) -> dict[str, str | int]:
+        """What people and programs get to see."""
+        return {
+            "server": self.server,
+            "organization_id": self.organization_id,
+            "name": self.name,
+            "fingerprint": self.fingerprint,
+            "since": self.since,
+            "offered": self.offered_fingerprint,
+        }
 
     def __str__(self) -> str:
         return f"{self.name!r} (organization {self.organization_id})"
@@ -137,7 +148,7 @@ class Pins:
         """
 
         def change(pin: Pin) -> Pin:
-            _check_offer(pin, expected)
+            check_offer(pin, expected)
             return replace(pin, key=pin.offered, offered="", capabilities="", since=_now())
 
         return self._change(organization_id, change)
@@ -197,7 +208,8 @@ def fingerprint(public_key: str) -> str:
     return keys.fingerprint(keys.load_public_key(public_key))
 
 
-def _check_offer(pin: Pin, expected: str | None) -> None:
+def check_offer(pin: Pin, expected: str | None = None) -> None:
+    """Raise EncryptionError unless a key waits to be confirmed, and it is the expected one."""
     if not pin.offered:
         raise EncryptionError(f"The server has shown no other key of {pin} than the pinned one")
     if expected is None:

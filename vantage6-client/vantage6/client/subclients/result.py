@@ -4,6 +4,7 @@ from typing import Any
 
 from vantage6.client.base import Reply, SubClient, given
 from vantage6.client.filter import post_filtering
+from vantage6.common.client.unverified import require_verified
 from vantage6.common.exceptions import DeserializationException
 from vantage6.common.serialization import deserialize
 
@@ -25,9 +26,16 @@ class ResultSubClient(SubClient):
         allow_pickle : bool, optional
             Whether to read a pickled result; as the client says where nothing is said. What
             cannot be read stays bytes.
+
+        Raises
+        ------
+        EncryptionError
+            When it cannot be trusted.
         """
         reply = self._get(f"result/{id_}", {"include": "task" if include_task else None})
-        return self._read(self.parent.decrypt_results(reply), allow_pickle)
+        reply = self.parent.decrypt_results(reply, result_id=id_)
+        require_verified(reply)
+        return self._read(reply, allow_pickle)
 
     @post_filtering(iterable=True)
     def list(
@@ -64,7 +72,8 @@ class ResultSubClient(SubClient):
             Whether to get the links to other pages too.
         allow_pickle : bool, optional
             Whether to read pickled results; as the client says where nothing is said. What
-            cannot be read stays bytes.
+            cannot be read stays bytes; what cannot be trusted stays encrypted, and
+            `unverified` beside it says why.
         """
         filters = {
             "task_id": task,
@@ -78,7 +87,7 @@ class ResultSubClient(SubClient):
         }
         include = ["task", "payload"] if include_task else ["payload"]
         reply = self._page("result", filters, page, per_page, include_metadata, include)
-        return self._read(self.parent.decrypt_results(reply), allow_pickle)
+        return self._read(self.parent.decrypt_results(reply, task_id=task), allow_pickle)
 
     @post_filtering(iterable=True)
     def from_task(
@@ -88,12 +97,16 @@ class ResultSubClient(SubClient):
 
         Raises
         ------
+        EncryptionError
+            When one cannot be trusted.
         DeserializationException
             When one cannot be read.
         """
         reply = self.parent.get_results(task_id=task_id, include_task=include_task)
         if isinstance(reply, dict):
             return reply  # the server's refusal
+        for result in reply:
+            require_verified(result)
         return [self._with_value(result, allow_pickle) for result in reply]
 
     def _read(self, reply: Any, allow_pickle: bool | None) -> Any:

@@ -1,8 +1,12 @@
 """The server itself, and one's own account."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vantage6.client.base import Reply, SubClient
+
+if TYPE_CHECKING:
+    from vantage6.common.pins import Pins
 
 
 class UtilSubClient(SubClient):
@@ -117,6 +121,53 @@ class UtilSubClient(SubClient):
         RSACryptor.create_new_rsa_key(path)
         self.parent.log.info("Wrote a new private key to %s", path)
         self.parent.setup_encryption(path)
+
+    def pinned_keys(self) -> list[dict[str, str | int]]:
+        """The public keys of organizations of this server that are trusted.
+
+        Returns
+        -------
+        list of dict
+            `organization_id`, `name`, `fingerprint` and `since`; `offered` is the fingerprint of
+            another key that the server showed and that waits to be confirmed.
+        """
+        from vantage6.common.client.letters import pins_file
+        from vantage6.common.pins import pinned_keys
+
+        pins = pinned_keys(pins_file(self.parent.pins_file))
+        return [pin.shown() for pin in pins if pin.server == self.parent.base_path]
+
+    def confirm_key(self, organization_id: int, fingerprint: str | None = None) -> None:
+        """Trust the other public key that the server shows of an organization.
+
+        Ask the organization first, by telephone for instance: somebody may have put a key of
+        their own in its place.
+
+        Parameters
+        ----------
+        organization_id : int
+        fingerprint : str, optional
+            Of the new key, as the organization told it; another one is then refused.
+
+        Raises
+        ------
+        EncryptionError
+            When the server has shown no other key, or one with another fingerprint.
+        """
+        self._pins().confirm(organization_id, fingerprint)
+
+    def accept_classic(self, organization_id: int) -> None:
+        """Send to an organization in the classic envelope again, which proves nothing.
+
+        For one that said it reads signed inputs and, as it told you, does not do so any more.
+        """
+        self._pins().forget_capabilities(organization_id)
+
+    def _pins(self) -> "Pins":
+        from vantage6.common.client.letters import CONFIRM, pins_file
+        from vantage6.common.pins import Pins
+
+        return Pins(pins_file(self.parent.pins_file), self.parent.base_path, CONFIRM)
 
     def _told(self, reply: Reply) -> Reply:
         self.parent.log.info("The server says: %s", reply.get("msg"))

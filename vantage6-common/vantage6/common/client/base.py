@@ -20,6 +20,7 @@ from vantage6.common.serialization import JSON, LEGACY, serialize
 from vantage6.common.text import bytes_to_base64s
 
 if TYPE_CHECKING:
+    from vantage6.common.client.letters import Letters
     from vantage6.common.encryption import DummyCryptor, RSACryptor
 
 # How long a patient caller keeps asking, in seconds, when nobody answers.
@@ -57,6 +58,9 @@ class ClientBase:
         Where the API starts.
     session : Session, optional
         In place of a `requests.Session` of our own.
+    pins_file : Path or str, optional
+        Where the public keys of other organizations are pinned. Else what the variable
+        `VANTAGE6_PINS_FILE` names, or `client/pins.json` in the folder for configurations.
     """
 
     def __init__(
@@ -66,10 +70,12 @@ class ClientBase:
         path: str = "/api",
         *,
         session: Session | None = None,
+        pins_file: Path | str | None = None,
     ) -> None:
         self._server = ServerInfo(host.rstrip("/"), int(port) if port else None, path)
         self.transport = Transport(self.base_path, session)
         self.log = logging.getLogger(type(self).__module__)
+        self.pins_file = pins_file
         self.cryptor: DummyCryptor | RSACryptor | None = None
         self.whoami: WhoAmI | None = None
         self._access_token: str | None = None
@@ -297,13 +303,21 @@ class ClientBase:
         Raises
         ------
         EncryptionError
-            When encryption has not been set up, or an organization has no key.
+            When encryption has not been set up, an organization has no key, or another one
+            than was pinned, or the server does not show any more what it said it can read.
         """
         payload = serialize(asking_for(input_, data_format), data_format)
+        letters = self._letters()
         inputs = [
-            {"id": id_, "input": self.encrypt_for(id_, payload)} for id_ in organization_ids or []
+            {
+                "id": id_,
+                "input": letters.seal_input(id_, collaboration_id, image, payload)
+                if letters
+                else self.encrypt_for(id_, payload),
+            }
+            for id_ in organization_ids or []
         ]
-        return self._create_task(
+        task = self._create_task(
             {
                 "name": name,
                 "image": image,
@@ -313,6 +327,9 @@ class ClientBase:
                 "organizations": inputs,
             }
         )
+        if letters:
+            letters.note_sent(task, inputs)
+        return task
 
     def get_results(
         self,
@@ -339,41 +356,72 @@ class ClientBase:
         }
         query = {key: value for key, value in query.items() if value is not None}
         reply = self.request("result" if id is None else f"result/{id}", params=query)
-        return self.decrypt_results(reply)
+        return self.decrypt_results(reply, task_id=task_id, result_id=id)
 
-    def decrypt_results(self, reply: Any) -> Any:
-        """Decrypt `input` and `result` in a reply of the server: one result, a list, or a page."""
-        if isinstance(reply, list):
-            return [self.decrypt_results(item) for item in reply]
-        if isinstance(reply, dict) and isinstance(reply.get("data"), list):
-            return {**reply, "data": self.decrypt_results(reply["data"])}
-        if isinstance(reply, dict):
-            for field in ("input", "result"):
-                if reply.get(field):
-                    reply[field] = self._decrypted(reply[field], field)
-        return reply
+    def decrypt_results(
+        self, reply: Any, *, task_id: int | None = None, result_id: int | None = None
+    ) -> Any:
+        """Decrypt `input` and `result` in a reply of the server: one result, a list, or a page.
+
+        A result that cannot be trusted stays encrypted, and `unverified` beside it says why.
+
+        Parameters
+        ----------
+        reply
+        task_id, result_id : int, optional
+            What was asked for, where it was one task or one result.
+        """
+        letters = self._letters()
+
+        def decrypted(item: Any) -> Any:
+            if isinstance(item, list):
+                return [decrypted(one) for one in item]
+            if isinstance(item, dict) and isinstance(item.get("data"), list):
+                return {**item, "data": decrypted(item["data"])}
+            if isinstance(item, dict) and letters:
+                letters.open_fields(item, task_id=task_id, result_id=result_id)
+            elif isinstance(item, dict):
+                for field in ("input", "result"):
+                    if item.get(field):
+                        item[field] = self._decrypted(item[field], field)
+            return item
+
+        return decrypted(reply)
 
     def encrypt_for(self, organization_id: int, data: bytes) -> str:
         """`data` as text for the wire that only one organization can read.
 
+        In the classic envelope; `post_task` takes a better one where the organization reads it.
+
         Raises
         ------
         EncryptionError
-            When encryption has not been set up, or the organization has no key.
+            When encryption has not been set up, or the organization has no key, or another one
+            than was pinned.
         """
-        from vantage6.common.encryption import DummyCryptor
-
         if self.cryptor is None:
             raise EncryptionError("Encryption has not yet been set up: call setup_encryption()")
-        if isinstance(self.cryptor, DummyCryptor):
-            return bytes_to_base64s(data)
-        organization = self.send("get", f"organization/{organization_id}")
-        if not organization["public_key"]:
-            raise EncryptionError(
-                f"The organization {organization['name']!r} has no public key yet, so nothing "
-                "can be encrypted for it; its node or a user of it has to set one up first"
-            )
-        return self.cryptor.encrypt_bytes_to_str(data, organization["public_key"])
+        letters = self._letters()
+        return letters.seal_classic(organization_id, data) if letters else bytes_to_base64s(data)
+
+    def _letters(self) -> "Letters | None":
+        """What seals and opens, where encryption is set up; its imports take their time."""
+        if self.cryptor is None:
+            return None
+        from vantage6.common.client.letters import Letters, pins_file
+        from vantage6.common.encryption import RSACryptor
+
+        if not isinstance(self.cryptor, RSACryptor):
+            return None
+        if self.whoami is None:
+            raise AuthenticationException("Log in first: call authenticate()")
+        return Letters(
+            (self.whoami.organization_id, self.whoami.organization_name),
+            self.cryptor,
+            lambda id_: self.send("get", f"organization/{id_}"),
+            self.base_path,
+            pins_file(self.pins_file),
+        )
 
     def _create_task(self, body: dict[str, Any]) -> dict[str, Any]:
         reply: dict[str, Any] = self.request("task", method="post", json=body)

@@ -1,0 +1,124 @@
+"""What a client seals and opens once encryption is set up."""
+
+import logging
+import os
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from platformdirs import PlatformDirs
+
+from vantage6.common.authenticated import is_authenticated_envelope
+from vantage6.common.client.unverified import UNVERIFIED
+from vantage6.common.correspondence import Answer, Correspondence
+from vantage6.common.encryption import RSACryptor
+from vantage6.common.exceptions import EncryptionError, NotForUs
+from vantage6.common.globals import APPNAME
+from vantage6.common.partners import Partners, Shown
+from vantage6.common.pins import Pins
+from vantage6.common.sent import Sent
+
+PINS_VARIABLE = "VANTAGE6_PINS_FILE"
+CONFIRM = "client.util.confirm_key({})"
+ACCEPT_CLASSIC = "client.util.accept_classic({})"
+
+log = logging.getLogger(__name__)
+
+
+def pins_file(chosen: Path | str | None = None) -> Path:
+    """Where clients pin keys: where the caller, the environment, or else the system says."""
+    named = chosen or os.environ.get(PINS_VARIABLE)
+    if named:
+        return Path(named).expanduser()
+    return Path(PlatformDirs(APPNAME, appauthor=False).user_config_dir) / "client" / "pins.json"
+
+
+class Letters:
+    """The letters of one organization, for as long as one call of the client takes.
+
+    Parameters
+    ----------
+    own : tuple of int and str
+        Id and name of our organization.
+    cryptor : RSACryptor
+    show : callable
+        From the id of an organization to what the server sends of it.
+    server : str
+        Address of the API.
+    pins : Path
+        The file of pinned keys; what was sent is noted beside it.
+    """
+
+    def __init__(
+        self,
+        own: tuple[int, str],
+        cryptor: RSACryptor,
+        show: Callable[[int], Mapping[str, Any]],
+        server: str,
+        pins: Path,
+    ) -> None:
+        @cache
+        def look_up(id_: int) -> Shown:
+            return Shown.from_wire({**show(id_), "id": id_})
+
+        self._cryptor = cryptor
+        self._partners = Partners(
+            Pins(pins, server, CONFIRM), own, cryptor, look_up, ACCEPT_CLASSIC
+        )
+        sent = Sent(pins.with_name(f"{pins.stem}-sent.sqlite"), server)
+        self._correspondence = Correspondence(own[0], cryptor, self._partners, sent)
+
+    def seal_classic(self, organization_id: int, data: bytes) -> str:
+        """`data` in the classic envelope, which every reader knows."""
+        key = self._partners.key_text(organization_id)
+        return self._cryptor.encrypt_bytes_to_str(data, key)
+
+    def seal_input(
+        self, organization_id: int, collaboration_id: int, image: str, data: bytes
+    ) -> str:
+        """An input, in the best envelope that its recipient says it reads."""
+        return self._correspondence.seal_input(organization_id, collaboration_id, image, data)
+
+    def note_sent(self, task: Any, inputs: Sequence[Mapping[str, Any]]) -> None:
+        """Remember what results will have to answer, now that the task has an id."""
+        if not (isinstance(task, dict) and isinstance(task.get("id"), int)):
+            return  # the server's refusal
+        try:
+            self._correspondence.note_sent(
+                task["id"], [(entry["id"], entry["input"]) for entry in inputs]
+            )
+        except (sqlite3.Error, OSError) as error:
+            log.warning("What was sent could not be noted: %s", error)
+
+    def open_fields(
+        self, result: dict[str, Any], *, task_id: int | None, result_id: int | None
+    ) -> None:
+        """Open `result` and `input` of a result as the server sent it, in place.
+
+        What was made for somebody else stays as it is. So does a result that cannot be trusted;
+        why not is then beside it, under `unverified`.
+        """
+        sealed_input = result.get("input")
+        if result.get("result"):
+            try:
+                answer = Answer.from_wire(result, task_id=task_id, result_id=result_id)
+                result["result"] = self._correspondence.open_result(answer)
+            except NotForUs as error:
+                log.debug("%s", error)
+            except EncryptionError as error:
+                log.warning("%s", error)
+                result[UNVERIFIED] = str(error)
+        if sealed_input:
+            result["input"] = self._opened_input(sealed_input)
+
+    def _opened_input(self, text: str) -> bytes | str:
+        """An input to look at; its text where it was sent to somebody else."""
+        try:
+            if is_authenticated_envelope(text):
+                return self._correspondence.open_input(text)
+            return self._cryptor.decrypt_str_to_bytes(text)
+        except EncryptionError as error:
+            log.debug("An input stays as it is: %s", error)
+            return text
