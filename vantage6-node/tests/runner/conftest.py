@@ -21,8 +21,11 @@ from development import registry as registries
 from development.console import SetupError
 from development.engine import ensure_engine
 from development.images import BASE, Image, ensure, ensure_relay_image
+from vantage6.common.encryption import DummyCryptor
 from vantage6.node.databases import Database
 from vantage6.node.globals import RELAY_IMAGE
+from vantage6.node.keyring import envelopes_of
+from vantage6.node.proxy import Proxy
 from vantage6.node.runner.docker import DockerRunner
 from vantage6.node.runner.interface import ContainerEnded
 from vantage6.node.runner.settings import (
@@ -33,6 +36,7 @@ from vantage6.node.runner.settings import (
     container_settings,
     own_user,
 )
+from vantage6.node.server import Identity as NodeIdentity
 from vantage6.node.state import Assignment
 from vantage6.node.workspace import Workspace
 
@@ -85,7 +89,7 @@ class Probes:
         database = Database("default", str(self.database), self.database)
         files = self.workspace.prepare(run, b"json.{}", [database])
         rules = Rules(limits, {"PROGRAM": program}, **exceptions)
-        user = own_user(image_user, os.getuid(), os.getgid())
+        user = rules.run_as or own_user(image_user, os.getuid(), os.getgid())
         settings = container_settings(run, self.identity, files, [database], rules, user)
         return run, replace(settings, image=self._engine.images.get(image).id)
 
@@ -150,6 +154,108 @@ def laboratory(engine, laboratory_identity, tmp_path_factory):
     runner = DockerRunner(identity, RELAY_IMAGE, folder / "sandboxes")
     yield SimpleNamespace(runner=runner, probe=Probes(engine, identity, folder), identity=identity)
     runner.close(kill=True)
+
+
+# Helpers in front of every program
+PRELUDE = """
+import json, os, socket, sys, time, urllib.request, urllib.error
+def can(action, *arguments):
+    try:
+        action(*arguments)
+        return True
+    except OSError:
+        return False
+def connects(host, port, family=socket.AF_INET):
+    with socket.socket(family) as s:
+        s.settimeout(1)
+        return can(s.connect, (host, port))
+def report(value):
+    with open(os.environ["OUTPUT_FILE"], "w") as file:
+        json.dump(value, file)
+def ask(path, token):
+    request = urllib.request.Request(
+        f"{os.environ['HOST']}:{os.environ['PORT']}{path}",
+        headers={"Authorization": f"Bearer {token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return None
+"""
+
+
+class Upstream:
+    """The server behind the proxies; it notes who asks."""
+
+    def __init__(self):
+        self.tokens = []
+
+    def is_encrypted(self, collaboration_id):
+        return False
+
+    def forward(self, method, path, *, headers, body, **_):
+        self.tokens.append(headers["Authorization"])
+        content = json.dumps({"length": len(body)}).encode()
+        return SimpleNamespace(status_code=200, content=content, headers={})
+
+
+class House:
+    """One node with its runner and proxy, in which hostile programs are let loose."""
+
+    def __init__(self, runner, probe):
+        self.runner, self.probe, self.workspace = runner, probe, probe.workspace
+        self.running = []
+        self.upstream = Upstream()
+        who = NodeIdentity(1, "node", 7, "north", "", 3, encrypted=False)
+        folder = self.workspace.root
+        self.proxy = Proxy(
+            self.upstream,
+            envelopes_of(who, self.upstream, DummyCryptor(), "both", folder, journal=None),
+        )
+        self.notices = Notices()
+        runner.connect()
+        runner.open(self.notices.put)
+
+    def start(self, program, **values):
+        run, settings = self.probe(PRELUDE + program, **values)
+        folder = self.runner.create(settings)
+        self.workspace.write_token(run, f"token-{run.result_id}")
+        self.proxy.admit(run.result_id, folder, f"token-{run.result_id}")
+        self.runner.start(run.result_id)
+        self.running.append(run)
+        return run
+
+    def finish(self, run):
+        self.notices.wait_for_end(run.result_id)
+        return self.runner.ending(run.result_id, 50)
+
+    def report(self, program, **values):
+        """Run a program to its end and return what it reports."""
+        run = self.start(program, **values)
+        ending = self.finish(run)
+        assert ending.exit_code == 0, ending.log
+        return self.probe.output(run)
+
+    def clear(self):
+        """Remove the containers of one test."""
+        self.proxy.close()
+        for run in self.running:
+            self.runner.remove(run.result_id)
+        self.running.clear()
+        self.upstream.tokens.clear()
+
+
+@pytest.fixture(scope="module")
+def one_house(laboratory):
+    return House(laboratory.runner, laboratory.probe)
+
+
+@pytest.fixture
+def house(one_house):
+    yield one_house
+    one_house.clear()
 
 
 class Shelf:

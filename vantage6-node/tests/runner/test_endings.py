@@ -21,6 +21,7 @@ from vantage6.node.daemon import Daemon
 from vantage6.node.databases import Databases
 from vantage6.node.globals import RELAY_IMAGE
 from vantage6.node.journal import Journal
+from vantage6.node.keyring import envelopes_of
 from vantage6.node.policy import Policy
 from vantage6.node.policy.house import ImageRule
 from vantage6.node.proxy import Proxy
@@ -204,13 +205,17 @@ class Node:
             LogPolicy(),
             (os.getuid(), os.getgid()),
         )
+        who = self.server.log_in()
+        envelopes = envelopes_of(
+            who, self.server, DummyCryptor(), "both", self.folder, self.journal
+        )
         work = RunWork(
             self.server,
             runner,
-            Proxy(self.server, DummyCryptor(), 3),
+            Proxy(self.server, envelopes),
             workspace,
             self.journal,
-            DummyCryptor(),
+            envelopes,
             settings,
             calls,
             AuditLog(self.folder / "audit"),

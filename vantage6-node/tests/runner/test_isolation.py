@@ -3,8 +3,6 @@
 Each program runs exactly as the node runs algorithms, and reports what it managed to do.
 """
 
-import json
-import queue
 import socket
 import threading
 from types import SimpleNamespace
@@ -12,115 +10,11 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from vantage6.common.encryption import DummyCryptor
-from vantage6.node.keyring import envelopes_of
-from vantage6.node.proxy import Proxy
-from vantage6.node.runner.interface import ContainerEnded
 from vantage6.node.runner.settings import Limits
-from vantage6.node.server import Identity
 
 pytestmark = pytest.mark.docker
 
 SECONDS = 120
-
-# Helpers in front of every program
-PRELUDE = """
-import json, os, socket, sys, time, urllib.request, urllib.error
-def can(action, *arguments):
-    try:
-        action(*arguments)
-        return True
-    except OSError:
-        return False
-def connects(host, port, family=socket.AF_INET):
-    with socket.socket(family) as s:
-        s.settimeout(1)
-        return can(s.connect, (host, port))
-def report(value):
-    with open(os.environ["OUTPUT_FILE"], "w") as file:
-        json.dump(value, file)
-def ask(path, token):
-    request = urllib.request.Request(
-        f"{os.environ['HOST']}:{os.environ['PORT']}{path}",
-        headers={"Authorization": f"Bearer {token}"})
-    try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return answer.status
-    except urllib.error.HTTPError as error:
-        return error.code
-    except OSError:
-        return None
-"""
-
-
-class Upstream:
-    """The server behind the proxies; it notes who asks."""
-
-    def __init__(self):
-        self.tokens = []
-
-    def is_encrypted(self, collaboration_id):
-        return False
-
-    def forward(self, method, path, *, headers, body, **_):
-        self.tokens.append(headers["Authorization"])
-        content = json.dumps({"length": len(body)}).encode()
-        return SimpleNamespace(status_code=200, content=content, headers={})
-
-
-class House:
-    """One node with its runner and proxy, in which hostile programs are let loose."""
-
-    def __init__(self, runner, probe, folder):
-        self.runner, self.probe, self.workspace = runner, probe, probe.workspace
-        self.running = []
-        self.upstream = Upstream()
-        who = Identity(1, "node", 7, "north", "", 3, encrypted=False)
-        envelopes = envelopes_of(who, self.upstream, DummyCryptor(), "both", folder, journal=None)
-        self.proxy = Proxy(self.upstream, envelopes)
-        self.notices = queue.SimpleQueue()
-        runner.connect()
-        runner.open(self.notices.put)
-
-    def start(self, program, **values):
-        run, settings = self.probe(PRELUDE + program, **values)
-        folder = self.runner.create(settings)
-        self.workspace.write_token(run, f"token-{run.result_id}")
-        self.proxy.admit(run.result_id, folder, f"token-{run.result_id}")
-        self.runner.start(run.result_id)
-        self.running.append(run)
-        return run
-
-    def finish(self, run):
-        while self.notices.get(timeout=SECONDS) != ContainerEnded(run.result_id):
-            continue
-        return self.runner.ending(run.result_id, 50)
-
-    def report(self, program, **values):
-        """Run a program to its end and return what it reports."""
-        run = self.start(program, **values)
-        ending = self.finish(run)
-        assert ending.exit_code == 0, ending.log
-        return self.probe.output(run)
-
-    def clear(self):
-        """Remove the containers of one test."""
-        self.proxy.close()
-        for run in self.running:
-            self.runner.remove(run.result_id)
-        self.running.clear()
-        self.upstream.tokens.clear()
-
-
-@pytest.fixture(scope="module")
-def one_house(laboratory):
-    return House(laboratory.runner, laboratory.probe, laboratory.probe.database.parent)
-
-
-@pytest.fixture
-def house(one_house):
-    yield one_house
-    one_house.clear()
 
 
 @pytest.fixture
