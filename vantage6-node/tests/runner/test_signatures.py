@@ -277,7 +277,7 @@ def test_from_the_maker_to_a_house_without_a_registry(
     assert done.output.strip() == f"Loaded {digest}"
     assert json.loads(command("list", "--json", node=True).output) == {digest: 1}
     assert engine.api.inspect_image(image)["RepoDigests"] == []
-    loaded = next(path for path in tmp_path.rglob("images") if path.is_dir())
+    (loaded,) = (path for path in tmp_path.rglob("images") if path.is_dir())
     here = Images(api, api, [], "never", ImageStore(loaded))
     by_digest = f"{image.rpartition(':')[0]}@{digest}"
     for name in (image, by_digest, f"{image}@{digest}"):
