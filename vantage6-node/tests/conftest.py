@@ -14,6 +14,7 @@ from vantage6.common.partners import Shown
 from vantage6.common.task_status import check_move
 from vantage6.common.text import bytes_to_base64s
 from vantage6.node.audit import AuditLog
+from vantage6.node.audit.runs import RunAudit
 from vantage6.node.databases import Databases
 from vantage6.node.journal import Journal
 from vantage6.node.keyring import envelopes_of
@@ -246,7 +247,7 @@ def settings(database):
 
 @pytest.fixture
 def audit(tmp_path):
-    return AuditLog(tmp_path / "audit")
+    return RunAudit(AuditLog(tmp_path / "audit"))
 
 
 @pytest.fixture
@@ -266,7 +267,7 @@ def make_work(server, runner, tmp_path, journal, settings, at_once, audit):
         server.encrypted = isinstance(cryptor, RSACryptor)
         who = Identity(1, "node", ORGANIZATION, "north", "", COLLABORATION, server.encrypted)
         envelopes = envelopes_of(who, server, cryptor, takes, tmp_path, journal)
-        proxy = Proxy(server, envelopes)
+        proxy = Proxy(server, envelopes, audit)
         workspace = Workspace(tmp_path / "node")
         work = RunWork(
             server,

@@ -2,8 +2,10 @@
 
 import contextlib
 import errno
+import hashlib
 import http.client
 import json
+import os
 import socket
 from types import SimpleNamespace
 
@@ -17,6 +19,9 @@ from vantage6.common.partners import Shown
 from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
 from vantage6.node import door as door_module
 from vantage6.node import proxy as proxy_module
+from vantage6.node.audit import AuditLog
+from vantage6.node.audit.files import lines
+from vantage6.node.audit.runs import RunAudit
 from vantage6.node.globals import SOCKET_NAME
 from vantage6.node.keyring import envelopes_of
 from vantage6.node.proxy import Proxy
@@ -80,7 +85,7 @@ def make_proxy(upstream, folder, cryptor=None):
     upstream.encrypted = cryptor is not None
     who = Identity(1, "node", 7, "north", "", 3, upstream.encrypted)
     made = envelopes_of(who, upstream, cryptor or DummyCryptor(), "both", folder, journal=None)
-    return Proxy(upstream, made)
+    return Proxy(upstream, made, RunAudit(AuditLog(folder / "audit")))
 
 
 @pytest.fixture
@@ -489,3 +494,38 @@ def test_folders_may_be_deeper_than_the_address_of_a_socket_is_long(upstream, tm
     proxy.admit(1, deep, TOKEN)
     assert (deep / SOCKET_NAME).is_socket()
     proxy.close()
+
+
+# The audit log
+
+
+def test_what_leaves_in_a_subtask_is_told_before_it_does(get, upstream, tmp_path):
+    get("/task", "POST", {**new_task({"id": 1, "input": INPUT}), "image": "average"})
+    [(_, line)] = lines(tmp_path / "audit")
+    record = json.loads(line)
+    data = base64s_to_bytes(INPUT)
+    digest = hashlib.sha256(data).hexdigest()
+    assert record["event"] == "subtask leaves"
+    assert record["facts"] == {
+        "result_id": 1,
+        "image": "average",
+        "inputs": [{"organization_id": "1", "bytes": len(data), "sha256": digest}],
+        "inputs_in_all": 1,
+    }
+
+
+def test_a_subtask_that_cannot_be_written_down_does_not_leave(get, upstream, monkeypatch, tmp_path):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    answer = get("/task", "POST", new_task({"id": 1, "input": INPUT}))
+    assert answer.status == 503
+    assert "No space left" in answer.body["msg"]
+    assert upstream.calls == []
+
+
+@pytest.mark.parametrize("entry", [5, None, {}, {"id": [1], "input": 3}, {"input": "é$"}])
+def test_nonsense_in_a_subtask_is_told_too(get, upstream, tmp_path, entry):
+    get("/task", "POST", new_task(entry))
+    assert len(list(lines(tmp_path / "audit"))) == 1

@@ -22,6 +22,8 @@ from development.console import SetupError
 from development.engine import ensure_engine
 from development.images import BASE, Image, ensure, ensure_relay_image
 from vantage6.common.encryption import DummyCryptor
+from vantage6.node.audit import AuditLog
+from vantage6.node.audit.runs import RunAudit
 from vantage6.node.databases import Database
 from vantage6.node.globals import RELAY_IMAGE
 from vantage6.node.keyring import envelopes_of
@@ -213,6 +215,7 @@ class House:
         self.proxy = Proxy(
             self.upstream,
             envelopes_of(who, self.upstream, DummyCryptor(), "both", folder, journal=None),
+            RunAudit(AuditLog(folder / "audit")),
         )
         self.notices = Notices()
         runner.connect()

@@ -17,6 +17,7 @@ from vantage6.common.encryption import DummyCryptor
 from vantage6.common.text import bytes_to_base64s
 from vantage6.node import usage
 from vantage6.node.audit import AuditLog
+from vantage6.node.audit.runs import RunAudit
 from vantage6.node.daemon import Daemon
 from vantage6.node.databases import Databases
 from vantage6.node.globals import RELAY_IMAGE
@@ -209,16 +210,17 @@ class Node:
         envelopes = envelopes_of(
             who, self.server, DummyCryptor(), "both", self.folder, self.journal
         )
+        audit = RunAudit(AuditLog(self.folder / "audit"))
         work = RunWork(
             self.server,
             runner,
-            Proxy(self.server, envelopes),
+            Proxy(self.server, envelopes, audit),
             workspace,
             self.journal,
             envelopes,
             settings,
             calls,
-            AuditLog(self.folder / "audit"),
+            audit,
         )
         return Daemon(
             self.server,

@@ -16,6 +16,7 @@ from vantage6.common.context import InstanceContext
 from vantage6.common.encryption import DummyCryptor, RSACryptor, load_cryptor
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.node.audit import AuditLog
+from vantage6.node.audit.runs import RunAudit
 from vantage6.node.configuration import NodeSchema
 from vantage6.node.daemon import Daemon, Listener
 from vantage6.node.databases import Databases
@@ -89,11 +90,12 @@ def build(
     calls = ThreadWorkers("call", 2 * places + 4)
 
     def make_work(who: Identity, journal: Journal) -> RunWork:
+        audit = RunAudit(open_audit(context, who))
         envelopes = envelopes_of(who, server, cryptor, takes, context.data_dir, journal)
         return RunWork(
             server,
             runner,
-            Proxy(server, envelopes),
+            Proxy(server, envelopes, audit),
             Workspace(Path(config["task_dir"] or context.data_dir)),
             journal,
             envelopes,
@@ -102,7 +104,7 @@ def build(
                 signatures=signatures,
             ),
             calls,
-            open_audit(context, who),
+            audit,
         )
 
     def agree(who: Identity) -> None:

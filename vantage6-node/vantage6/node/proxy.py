@@ -27,6 +27,8 @@ from vantage6.common.retry import Backoff
 from vantage6.common.text import base64s_to_bytes
 from vantage6.node.agreement import Disagreement
 from vantage6.node.answers import Opening
+from vantage6.node.audit import AuditUnavailable
+from vantage6.node.audit.runs import RunAudit
 from vantage6.node.door import Answer, Call, Door
 from vantage6.node.envelopes import Envelopes
 from vantage6.node.server import Server
@@ -80,17 +82,19 @@ class Proxy:
     server : Server
     envelopes : Envelopes
         Those of the node.
+    audit : RunAudit
+        No subtask leaves before its line is written.
     """
 
-    def __init__(self, server: Server, envelopes: Envelopes) -> None:
-        self._server, self._envelopes = server, envelopes
+    def __init__(self, server: Server, envelopes: Envelopes, audit: RunAudit) -> None:
+        self._server, self._envelopes, self._audit = server, envelopes, audit
         self._doors: dict[int, Door] = {}
         self._closing = threading.Event()
 
     def admit(self, result_id: int, folder: Path, token: str) -> None:
         """Listen in the sandbox of a run for calls under its token."""
         self.dismiss(result_id)
-        self._doors[result_id] = Door(folder, lambda call: self.answer(call, token))
+        self._doors[result_id] = Door(folder, lambda call: self.answer(call, token, result_id))
 
     def dismiss(self, result_id: int) -> None:
         """The run has ended: nothing is accepted from its sandbox any more."""
@@ -104,13 +108,13 @@ class Proxy:
         for result_id in list(self._doors):
             self.dismiss(result_id)
 
-    def answer(self, call: Call, token: str) -> Answer:
-        """The answer to one call of the container that was given `token`."""
+    def answer(self, call: Call, token: str, result_id: int) -> Answer:
+        """The answer to one call of the container of a run, which was given `token`."""
         path = call.path.strip("/")
         try:
             _check_allowed(call, path, token)
             if call.method == "POST":
-                answer = self._create_task(call, path)
+                answer = self._create_task(call, path, result_id)
             else:
                 answer = self._opened(call, path, self._forward(call, path, b""))
         except Refusal as refusal:
@@ -157,9 +161,10 @@ class Proxy:
                         HTTPStatus.SERVICE_UNAVAILABLE, "The server does not answer the node"
                     ) from error
 
-    def _create_task(self, call: Call, path: str) -> Answer:
+    def _create_task(self, call: Call, path: str, result_id: int) -> Answer:
         """Pass on a new task, with each input sealed for its organization."""
         task = _read_task(call.body)
+        self._note_leaving(task, result_id)
         with _explained():
             if self._envelopes.encrypts:
                 task["organizations"] = [self._sealed(task, one) for one in task["organizations"]]
@@ -169,6 +174,12 @@ class Proxy:
         if self._envelopes.encrypts and answer.status == HTTPStatus.CREATED:
             self._note_sent(task, answer)
         return answer
+
+    def _note_leaving(self, task: dict[str, Any], result_id: int) -> None:
+        try:
+            self._audit.subtask(result_id, str(task.get("image") or ""), task["organizations"])
+        except AuditUnavailable as error:
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
 
     def _sealed(self, task: dict[str, Any], entry: Any) -> dict[str, Any]:
         try:

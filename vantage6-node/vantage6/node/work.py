@@ -11,7 +11,7 @@ import logging
 
 from vantage6.common.exceptions import ServerUnreachable
 from vantage6.common.task_status import TaskStatus
-from vantage6.node.audit import AuditLog, AuditUnavailable
+from vantage6.node.audit import AuditUnavailable
 from vantage6.node.audit.runs import RunAudit
 from vantage6.node.collection import Collection
 from vantage6.node.delivery import Delivery
@@ -70,9 +70,9 @@ class RunWork:
         envelopes: Envelopes,
         settings: Settings,
         calls: Workers,
-        audit: AuditLog,
+        audit: RunAudit,
     ) -> None:
-        self._audit = RunAudit(audit)
+        self._audit = audit
         self._runner, self._proxy, self._workspace = runner, proxy, workspace
         self._journal = journal
         self._delivery = Delivery(server, workspace, envelopes, settings, self._audit)

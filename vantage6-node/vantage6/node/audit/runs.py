@@ -5,9 +5,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vantage6.common.text import base64s_to_bytes
 from vantage6.node.audit.log import AuditLog, AuditUnavailable
 from vantage6.node.policy import Decision, Origin, Request
 from vantage6.node.state import Assignment, Report
+
+# Of a subtask; more than there are members of any collaboration.
+_MOST_INPUTS = 1000
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +84,16 @@ class RunAudit:
             finished_at=report.finished_at,
         )
 
+    def subtask(self, result_id: int, image: str, entries: Sequence[Any]) -> None:
+        """An algorithm is about to send inputs to other organizations."""
+        self._log.append(
+            "subtask leaves",
+            result_id=result_id,
+            image=image,
+            inputs=[_sent(entry) for entry in entries[:_MOST_INPUTS]],
+            inputs_in_all=len(entries),
+        )
+
     def leaves(self, assignment: Assignment, report: Report, output: bytes) -> None:
         """A report is about to leave the house, with this result in it."""
         digest = sha256(output)
@@ -114,6 +128,21 @@ class RunAudit:
 def sha256(data: bytes) -> str:
     """The digest of a payload."""
     return hashlib.sha256(data).hexdigest()
+
+
+def _sent(entry: Any) -> dict[str, Any]:
+    """One input of a subtask, by the digest under which the node that gets it notes it."""
+    values = entry if isinstance(entry, dict) else {}
+    id_, text = values.get("id"), values.get("input")
+    data = _decoded(text) if isinstance(text, str) else b""
+    return {"organization_id": str(id_)[:20], "bytes": len(data), "sha256": sha256(data)}
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64s_to_bytes(text)
+    except ValueError:
+        return text.encode()  # plain text, as scripts may send it where nothing is encrypted
 
 
 def _about(assignment: Assignment) -> dict[str, Any]:
