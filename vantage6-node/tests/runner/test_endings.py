@@ -14,7 +14,7 @@ import pytest
 from docker.errors import NotFound
 
 from vantage6.common.encryption import DummyCryptor
-from vantage6.common.text import bytes_to_base64s
+from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
 from vantage6.node import usage
 from vantage6.node.audit import AuditLog
 from vantage6.node.audit.runs import RunAudit
@@ -243,6 +243,7 @@ class Node:
             "hasty": rules(limits=Limits(**{**vars(LIMITS), "time": TIME})),
             "gpu": rules(gpu=True),
             "writable": rules(writable_root=True),
+            "copying": rules(writable_database=True, run_as="4321:4321"),
         }
         return Policy(
             all_images=True,
@@ -283,7 +284,7 @@ class Node:
 
 @pytest.fixture(scope="module")
 def node(laboratory_identity, engine, tmp_path_factory, doubles):
-    for tag in ("hasty", "gpu", "writable"):
+    for tag in ("hasty", "gpu", "writable", "copying"):
         assert engine.images.get(f"{PROBE}:latest").tag(PROBE, tag)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(usage, "MOST_ENTRIES", MOST_FILES)
@@ -350,6 +351,19 @@ def test_what_is_written_to_the_files_of_the_image_counts(node):
     run = node.give(104, "folder = '/opt'" + FILL + FOREVER, "writable")
     report = node.ending(run)
     assert (report.status, "32 MiB of disk" in report.log) == ("failed", True)
+
+
+def test_an_image_that_may_change_its_database_changes_a_copy(node):
+    run = node.give(
+        106,
+        "before = open(os.environ['DATABASE_URI']).read()\n"
+        "open(os.environ['DATABASE_URI'], 'a').write('6\\n')\n"
+        "open(os.environ['DATABASE_URI'] + '.index', 'w').close()\n"
+        "open(os.environ['OUTPUT_FILE'], 'w').write(before)",
+        "copying",
+    )
+    report = node.ending(run)
+    assert (report.status, base64s_to_bytes(report.result)) == ("completed", b"age\n4\n5\n")
 
 
 def test_a_program_that_is_deaf_to_signals_is_killed(node, engine, laboratory_identity):

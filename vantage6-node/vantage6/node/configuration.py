@@ -357,7 +357,6 @@ class PoliciesSchema(_Block):
         load_default=list,
         metadata={
             "description": "Exceptions for single images.",
-            "without_effect": _NOT_YET,
         },
     )
 

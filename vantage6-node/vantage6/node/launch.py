@@ -14,6 +14,7 @@ from vantage6.common.exceptions import (
 from vantage6.common.task_status import TaskStatus
 from vantage6.node.agreement import Disagreement
 from vantage6.node.audit.runs import RunAudit
+from vantage6.node.copies import NoCopy
 from vantage6.node.databases import Database, DatabaseMissing, is_readable_by
 from vantage6.node.envelopes import Envelopes, Letter, NotAccepted, claimed_origin
 from vantage6.node.image.signature import Unsigned
@@ -32,7 +33,13 @@ from vantage6.node.runner.interface import (
     Runner,
     RunnerError,
 )
-from vantage6.node.runner.settings import Rules, RunFiles, container_settings, own_user
+from vantage6.node.runner.settings import (
+    ContainerSettings,
+    Rules,
+    RunFiles,
+    container_settings,
+    own_user,
+)
 from vantage6.node.server import Server
 from vantage6.node.settings import Settings
 from vantage6.node.state import Assignment, Event, Gone, Postponed, Refused, Started
@@ -180,19 +187,25 @@ class Launch:
         image = self._provide_image(assignment, request)
         request = replace(request, digests=image.digests)
         decision = self._permit(request)
-        databases = self._choose_databases(assignment, decision.rules)
+        rules = decision.rules
+        databases = self._choose_databases(assignment, rules)
         labels = [database.label for database in databases]
         timeline.mark("image")
         noted = self._calls.submit(
             lambda: self._audit.allowed(assignment, request, decision, letter.data, labels)
         )
-        for database in databases:
-            self._check_readable(database, image.user)
-        ways = self._plan_ways(databases, decision.rules)
-        files = self._workspace.prepare(assignment, letter.data, databases)
+        user = rules.run_as or own_user(image.user, *self._settings.user)
+        for database in databases if not rules.writable_database else ():
+            self._check_readable(database, user or image.user)
+        ways = self._plan_ways(databases, rules)
+        files = self._prepare(assignment, letter.data, databases, rules)
         self._workspace.write_remark(assignment, "\n".join([image.remark, *ways.faults]).strip())
         timeline.mark("prepare")
-        self._create(assignment, files, databases, ways, decision.rules, image)
+        self._create(
+            container_settings(assignment, self._settings.identity, files, databases, rules, user),
+            image,
+            ways,
+        )
         noted.result()
         timeline.mark("create")
         return ways
@@ -202,19 +215,20 @@ class Launch:
         restricted = self._settings.policy.restricts_methods
         return read_input(input_, largest=None if restricted else _LARGEST_LOOKED_INTO)
 
-    def _create(
+    def _prepare(
         self,
         assignment: Assignment,
-        files: RunFiles,
+        input_: bytes,
         databases: Sequence[Database],
-        ways: Ways,
         rules: Rules,
-        image: FoundImage,
-    ) -> None:
-        user = rules.run_as or own_user(image.user, *self._settings.user)
-        settings = container_settings(
-            assignment, self._settings.identity, files, databases, rules, user
-        )
+    ) -> RunFiles:
+        largest = rules.limits.disk if rules.writable_database else None
+        try:
+            return self._workspace.prepare(assignment, input_, databases, largest)
+        except NoCopy as error:
+            raise CannotStart(TaskStatus.START_FAILED, str(error)) from error
+
+    def _create(self, settings: ContainerSettings, image: FoundImage, ways: Ways) -> None:
         try:
             self._runner.create(replace(settings, image=image.id, hosts=ways.hosts))
         except EngineUnreachable:
@@ -275,8 +289,7 @@ class Launch:
         except Unsigned as error:
             raise CannotStart(TaskStatus.NOT_ALLOWED, str(error), "required_signatures") from error
 
-    def _check_readable(self, database: Database, image_user: str) -> None:
-        user = own_user(image_user, *self._settings.user) or image_user
+    def _check_readable(self, database: Database, user: str) -> None:
         if database.path and not is_readable_by(database.path, user):
             raise CannotStart(
                 TaskStatus.START_FAILED,

@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vantage6.node.copies import copy_database
 from vantage6.node.databases import Database, file_names
 from vantage6.node.outbox import Outbox
 from vantage6.node.runner.settings import RunFiles, task_folder
@@ -79,9 +80,28 @@ class Workspace:
         return running | self.outbox.results()
 
     def prepare(
-        self, assignment: Assignment, input_: bytes, databases: Sequence[Database]
+        self,
+        assignment: Assignment,
+        input_: bytes,
+        databases: Sequence[Database],
+        largest_copy: int | None = None,
     ) -> RunFiles:
-        """Lay out the files of a run that is about to start; the token comes later."""
+        """Lay out the files of a run that is about to start; the token comes later.
+
+        Parameters
+        ----------
+        assignment : Assignment
+        input_ : bytes
+        databases : sequence of Database
+        largest_copy : int, optional
+            Bytes that a copy of a database may have where the run gets copies of its own;
+            None: they will be mounted.
+
+        Raises
+        ------
+        NoCopy
+            When a database cannot be copied.
+        """
         files = self.files(assignment)
         self.remove(assignment.result_id)
         self.outbox.discard(assignment.result_id)
@@ -98,7 +118,11 @@ class Workspace:
         names = file_names(databases)
         for database in databases:
             if database.path:
-                _make_alike(database.path, files.data / names[database.label])
+                place = files.data / names[database.label]
+                if largest_copy is None:
+                    _make_alike(database.path, place)
+                else:
+                    copy_database(database.label, database.path, place, largest_copy)
         return files
 
     def write_token(self, assignment: Assignment, token: str) -> None:

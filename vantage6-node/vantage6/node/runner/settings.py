@@ -167,7 +167,9 @@ def container_settings(
         result_id=assignment.result_id,
         image=assignment.image,
         environment=environment(assignment, databases, rules.environment),
-        mounts=tuple(mounts(assignment.result_id, files, databases)),
+        mounts=tuple(
+            mounts(assignment.result_id, files, () if rules.writable_database else databases)
+        ),
         labels={
             **identity.labels(ALGORITHM),
             RESULT_LABEL: str(assignment.result_id),
@@ -201,7 +203,7 @@ def environment(
 
 
 def mounts(result_id: int, files: RunFiles, databases: Sequence[Database]) -> Iterable[Mount]:
-    """What of our disk the container sees: its own files, and its databases."""
+    """What of our disk the container sees: its own files, and databases that are not copied."""
     folder = DATA_FOLDER / task_folder(result_id)
     yield Mount(files.data, DATA_FOLDER, read_only=False)
     yield Mount(files.input, folder / "input")
