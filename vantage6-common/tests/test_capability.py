@@ -4,7 +4,9 @@ import base64
 import json
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from vantage6.common import capability, keys
 from vantage6.common.exceptions import EncryptionError
@@ -109,6 +111,18 @@ def refused(own, raw):
     parts = ["capability-1", *(base64.b64encode(part).decode() for part in (raw, signature))]
     with pytest.raises(EncryptionError):
         capability.verify("$".join(parts), own.public_key(), 3)
+
+
+@pytest.mark.parametrize("salt", [0, 20, 222])
+def test_signatures_have_a_salt_of_32_bytes(own, salt):
+    """One form only: others would be second signatures of the same statement."""
+    digest, sha = bytes(32), hashes.SHA256()
+    unusual = padding.PSS(padding.MGF1(sha), salt)
+    signature = own.sign(digest, unusual, Prehashed(sha))
+    assert not keys.is_signed(own.public_key(), digest, signature)
+    usual = keys.sign(own, digest)
+    own.public_key().verify(usual, digest, padding.PSS(padding.MGF1(sha), 32), Prehashed(sha))
+    assert keys.is_signed(own.public_key(), digest, usual)
 
 
 def test_short_keys_say_nothing():

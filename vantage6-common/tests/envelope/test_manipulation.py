@@ -21,6 +21,7 @@ from vantage6.common.authenticated import (
 )
 from vantage6.common.envelope import binary as binary_form
 from vantage6.common.envelope.form import OVERHEAD
+from vantage6.common.envelope.sealing import Sealer, new_material
 from vantage6.common.exceptions import EncryptionError
 
 CHUNK = 64
@@ -132,6 +133,17 @@ def test_a_frame_that_is_made_the_last_one_is_refused(binary, refuses):
     refuses(start + is_last + first[4:] + end)
 
 
+def test_a_sender_cannot_end_with_nothing(sender, recipient, context, refuses):
+    """Two bodies would hold the same payload: one that ends full, and one that ends empty."""
+    material = new_material(context, sender.private, recipient.public, CHUNK)
+    sealer, frames = Sealer(material), []
+    for data, is_last in ((bytes(CHUNK), False), (b"", True)):
+        frames.append(bytearray(len(data) + OVERHEAD))
+        sealer.write_frame(data, is_last, memoryview(frames[-1]))
+    end = binary_form.end(sealer.signature())
+    refuses(binary_form.start(sealer.raw_header) + b"".join(frames) + end)
+
+
 def test_parts_of_two_envelopes_do_not_mix(sender, recipient, context, refuses, refuses_text):
     """Both are genuine, from and to the same, with the same payload."""
     keys = (sender.private, recipient.public)
@@ -180,6 +192,13 @@ def test_random_damage_is_refused(binary, sender, recipient, cut):
 @given(st.one_of(st.text(), st.text(alphabet="2$AZaz09+/=").map(lambda text: "2$" + text)))
 def test_rubbish_is_no_envelope(text):
     assert not is_authenticated_envelope(text)
+
+
+@pytest.mark.parametrize("wrong", "$=-_\n ä")
+def test_an_envelope_with_rubbish_in_its_body_is_none(text, wrong):
+    at = text.index("$", 2) + 60
+    assert is_authenticated_envelope(text)
+    assert not is_authenticated_envelope(text[:at] + wrong + text[at + 1 :])
 
 
 @settings(max_examples=300, deadline=None)
@@ -253,6 +272,15 @@ def test_after_a_refusal_the_file_is_what_it_was(binary, sender, recipient, tmp_
     assert (list(tmp_path.iterdir()), target.read_bytes()) == ([target], b"old")
     open_stream(io.BytesIO(binary), target, recipient.private, sender.public)
     assert target.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_source_without_an_end_does_not_fill_the_disk(binary, sender, recipient, tmp_path):
+    target = tmp_path / "payload"
+    with pytest.raises(EncryptionError, match="more than 137 bytes"):
+        open_stream(io.BytesIO(binary), target, recipient.private, sender.public, limit=137)
+    assert list(tmp_path.iterdir()) == []
+    open_stream(io.BytesIO(binary), target, recipient.private, sender.public, limit=138)
+    assert target.read_bytes() == DATA
 
 
 def test_a_repetition_has_the_nonce_of_the_first(sender, recipient):

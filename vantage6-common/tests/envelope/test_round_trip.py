@@ -112,3 +112,14 @@ def test_a_classic_reader_refuses_it(sender, recipient, context, tmp_path):
     text = seal(b"secret", context, sender.private, recipient.public)
     with pytest.raises(EncryptionError):
         RSACryptor(tmp_path / "key.pem").decrypt_str_to_bytes(text)
+
+
+def test_who_sent_an_envelope_is_proven_without_opening_it(sender, recipient, stranger, context):
+    text = seal(b"secret", context, sender.private, recipient.public)
+    found = authenticated.verify(text, sender.public)
+    assert (found.context, found.digest) == (context, authenticated.digest(text))
+    other = seal(b"secret", context, sender.private, recipient.public)
+    mixed = f"{text.rpartition('$')[0]}${other.rpartition('$')[2]}"
+    for damaged, key in ((text, stranger.public), (mixed, sender.public)):
+        with pytest.raises(EncryptionError):
+            authenticated.verify(damaged, key)

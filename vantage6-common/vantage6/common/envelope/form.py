@@ -7,6 +7,7 @@ import json
 import re
 import struct
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from vantage6.common.envelope import base64
@@ -128,12 +129,12 @@ class Layout:
             raise malformed()
         return layout
 
-    @property
+    @cached_property
     def frames(self) -> int:
         """How many there are: at least one, also of an empty payload."""
         return max(1, -(-self.payload // self.chunk))
 
-    @property
+    @cached_property
     def body(self) -> int:
         """Bytes of the whole body."""
         return self.payload + self.frames * OVERHEAD

@@ -140,7 +140,12 @@ def open_binary(data: Bytes, own_key: RSAPrivateKey, sender_key: RSAPublicKey) -
 
 
 def open_stream(
-    source: Readable, target: Path, own_key: RSAPrivateKey, sender_key: RSAPublicKey
+    source: Readable,
+    target: Path,
+    own_key: RSAPrivateKey,
+    sender_key: RSAPublicKey,
+    *,
+    limit: int | None = None,
 ) -> OpenedStream:
     """Open an envelope in its binary form into a file, without holding all of it.
 
@@ -156,6 +161,9 @@ def open_stream(
         A file that is there already is replaced.
     own_key, sender_key
         As for `open_`.
+    limit : int, optional
+        The most bytes that the payload may have. Until the signature comes, anybody could send
+        them: without a limit, a source that does not end fills the disk.
 
     Returns
     -------
@@ -173,7 +181,12 @@ def open_stream(
     statement = Statement(raw_header)
     with _written_beside(target) as file:
         chunks = Chunks(_content_key(own_key, header), raw_header)
-        size = _decrypt_frames(source, header.chunk, chunks, statement, file)
+        size = 0
+        for piece in _decrypted_pieces(source, header.chunk, chunks, statement):
+            size += len(piece)
+            if limit is not None and size > limit:
+                raise EncryptionError(f"The payload has more than {limit} bytes")
+            file.write(piece)
         signature = _read(source, binary.signature_size(_read(source, binary.END_BYTES)))
         if source.read(1) or not keys.is_signed(sender_key, statement.digest(), signature):
             raise _refusal()
@@ -183,7 +196,8 @@ def open_stream(
 def verify(text: str, sender_key: RSAPublicKey) -> Verified:
     """Who sent an envelope, and for which occasion; also one that was made for somebody else.
 
-    The payload cannot be read without the key of the recipient, but is covered by the signature.
+    The signature covers the tags of the payload; that these fit what lies beside them is seen only
+    by the recipient, when it is opened.
 
     Raises
     ------
@@ -254,12 +268,11 @@ def _decrypt_frame(parts: _Parts, chunks: Chunks, index: int, room: memoryview) 
         raise _refusal()
 
 
-def _decrypt_frames(
-    source: Readable, chunk: int, chunks: Chunks, statement: Statement, file: BinaryIO
-) -> int:
-    """Decrypt up to the last frame, and say how many bytes there were."""
+def _decrypted_pieces(
+    source: Readable, chunk: int, chunks: Chunks, statement: Statement
+) -> Iterator[memoryview]:
+    """The payload up to the last frame; each piece is there until the next one is asked for."""
     room = memoryview(bytearray(chunk))
-    total = 0
     for index in range(MAX_FRAMES):
         size, is_last = read_prefix(_read(source, PREFIX_BYTES), chunk)
         if index and not size:
@@ -268,10 +281,9 @@ def _decrypt_frames(
         if not chunks.open(index, is_last, sealed, room[:size]):
             raise _refusal()
         statement.add(sealed[-TAG_BYTES:])
-        file.write(room[:size])
-        total += size
+        yield room[:size]
         if is_last:
-            return total
+            return
     raise malformed()
 
 
