@@ -8,12 +8,13 @@ import argparse
 import hashlib
 import io
 import queue
+import secrets
 import shutil
 import tarfile
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
@@ -157,6 +158,28 @@ def ensure_server_image() -> str:
 def ensure_infrastructure_images() -> list[str]:
     """Have the images of the server and the node, and return their names."""
     return [ensure_server_image(), ensure(infrastructure_image(DEFAULT_NODE_IMAGE))]
+
+
+@contextmanager
+def of_this_checkout(name: str) -> Iterator[str]:
+    """The image of the server or the node, under a name that no other checkout takes away.
+
+    Parameters
+    ----------
+    name : str
+        `DEFAULT_SERVER_IMAGE` or `DEFAULT_NODE_IMAGE`.
+    """
+    wanted = infrastructure_image(name)
+    own = f"{DEFAULT_DOCKER_REGISTRY}/test-{name}:{secrets.token_hex(4)}"
+    with closing(ensure_engine()) as client:
+        while True:
+            client.images.get(ensure(wanted)).tag(own)
+            if client.images.get(own).labels[CONTENT_LABEL] == wanted.content:
+                break
+        try:
+            yield own
+        finally:
+            client.images.remove(own)
 
 
 def ensure(image: Image) -> str:

@@ -14,6 +14,8 @@ from development.console import main
 from development.markdown import mark, page, table
 from vantage6.common.context import NAME_VARIABLE
 from vantage6.common.task_status import LEGAL_MOVES, TaskStatus, is_final
+from vantage6.node.cli import main as vnode_local
+from vantage6.node.cli.vnode import main as vnode
 from vantage6.node.configuration import Duration, ImageRuleSchema, Name, NodeSchema, Size
 from vantage6.node.configuration_fields import DatabasesField
 from vantage6.server.cli import main as vserver_local
@@ -35,7 +37,8 @@ def pages() -> dict[str, str]:
         "permissions.md": _permissions(),
         "run-states.md": _run_states(),
         "server-configuration.md": _server_configuration(),
-        "vserver.md": _commands(),
+        "vnode.md": _commands("node", "how to run a node", vnode, vnode_local),
+        "vserver.md": _commands("server", "how to run a server", vserver, vserver_local),
     }
 
 
@@ -204,20 +207,33 @@ def _default(field: Field[Any]) -> str:
     return f"`{json.dumps(field.load_default)}`"
 
 
-def _commands() -> str:
-    groups = {"vserver": vserver, "vserver-local": vserver_local}
+def _commands(kind: str, howto: str, in_containers: click.Group, local: click.Group) -> str:
+    program = f"v{kind}"
+    groups = {program: in_containers, f"{program}-local": local}
     sections = [
         _help(f"{program} {name}", command)
         for program, group in groups.items()
-        for name, command in sorted(group.commands.items())
+        for name, command in _leaves(group)
     ]
     return page(
-        "The commands `vserver` and `vserver-local`",
-        "`vserver` runs servers in containers, `vserver-local` in a process of its own; see "
-        "[how to run a server](../howto/run-a-server.md). What goes wrong is one sentence and "
-        "exit code 1.",
+        f"The commands `{program}` and `{program}-local`",
+        f"`{program}` runs {_NAMES[kind]} in containers, `{program}-local` in a process of its "
+        f"own; see [{howto}](../howto/{howto.replace(' ', '-').removeprefix('how-to-')}.md). What "
+        "goes wrong is one sentence and exit code 1.",
         *sections,
     )
+
+
+_NAMES = {"server": "servers", "node": "nodes"}
+
+
+def _leaves(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
+    """The commands of a group, those of groups within it by both words."""
+    for name, command in sorted(group.commands.items()):
+        if isinstance(command, click.Group):
+            yield from _leaves(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
 
 
 def _help(words: str, command: click.Command) -> str:

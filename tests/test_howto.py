@@ -7,12 +7,19 @@ from pathlib import Path
 import click
 import pytest
 
+from vantage6.node.cli import main as vnode_local
+from vantage6.node.cli.vnode import main as vnode
 from vantage6.server.cli import main as vserver_local
 from vantage6.server.cli.vserver import main as vserver
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-PROGRAMS = {"vserver": vserver, "vserver-local": vserver_local}
+PROGRAMS = {
+    "vnode": vnode,
+    "vnode-local": vnode_local,
+    "vserver": vserver,
+    "vserver-local": vserver_local,
+}
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
 
@@ -26,9 +33,13 @@ def commands() -> list[str]:
 @pytest.mark.parametrize("line", commands())
 def test_a_command_of_the_documentation_is_understood(line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("entities.yaml").touch()
-    program, name, *words = shlex.split(line)
-    command = PROGRAMS[program].commands[name]
+    for name in ("audit.json", "entities.yaml"):
+        Path(name).touch()
+    program, *words = shlex.split(line, comments=True)
+    command = PROGRAMS[program]
+    while isinstance(command, click.Group):
+        name, *words = words
+        command = command.commands[name]
     context = command.make_context(name, words)
     assert isinstance(context, click.Context)
 

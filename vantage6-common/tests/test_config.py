@@ -5,8 +5,10 @@ import stat
 import pytest
 from marshmallow import fields
 
+from vantage6.common import context
 from vantage6.common.config import (
     InstanceSchema,
+    change_configuration,
     list_environments,
     load_configuration,
     save_configuration,
@@ -126,3 +128,61 @@ class _Keys(InstanceSchema):
 )
 def test_unknown_keys_are_found_with_the_known_one_that_is_like_them(config, unknown):
     assert unknown_keys(config, _Keys()) == unknown
+
+
+class TestChange:
+    TEXT = """\
+# what the administrator gave us
+application:
+  api_key: old  # ask Ada for another
+  encryption: {enabled: true, private_key: 'a.pem'}
+environments:
+  dev:
+    api_key: dev
+"""
+
+    def test_one_text_changes_and_nothing_else(self, tmp_path):
+        path = tmp_path / "north.yaml"
+        path.write_text(self.TEXT)
+        change_configuration(path, "application", ("api_key",), 'n"ew: #')
+        change_configuration(path, "application", ("encryption", "private_key"), "/b.pem")
+        change_configuration(path, "dev", ("api_key",), "other")
+        assert path.read_text() == (
+            self.TEXT.replace("old", '"n\\"ew: #"')
+            .replace("'a.pem'", '"/b.pem"')
+            .replace("api_key: dev", 'api_key: "other"')
+        )
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "application: {port: 1}",
+            "application: {port: 1, api_key: }",
+            "application: {port: 1, other: &x old, api_key: *x}",
+            "application: {port: 1, api_key: null, encryption: {enabled: true}}",
+        ],
+    )
+    def test_what_is_not_there_is_added(self, tmp_path, text):
+        path = tmp_path / "north.yaml"
+        path.write_text(text)
+        before = load_configuration(path, "application", SCHEMA)
+        change_configuration(path, "application", ("api_key",), "new")
+        assert load_configuration(path, "application", SCHEMA) == {**before, "api_key": "new"}
+
+
+def test_both_folders_of_the_system_are_looked_at(tmp_path, monkeypatch):
+    """The documentation names one, the classic programs use the other."""
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "xdg"))
+    monkeypatch.setattr(context, "DOCUMENTED_SYSTEM_FOLDER", tmp_path / "etc")
+    ours, theirs = tmp_path / "xdg" / "vantage6" / "node", tmp_path / "etc" / "node"
+    save_configuration(theirs / "north.yaml", "prod", {"port": 1})
+    save_configuration(theirs / "south.yaml", "prod", {"port": 1})
+    save_configuration(ours / "south.yaml", "prod", {"port": 2})
+    assert [found.path for found in available("node", True)] == [
+        theirs / "north.yaml",
+        ours / "south.yaml",
+    ]
+    for name, folder in (("north", theirs), ("south", ours)):
+        found = InstanceContext.find("node", name, "prod", True, SCHEMA)
+        assert found.config_file == folder / f"{name}.yaml"

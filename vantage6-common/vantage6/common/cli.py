@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from vantage6.common.exceptions import ConfigurationError, Vantage6Error
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Choice = TypeVar("Choice")
+Entries = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,8 @@ def list_command(
     kind: Kind,
     *,
     system_first: bool,
-    find_running: Callable[[], Collection[Online]] | None = None,
+    find_running: Callable[[Entries], Collection[Online]] | None = None,
+    ask_server: Callable[[Entries], Sequence[dict[str, str]]] | None = None,
 ) -> click.Command:
     """The command `list` of a kind of instance.
 
@@ -158,6 +160,8 @@ def list_command(
         Whether it mostly runs in the folders of the system.
     find_running : callable, optional
         Those that run, also with a configuration elsewhere; without it nothing is said of that.
+    ask_server : callable, optional
+        From what is listed to how the server sees each environment of each.
     """
 
     @click.command("list", help=f"List the configurations of {kind}s on this machine.")
@@ -166,7 +170,10 @@ def list_command(
         scopes = (system_first, not system_first)
         found = [_describe(entry) for system in scopes for entry in available(kind, system)]
         if find_running:
-            found = _with_status(found, find_running())
+            found = _with_status(found, find_running(found))
+        if ask_server:
+            for entry, seen in zip(found, ask_server(found), strict=True):
+                entry["server"] = seen
         if as_json:
             click.echo(json.dumps(found))
         else:
@@ -178,19 +185,29 @@ def list_command(
 def _print_table(found: list[dict[str, Any]]) -> None:
     usable = [entry for entry in found if entry["environments"]]
     status = "Status" if any("status" in entry for entry in found) else ""
-    click.echo(_row("Name", "Environments", status, "System/User"))
+    server = "Seen by the server" if any("server" in entry for entry in found) else ""
+    click.echo(_row("Name", "Environments", status, "System/User", server))
     for entry in usable:
         environments = ", ".join(entry["environments"])
         shown = entry.get("status", "").capitalize()
-        click.echo(_row(entry["name"], environments, shown, entry["scope"]))
+        seen = _seen(entry.get("server", {}))
+        click.echo(_row(entry["name"], environments, shown, entry["scope"], seen))
     click.echo(f"Number of failed imports: {len(found) - len(usable)}")
     for entry in found:
         if entry["fault"]:
             click.echo(f"  {entry['fault']}")
 
 
-def _row(name: str, environments: str, status: str, scope: str) -> str:
-    return f"{name:25}{environments:35}{f'{status:10}' if status else ''}{scope}"
+def _seen(server: Mapping[str, str]) -> str:
+    if len(server) == 1:
+        (seen,) = server.values()
+        return seen[:1].upper() + seen[1:]
+    return ", ".join(f"{environment}: {seen}" for environment, seen in server.items())
+
+
+def _row(name: str, environments: str, status: str, scope: str, server: str) -> str:
+    row = f"{name:25}{environments:35}{f'{status:10}' if status else ''}"
+    return f"{row}{scope:13}{server}".rstrip()
 
 
 def _describe(found: Available) -> dict[str, Any]:

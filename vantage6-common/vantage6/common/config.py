@@ -11,7 +11,8 @@
 """
 
 import difflib
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -211,14 +212,69 @@ def save_configuration(path: Path, environment: str, values: Mapping[str, Any]) 
     write_private_file(path, yaml.safe_dump(content, sort_keys=False).encode())
 
 
+def change_configuration(path: Path, environment: str, keys: Sequence[str], value: str) -> None:
+    """Change one text in an environment of a configuration file, and nothing else of it.
+
+    Comments and the order of keys stay; a file in which that is not possible is written anew.
+
+    Parameters
+    ----------
+    path : Path
+    environment : str
+    keys : sequence of str
+        From the environment to the text, through blocks.
+    value : str
+    """
+    wanted = _sections(path)
+    _set(wanted[environment], keys, value)
+    changed = _in_place(path.read_text(encoding="utf-8"), environment, keys, value)
+    if changed is not None and _reads_as(path, changed, wanted):
+        write_private_file(path, changed.encode())
+    else:
+        save_configuration(path, environment, wanted[environment])
+
+
+def _reads_as(path: Path, text: str, wanted: dict[str, Any]) -> bool:
+    """Whether a text means what it should; a name for a value may have gone with that value."""
+    try:
+        return _sections_of(path, text) == wanted
+    except ConfigurationError:
+        return False
+
+
+def _set(section: dict[str, Any], keys: Sequence[str], value: str) -> None:
+    for key in keys[:-1]:
+        section = section.setdefault(key, {})
+    section[keys[-1]] = value
+
+
+def _in_place(text: str, environment: str, keys: Sequence[str], value: str) -> str | None:
+    """The text of a file with another value at the place of the old one, if there is one."""
+    way = (environment,) if environment == APPLICATION else ("environments", environment)
+    node = yaml.compose(text, yaml.SafeLoader)
+    for key in (*way, *keys):
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        node = next((one for name, one in pairs if name.value == key), None)
+    if not isinstance(node, yaml.ScalarNode) or node.start_mark.index == node.end_mark.index:
+        return None
+    return text[: node.start_mark.index] + json.dumps(value) + text[node.end_mark.index :]
+
+
 def _sections(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        return _sections_of(path, path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(
             f"The configuration file {path} cannot be read: {error.strerror}"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path} is not valid YAML") from error
+
+
+def _sections_of(path: Path, text: str) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         line = f" (line {where.line + 1})" if where else ""
         raise ConfigurationError(f"{path} is not valid YAML{line}") from error

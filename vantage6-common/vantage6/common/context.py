@@ -18,6 +18,7 @@ from vantage6.common.globals import APPNAME
 Kind = Literal["server", "node"]
 
 EXTENSION = ".yaml"
+DOCUMENTED_SYSTEM_FOLDER = Path("/etc") / APPNAME
 # In a container the configurations of all servers have one path; this holds their names.
 NAME_VARIABLE = "VANTAGE6_CONFIG_NAME"
 _NAME = re.compile(r"[a-zA-Z0-9_.-]+")
@@ -50,6 +51,15 @@ def folders(kind: Kind, system_folders: bool) -> Folders:
         Path(dirs.user_data_dir) / kind,
         _user_logs(dirs) / kind,
     )
+
+
+def config_folders(kind: Kind, system_folders: bool) -> tuple[Path, ...]:
+    """Where configurations are looked for, in this order; new ones are made in the first."""
+    config = folders(kind, system_folders).config
+    if system_folders and sys.platform == "linux":
+        # The documentation names this one, the classic programs use the other.
+        return config, DOCUMENTED_SYSTEM_FOLDER / kind
+    return (config,)
 
 
 def _user_logs(dirs: PlatformDirs) -> Path:
@@ -106,7 +116,7 @@ class InstanceContext:
     def find(
         cls, kind: Kind, name: str, environment: str, system_folders: bool, schema: Schema
     ) -> "InstanceContext":
-        """The instance of a name: in the configuration folder, else in the current one.
+        """The instance of a name: in a configuration folder, else in the current one.
 
         Raises
         ------
@@ -114,7 +124,8 @@ class InstanceContext:
             When there is none, with the places that were looked at.
         """
         file = f"{check_name(name)}{EXTENSION}"
-        places = [folders(kind, system_folders).config / file, Path.cwd() / file]
+        places = [folder / file for folder in config_folders(kind, system_folders)]
+        places.append(Path.cwd() / file)
         for path in places:
             if path.is_file():
                 return cls.from_file(kind, path, environment, system_folders, schema, name)
@@ -164,7 +175,10 @@ class Available:
 
 def available(kind: Kind, system_folders: bool) -> Iterator[Available]:
     """The configurations of a kind in one scope, by name."""
-    for path in sorted(folders(kind, system_folders).config.glob(f"*{EXTENSION}")):
+    places = config_folders(kind, system_folders)
+    # Of two files of one name the first is the one that is found.
+    found = {path.stem: path for place in reversed(places) for path in place.glob(f"*{EXTENSION}")}
+    for path in sorted(found.values(), key=lambda path: path.stem):
         try:
             yield Available(path.stem, path, list_environments(path), system_folders)
         except ConfigurationError as error:

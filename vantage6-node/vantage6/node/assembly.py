@@ -49,6 +49,7 @@ def build(
     dockerized: bool = False,
     kill_on_exit: bool = False,
     replace_public_key: bool = False,
+    on_ready: Callable[[], None] = lambda: None,
 ) -> Daemon:
     """The node that a configuration describes, ready to run.
 
@@ -60,6 +61,8 @@ def build(
     kill_on_exit : bool
     replace_public_key : bool
         Whether another public key of our organization at the server is replaced by ours.
+    on_ready : callable
+        Called when the server knows the node, and it takes tasks.
 
     Raises
     ------
@@ -125,6 +128,7 @@ def build(
         calls,
         places=places,
         kill_on_exit=kill_on_exit,
+        on_ready=on_ready,
     )
 
 
@@ -151,10 +155,18 @@ def open_audit(context: InstanceContext, who: Identity) -> AuditLog:
 
 def connect(config: Mapping[str, Any]) -> Server:
     """The server that the configuration names, over the way that it names."""
+    return Server(
+        _server_url(config),
+        config["api_path"],
+        config["api_key"],
+        connection=connection_of(config),
+    )
+
+
+def connection_of(config: Mapping[str, Any]) -> Connection:
+    """The way to the server."""
     way = config["connection"]
-    ca_file = Path(way["ca_file"]).expanduser() if way["ca_file"] else None
-    connection = Connection(way["proxy"], ca_file)
-    return Server(_server_url(config), config["api_path"], config["api_key"], connection=connection)
+    return Connection(way["proxy"], Path(way["ca_file"]).expanduser() if way["ca_file"] else None)
 
 
 def listener(
@@ -213,11 +225,9 @@ def load_key(context: InstanceContext) -> RSACryptor | DummyCryptor:
     EncryptionError
         When it holds no key.
     """
-    encryption = context.config["encryption"]
-    if not encryption["enabled"]:
+    if not context.config["encryption"]["enabled"]:
         return DummyCryptor()
-    name = os.environ.get("PRIVATE_KEY") or encryption["private_key"] or DEFAULT_KEY
-    path = context.data_dir / Path(name).expanduser()
+    path = key_path(context, os.environ.get("PRIVATE_KEY"))
     try:
         cryptor = load_cryptor(path)
     except OSError as error:
@@ -226,6 +236,12 @@ def load_key(context: InstanceContext) -> RSACryptor | DummyCryptor:
         ) from error
     _warn_of_readers(path)
     return cryptor
+
+
+def key_path(context: InstanceContext, name: str | None = None) -> Path:
+    """Where a private key is: that of a name, else the configured one, else the usual one."""
+    name = name or context.config["encryption"]["private_key"] or DEFAULT_KEY
+    return context.data_dir / Path(name).expanduser()
 
 
 def agree_on_encryption(who: Identity, enabled: bool) -> None:

@@ -207,7 +207,6 @@ class ImagesSchema(_Block):
         metadata={
             "description": "What `vnode start` runs.",
             "default": "that of this version",
-            "without_effect": _NOT_YET,
         },
     )
     alpine = fields.String(

@@ -89,6 +89,8 @@ class Daemon:
         How many runs go on side by side.
     kill_on_exit : bool
         Whether containers are killed at the end rather than left to the next start.
+    on_ready : callable
+        Called when the server knows us, and we take tasks.
     clock : callable
         Seconds that only go forward.
     """
@@ -105,12 +107,14 @@ class Daemon:
         *,
         places: int,
         kill_on_exit: bool = False,
+        on_ready: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._server, self._runner = server, runner
         self._recall, self._settle = recall, settle
         self._workers, self._calls = workers, calls
         self._places, self._kill_on_exit, self._clock = places, kill_on_exit, clock
+        self._on_ready = on_ready
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._inquiry = Inquiry(server, runner, calls, self.tell, clock)
         self._listener = listener(self.tell)
@@ -186,6 +190,7 @@ class Daemon:
         self._syncing = False
         self._next_sync = self._clock()
         self._listener.start()
+        self._on_ready()
 
     def _close(self) -> None:
         self._listener.close()

@@ -9,7 +9,3 @@ RELAY_IMAGE = f"{DEFAULT_DOCKER_REGISTRY}/infrastructure-relay:{__version__}"
 PROXY_HOST = "proxyserver"
 PROXY_PORT = 80
 SOCKET_NAME = "proxy.sock"
-
-# Where a node that itself runs in a container finds its folders
-CONTAINER_DATA = "/mnt/data"
-CONTAINER_LOG = "/mnt/log"

@@ -1,11 +1,16 @@
 """What tells this node apart from every other one on this machine."""
 
 import fcntl
+import os
 import secrets
 from pathlib import Path
 from typing import TextIO
 
 from vantage6.common.exceptions import ConfigurationError
+
+_ID = "instance"
+_LOCK = "node.lock"
+_LOCKS = Path("/proc/locks")
 
 
 class Instance:
@@ -24,7 +29,7 @@ class Instance:
         self._lock: TextIO | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.id = _load_id(folder / "instance")
+            self.id = _load_id(folder / _ID)
         except OSError as error:
             raise ConfigurationError(
                 f"The data folder {folder} cannot be used: {error.strerror}"
@@ -40,7 +45,7 @@ class Instance:
         """
         if self._lock is not None:
             return
-        path = self.folder / "node.lock"
+        path = self.folder / _LOCK
         # Whoever can open it can hold it, and keep us from starting.
         path.touch(mode=0o600)
         path.chmod(0o600)
@@ -59,6 +64,27 @@ class Instance:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process works in the data folder of a node.
+
+    The kernel is asked who holds the lock: trying to take it, even for a moment, would turn away
+    a node that starts just then.
+    """
+    try:
+        file = (folder / _LOCK).stat()
+    except OSError:
+        # It was never started, or is not for us to see.
+        return False
+    device = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
+    return any(device in line.split() for line in _LOCKS.read_text().splitlines())
+
+
+def load_id(folder: Path) -> str | None:
+    """The id of the node of a data folder, when it was ever started."""
+    path = folder / _ID
+    return path.read_text(encoding="ascii").strip() if path.is_file() else None
 
 
 def _load_id(path: Path) -> str:

@@ -129,6 +129,11 @@ class Server:
             capabilities=organization.get("capabilities") or "",
         )
 
+    def seen_as(self) -> str:
+        """How the server sees this node: `online` or `offline`; raises as `log_in` does."""
+        self._authenticate()
+        return self.call("get", f"node/{jwt.subject(self._token)}")["status"] or "offline"
+
     def fresh_token(self) -> str:
         """An access token that does not end in the next moments."""
         expires = jwt.unverified_claims(self._token).get("exp", float("inf"))

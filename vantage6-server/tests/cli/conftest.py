@@ -1,6 +1,5 @@
 """The engine and our image in it, for commands that run servers in containers."""
 
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 from operators import Operator, at_work
 
 from development.engine import ensure_engine
-from development.images import CONTENT_LABEL, ensure, infrastructure_image
+from development.images import of_this_checkout
 from vantage6.common.globals import DEFAULT_SERVER_IMAGE
 
 
@@ -23,15 +22,8 @@ def engine() -> Iterator[docker.DockerClient]:
 @pytest.fixture(scope="session")
 def image(engine: docker.DockerClient) -> Iterator[str]:
     """The image of this checkout, under a name that no other run takes away."""
-    wanted = infrastructure_image(DEFAULT_SERVER_IMAGE)
-    name = f"vantage6/test-server:{secrets.token_hex(4)}"
-    while True:
-        built = engine.images.get(ensure(wanted))
-        built.tag(name)
-        if engine.images.get(name).labels[CONTENT_LABEL] == wanted.content:
-            break
-    yield name
-    engine.images.remove(name)
+    with of_this_checkout(DEFAULT_SERVER_IMAGE) as name:
+        yield name
 
 
 @pytest.fixture

@@ -3,19 +3,13 @@
 import json
 import os
 import re
-import select
-import socket
-import socketserver
 import stat
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import docker
 import pexpect
-import psutil
 import pytest
 import requests
 from click.testing import CliRunner
@@ -24,6 +18,7 @@ from docker.utils import kwargs_from_env
 from operators import Deployed, Operator, at_work, first_password
 from served import LOOPBACK, write_import
 
+from development.bridge import address_for_containers, passing_on
 from development.install import ROOT
 from development.postgres import Postgres
 from vantage6.common import __version__
@@ -392,36 +387,6 @@ class TestPostgreSQL:
         assert done.returncode == 1
         assert "cannot be reached from a container" in done.stderr
         assert "host.docker.internal" in done.stderr
-
-
-def address_for_containers(engine: docker.DockerClient) -> str:
-    """Our address on the network of containers; an engine that was just installed hides it."""
-    options = engine.networks.get("bridge").attrs["Options"]
-    addresses = psutil.net_if_addrs()[options["com.docker.network.bridge.name"]]
-    return next(one.address for one in addresses if one.family is socket.AF_INET)
-
-
-@contextmanager
-def passing_on(ip: str, port: int) -> Iterator[int]:
-    """A port of an address of ours that leads to a port of the loopback."""
-
-    class Handler(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            with socket.create_connection((LOOPBACK, port)) as other:
-                pairs = {self.request: other, other: self.request}
-                while True:
-                    for ready in select.select(list(pairs), [], [])[0]:
-                        piece = ready.recv(65536)
-                        if not piece:
-                            return
-                        pairs[ready].sendall(piece)
-
-    with socketserver.ThreadingTCPServer((ip, 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server.server_address[1]
-        server.shutdown()
-        thread.join()
 
 
 def test_attach_from_the_start_and_to_the_end(operator: Operator) -> None:

@@ -1,6 +1,7 @@
 """How a server is reached from here: over which proxy, and whom to trust on the way."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
 
 # Where the operator of a machine says whom its programs shall trust.
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+def trusted_by(variables: Mapping[str, str]) -> str | None:
+    """The file of the authorities that the variables of a process name, if they do."""
+    return next((variables[name] for name in _BUNDLES if variables.get(name)), None)
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class Connection:
         return {str(scheme): proxy for scheme, proxy in get_environ_proxies(url).items()}
 
     def _authorities(self) -> str | bool:
-        found = self.ca_file or next((os.environ[n] for n in _BUNDLES if os.environ.get(n)), None)
+        found = self.ca_file or trusted_by(os.environ)
         if found is None:
             return True
         if not Path(found).exists():

@@ -2,14 +2,13 @@
 
 import click
 
-from vantage6.common.cli import FriendlyGroup, list_command
-from vantage6.node.cli.audit import audit
+from vantage6.common.cli import FriendlyGroup
+from vantage6.node.cli.both import COMMANDS_OF_BOTH
 from vantage6.node.cli.files import files
-from vantage6.node.cli.image import image
-from vantage6.node.cli.keys import keys
-from vantage6.node.cli.new import new
-from vantage6.node.cli.policy import policy
+from vantage6.node.cli.list import list_nodes
+from vantage6.node.cli.new import new_command
 from vantage6.node.cli.start import start
+from vantage6.node.cli.status import status
 from vantage6.node.cli.version import version
 
 
@@ -18,7 +17,14 @@ def main() -> None:
     """Run a node of vantage6 here, without a container around it."""
 
 
-list_instances = list_command("node", system_first=False)
-
-for _command in (new, start, list_instances, files, version, policy, audit, image, keys):
+COMMANDS = (
+    *COMMANDS_OF_BOTH,
+    files,
+    list_nodes,
+    new_command("vnode-local"),
+    start,
+    status,
+    version,
+)
+for _command in COMMANDS:
     main.add_command(_command)

@@ -1,4 +1,4 @@
-"""`vnode-local new`: asks for what a configuration needs, or takes it from the options."""
+"""The command `new`: asks for what a configuration needs, or takes it from the options."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from vantage6.common.cli import scope_option
+from vantage6.common.cli import json_option, scope_option
 from vantage6.common.config import ENVIRONMENTS, LOG_LEVELS, list_environments, save_configuration
 from vantage6.common.context import EXTENSION, check_name, check_write_permissions, folders
 from vantage6.common.exceptions import ConfigurationError
@@ -16,47 +16,54 @@ from vantage6.common.exceptions import ConfigurationError
 DEFAULT_SUBNET = "10.76.0.0/16"
 
 
-@click.command()
-@scope_option(default_system=False)
-@click.option("-n", "--name", help="Name of the configuration; spaces become '-'.")
-@click.option("-e", "--environment", type=click.Choice(ENVIRONMENTS))
-@click.option("--api-key", help="What the server gave out for this node; may be left empty.")
-@click.option("--server-url", help="Scheme and name of the server.")
-@click.option("--port", help="Port of the server.")
-@click.option("--api-path", help="Where its API starts.")
-@click.option("--task-dir", help="Folder for the files of tasks.")
-@click.option("--database", "databases", multiple=True, metavar="LABEL=URI", help="Repeatable.")
-@click.option("--allow-image", "images", multiple=True, metavar="PATTERN", help="Repeatable.")
-@click.option("--log-level", type=click.Choice(LOG_LEVELS))
-@click.option("--vpn-subnet", help="Subnet of the VPN; empty for none.")
-@click.option("--encryption/--no-encryption", default=None)
-@click.option("--private-key", help="Path to the private key of the organization.")
-@click.option("--yes", is_flag=True, help="Ask nothing: use defaults for what is not given.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-def new(
-    system_folders: bool,
-    name: str | None,
-    environment: str | None,
-    databases: Sequence[str],
-    images: Sequence[str],
-    yes: bool,
-    as_json: bool,
-    **given: Any,
-) -> None:
-    """Make a configuration for a node."""
-    ask = _Questions(silent=yes)
-    name = check_name((name or ask.text("Name of the configuration:", "")).replace(" ", "-"))
-    environment = environment or ask.choice("Environment:", ENVIRONMENTS, "application")
-    path = folders("node", system_folders).config / f"{name}{EXTENSION}"
-    _check_place(path, environment)
-    values = _answers(ask, given, databases, images, folders("node", system_folders).data / name)
-    save_configuration(path, environment, values)
-    command = f"vnode-local start --name {name} --environment {environment}"
-    command += " --system" if system_folders else ""
-    if as_json:
-        click.echo(json.dumps({"path": str(path), "start": command}))
-    else:
-        click.echo(f"The configuration is in {path}\nStart the node with: {command}")
+def new_command(program: str) -> click.Command:
+    """The command `new` of a program, which says how to start what was made."""
+
+    @click.command()
+    @scope_option(default_system=False)
+    @click.option("-n", "--name", help="Name of the configuration; spaces become '-'.")
+    @click.option("-e", "--environment", type=click.Choice(ENVIRONMENTS))
+    @click.option("--api-key", help="What the server gave out for this node; may be left empty.")
+    @click.option("--server-url", help="Scheme and name of the server.")
+    @click.option("--port", help="Port of the server.")
+    @click.option("--api-path", help="Where its API starts.")
+    @click.option("--task-dir", help="Folder for the files of tasks.")
+    @click.option("--database", "databases", multiple=True, metavar="LABEL=URI", help="Repeatable.")
+    @click.option("--allow-image", "images", multiple=True, metavar="PATTERN", help="Repeatable.")
+    @click.option("--log-level", type=click.Choice(LOG_LEVELS))
+    @click.option("--vpn-subnet", help="Subnet of the VPN; empty for none.")
+    @click.option("--encryption/--no-encryption", default=None)
+    @click.option("--private-key", help="Path to the private key of the organization.")
+    @click.option("--yes", is_flag=True, help="Ask nothing: use defaults for what is not given.")
+    @json_option
+    def new(
+        system_folders: bool,
+        name: str | None,
+        environment: str | None,
+        databases: Sequence[str],
+        images: Sequence[str],
+        yes: bool,
+        as_json: bool,
+        **given: Any,
+    ) -> None:
+        """Make a configuration for a node."""
+        ask = _Questions(silent=yes)
+        name = check_name((name or ask.text("Name of the configuration:", "")).replace(" ", "-"))
+        environment = environment or ask.choice("Environment:", ENVIRONMENTS, "application")
+        path = folders("node", system_folders).config / f"{name}{EXTENSION}"
+        _check_place(path, environment)
+        values = _answers(
+            ask, given, databases, images, folders("node", system_folders).data / name
+        )
+        save_configuration(path, environment, values)
+        command = f"{program} start --name {name} --environment {environment}"
+        command += " --system" if system_folders else ""
+        if as_json:
+            click.echo(json.dumps({"path": str(path), "start": command}))
+        else:
+            click.echo(f"The configuration is in {path}\nStart the node with: {command}")
+
+    return new
 
 
 class _Questions:

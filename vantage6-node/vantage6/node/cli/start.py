@@ -1,26 +1,25 @@
 """`vnode-local start`."""
 
-import dataclasses
 import logging
 import signal
+from pathlib import Path
 
 import click
 
 from vantage6.common import __version__
-from vantage6.common.cli import instance_options, select_context
 from vantage6.common.context import InstanceContext
 from vantage6.common.exceptions import Vantage6Error
 from vantage6.common.log import setup_logging
 from vantage6.node import assembly
-from vantage6.node.configuration import NodeSchema
+from vantage6.node.cli.options import with_instance
+from vantage6.node.container.inside import in_container
 from vantage6.node.daemon import Daemon
-from vantage6.node.globals import CONTAINER_DATA, CONTAINER_LOG
 
 log = logging.getLogger(__name__)
 
 
 @click.command()
-@instance_options(default_environment="application", default_system=False)
+@with_instance
 @click.option(
     "--dockerized/-non-dockerized",
     default=False,
@@ -37,36 +36,32 @@ log = logging.getLogger(__name__)
     is_flag=True,
     help="Replace the public key of the organization at the server by that of this node.",
 )
+@click.option(
+    "--ready-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep this file while the server knows the node and it takes tasks.",
+)
 def start(
-    name: str | None,
-    config: str | None,
-    environment: str,
-    system_folders: bool,
+    context: InstanceContext,
     dockerized: bool,
     kill_on_exit: bool,
     replace_public_key: bool,
+    ready_file: Path | None,
 ) -> None:
     """Run a node until it is stopped with Ctrl-C or SIGTERM."""
-    context = select_context(
-        "node",
-        NodeSchema(),
-        name=name,
-        config=config,
-        environment=environment,
-        system_folders=system_folders,
-    )
     if dockerized:
         context = in_container(context)
     setup_logging(context)
     # That a connection was lost is for us to say.
     logging.getLogger("engineio.client").setLevel(logging.ERROR)
-    log.info("vantage6 node %s: %s, environment %s", __version__, context.name, environment)
+    log.info("vantage6 node %s: %s, environment %s", __version__, context.name, context.environment)
     try:
         daemon = assembly.build(
             context,
             dockerized=dockerized,
             kill_on_exit=kill_on_exit,
             replace_public_key=replace_public_key,
+            on_ready=lambda: _write(ready_file),
         )
         _stop_on_signals(daemon)
         daemon.run()
@@ -74,14 +69,15 @@ def start(
         # The log file shall say it too; the command ends with it as its last line.
         log.critical("The node cannot go on: %s", error)
         raise
+    finally:
+        if ready_file:
+            ready_file.unlink(missing_ok=True)
     log.info("The node has stopped")
 
 
-def in_container(context: InstanceContext) -> InstanceContext:
-    """The context of a node in a container, whose folders are fixed."""
-    folders = {"data": CONTAINER_DATA, "log": CONTAINER_LOG}
-    config = {**context.config, "directories": folders, "task_dir": None}
-    return dataclasses.replace(context, config=config)
+def _write(ready_file: Path | None) -> None:
+    if ready_file:
+        ready_file.touch(mode=0o600)
 
 
 def _stop_on_signals(daemon: Daemon) -> None:

@@ -34,7 +34,9 @@ def _stop(api: Any, running: "Running", force: bool) -> None:
 
 
 attach = attach_command(SERVER)
-list_instances = list_command("server", system_first=True, find_running=lambda: find_online(SERVER))
+list_instances = list_command(
+    "server", system_first=True, find_running=lambda _: find_online(SERVER)
+)
 new = new_command("vserver")
 stop = stop_command(SERVER, _stop, "Stop a server; requests that it is answering are answered.")
 version = version_command(SERVER)

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
@@ -101,7 +100,7 @@ def test_new_with_questions(home, monkeypatch):
     for kind in ("text", "select", "confirm"):
         monkeypatch.setattr(questionary, kind, answering(kind))
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
-    import_module("vantage6.node.cli.new").new.callback(
+    main.commands["new"].callback(
         system_folders=False,
         name=None,
         environment=None,

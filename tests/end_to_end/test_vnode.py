@@ -1,0 +1,241 @@
+"""`vnode` for real: two nodes in containers on one machine, as their owners run them."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import docker
+import pexpect
+import pytest
+from docker.errors import NotFound
+
+from development import average
+from development.bridge import address_for_containers, passing_on
+from development.console import SetupError
+from development.engine import ensure_engine
+from development.federation import Federation, Hospital, run_command
+from development.images import of_this_checkout
+from vantage6.common import __version__
+from vantage6.common.globals import DEFAULT_NODE_IMAGE
+
+pytestmark = pytest.mark.docker
+
+COMMANDS = Path(sys.executable).parent
+_SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[docker.DockerClient]:
+    client = ensure_engine()
+    yield client
+    client.close()
+
+
+@dataclass
+class Owners:
+    """The owners of two hospitals, whose nodes run in containers."""
+
+    federation: Federation
+    engine: docker.DockerClient
+    paths: dict[str, Path] = field(default_factory=dict)
+
+    def vnode(self, hospital: str, command: str, *words: str) -> str:
+        """Run a command for the node of a hospital; what it prints."""
+        return run_command("vnode", command, "-c", str(self.paths[hospital]), *words)
+
+    def by_name(self, hospital: str, command: str, *words: str) -> str:
+        """Run a command that looks for a running node by its name."""
+        return run_command("vnode", command, "-n", self.paths[hospital].stem, *words)
+
+    def container(self, hospital: str) -> docker.models.containers.Container:
+        return self.engine.containers.get(f"vantage6-{self.paths[hospital].stem}-user")
+
+    def seen(self, hospital: str) -> dict:
+        """The entry of a node in the list, as programs read it."""
+        listed = json.loads(run_command("vnode", "list", "--json"))
+        found = [one for one in listed if one["name"] == self.paths[hospital].stem]
+        return found[0] if found else {}
+
+    def clean_up(self) -> None:
+        """End what still runs, the nodes first: they would make more."""
+        for hospital in self.paths:
+            with suppress(NotFound):
+                self.container(hospital).stop()
+        for name in self.left():
+            with suppress(NotFound):
+                self.engine.containers.get(name).remove(force=True)
+
+    def left(self) -> list[str]:
+        """All containers that are or were the nodes', or their tasks'."""
+        return [name for hospital in self.paths for name in self.left_of(hospital)]
+
+    def left_of(self, hospital: str) -> list[str]:
+        """Those of one hospital."""
+        found = self.engine.containers.list(all=True, ignore_removed=True)
+        return [one.name for one in found if self.paths[hospital].stem in one.name]
+
+
+@pytest.fixture(scope="module")
+def owners(image, hospitals, tmp_path_factory, engine) -> Iterator[Owners]:
+    folder = tmp_path_factory.mktemp("vnode") / "federation"
+    with of_this_checkout(DEFAULT_NODE_IMAGE) as node_image:
+        members = [Hospital(one.name, one.database, {}) for one in hospitals[:2]]
+        federation = Federation(folder, members, [f"^{image}$"])
+        federation.prepare()
+        federation.start_server()
+        found = Owners(federation, engine)
+        try:
+            with passing_on(address_for_containers(engine), federation.port) as port:
+                for member in members:
+                    member.node_config.update(
+                        server_url="http://host.docker.internal",
+                        port=port,
+                        images={"node": node_image},
+                    )
+                    found.paths[member.name] = federation.write_node_config(member)
+                    # One of each: the north is removed when it ends, the south is kept.
+                    keep = ["--keep"] if member is members[1] else []
+                    told = found.vnode(member.name, "start", "--json", *keep)
+                    assert json.loads(told)["ready"], told
+                yield found
+        finally:
+            found.clean_up()
+            federation.stop()
+
+
+def test_only_what_it_needs_is_mounted_and_allowed(owners: Owners) -> None:
+    container = owners.container("north")
+    path = owners.paths["north"]
+    mounted = {one["Destination"]: (one["Source"], one["RW"]) for one in container.attrs["Mounts"]}
+    home = owners.federation.folder / "north"
+    assert mounted == {
+        f"/mnt/config/{path.name}": (str(path), False),
+        "/mnt/data": (str(home / "data"), True),
+        "/mnt/log": (str(home / "log"), True),
+        "/mnt/default.csv": (str(owners.federation.hospitals[0].database), False),
+        "/mnt/private_key.pem": (str(home / "private_key.pem"), False),
+        "/var/run/docker.sock": ("/var/run/docker.sock", False),
+        **({"/mnt/ca.pem": (bundle(), False)} if bundle() else {}),
+    }
+    assert container.attrs["HostConfig"]["ReadonlyRootfs"] is True
+    _, status = container.exec_run(["grep", "-E", "CapEff|NoNewPrivs", "/proc/1/status"])
+    found = dict(line.split(":\t") for line in status.decode().splitlines())
+    # CHOWN, DAC_OVERRIDE and FOWNER for root; nothing for anybody else.
+    assert int(found["CapEff"], 16) == (0b1011 if os.geteuid() == 0 else 0)
+    assert found["NoNewPrivs"] == "1"
+
+
+def bundle() -> str | None:
+    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+    return next((os.environ[name] for name in names if os.environ.get(name)), None)
+
+
+def test_names_and_labels(owners: Owners) -> None:
+    labels = owners.container("south").labels
+    assert labels["vantage6-type"] == "node"
+    assert labels["name"] == owners.paths["south"].stem
+    assert labels["system"] == "False"
+
+
+def test_both_answer_and_together_they_are_right(owners: Owners, image: str) -> None:
+    client = owners.federation.client()
+    task = client.task.create(
+        collaboration=client.collaboration.list(scope="organization")[0]["id"],
+        organizations=[client.whoami.organization_id],
+        name="mean",
+        image=image,
+        description="",
+        input=average.central_input(),
+    )
+    (answer,) = client.task.wait(task["id"], timeout=_SECONDS)
+    expected = average.pooled_mean(owners.federation.hospitals)
+    assert answer["average"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_list_tells_what_runs_and_what_the_server_sees(owners: Owners) -> None:
+    for name in ("north", "south"):
+        entry = owners.seen(name)
+        assert (entry["status"], entry["server"]) == ("online", {"application": "online"})
+    assert "Online" in run_command("vnode", "list")
+
+
+def test_a_second_one_is_refused(owners: Owners) -> None:
+    assert "is running already" in refused("vnode", "start", *path_of(owners, "north")[:2])
+
+
+def test_version(owners: Owners) -> None:
+    told = json.loads(owners.by_name("north", "version", "--json"))
+    assert told == {"node": __version__, "cli": __version__}
+
+
+def test_attach_shows_the_log_and_ctrl_c_leaves_the_node(owners: Owners) -> None:
+    name = owners.paths["north"].stem
+    terminal = pexpect.spawn(
+        str(COMMANDS / "vnode"), ["attach", "-n", name], encoding="utf-8", timeout=_SECONDS
+    )
+    terminal.expect("Logged in as node")
+    terminal.sendintr()
+    terminal.expect(f"The node runs on; stop it with: vnode stop --name {name} --user")
+    terminal.expect(pexpect.EOF)
+    assert terminal.wait() == 0
+    assert owners.seen("north")["status"] == "online"
+
+
+def test_a_node_that_docker_restarts_goes_on(owners: Owners, image: str) -> None:
+    """It is kept: one that is removed at its end may be gone, by a race within the engine."""
+    client = owners.federation.client()
+    owners.container("south").restart()
+    task = client.task.create(
+        collaboration=client.collaboration.list(scope="organization")[0]["id"],
+        organizations=[
+            one["id"] for one in client.organization.list()["data"] if one["name"] == "south"
+        ],
+        name="count",
+        image=image,
+        description="",
+        input=average.partial_input(),
+    )
+    (partial,) = client.task.wait(task["id"], timeout=_SECONDS)
+    south = owners.federation.hospitals[1].database
+    assert partial["count"] == len(south.read_text().splitlines()) - 1
+
+
+def test_from_its_end_to_its_removal(owners: Owners) -> None:
+    """One that is kept survives its end, and nothing of either is left behind at last."""
+    assert "is running; stop it first" in refused("vnode", "remove", *path_of(owners, "north"))
+    assert "Stopped the node" in owners.by_name("north", "stop")
+    assert (owners.seen("north"), owners.left_of("north")) == ({}, [])
+    owners.vnode("north", "start", "--keep")
+    policy = owners.container("north").attrs["HostConfig"]["RestartPolicy"]["Name"]
+    assert policy == "unless-stopped"
+    owners.by_name("north", "stop", "--force")
+    assert "No node 'north" in refused("vnode", "attach", "-n", owners.paths["north"].stem)
+    assert owners.container("north").status == "exited"
+    told = json.loads(owners.vnode("north", "remove", "--yes", "--json"))
+    home = owners.federation.folder / "north"
+    assert str(owners.paths["north"]) in told["removed"]
+    assert owners.left_of("north") == []
+    # The key is not the node's alone, nor are the folders that its owner chose.
+    assert (home / "private_key.pem").exists()
+    assert not list((home / "log").iterdir())
+    assert all(path.name.startswith("audit.") for path in (home / "data").iterdir())
+    assert owners.seen("south")["status"] == "online"
+    owners.by_name("south", "stop")
+    assert owners.left() == [owners.container("south").name]
+    owners.vnode("south", "remove", "--yes")
+    assert owners.left() == []
+
+
+def path_of(owners: Owners, hospital: str) -> list[str]:
+    return ["-c", str(owners.paths[hospital]), "--yes"]
+
+
+def refused(*words: str) -> str:
+    """What a command says that does not do it."""
+    with pytest.raises(SetupError) as caught:
+        run_command(*words)
+    return str(caught.value)

@@ -1,0 +1,1 @@
+"""The node in a container: what `vnode` does with the engine."""
