@@ -171,6 +171,39 @@ def test_creating_claiming_ending_and_deleting(study: Study, served_uri: str) ->
     engine.dispose()
 
 
+def test_two_processes_of_a_node_claim_the_same_runs(study: Study) -> None:
+    """Every run is for one of them; what keeps claims and what kills does not get in the way."""
+    hospital, token = next(iter(study.nodes.items()))
+    processes = {name: [study.caller(token) for _ in range(3)] for name in ("one", "other")}
+    tasks = [study.create_task(study.researchers[0]) for _ in range(12)]
+    runs = study.root.call("GET", f"result?state=open&organization_id={hospital}&per_page=100")
+    assert len(runs) == len(tasks)
+
+    def claim(name: str, caller: Caller) -> list[int]:
+        got = []
+        for run in runs:
+            before = caller.statuses[200]
+            caller.call("PATCH", f"result/{run['id']}", {"claim": name})
+            got += [run["id"]] * (caller.statuses[200] - before)
+            caller.call("POST", "claim", {"claim": name})
+        return got
+
+    def kill() -> None:
+        study.root.call("POST", "kill/task", {"id": tasks[-1]})
+
+    claims = [(name, each) for name, callers in processes.items() for each in callers]
+    work = [lambda name=name, each=each: (name, claim(name, each)) for name, each in claims]
+    *answers, _ = at_once(*work, kill)
+    owners = {
+        name: {run for who, got in answers if who == name for run in got} for name in processes
+    }
+    assert owners["one"].isdisjoint(owners["other"])
+    killed = {run["id"] for run in study.root.call("GET", "result?state=stopping&per_page=100")}
+    assert one | other >= {run["id"] for run in runs} - killed
+    for _, caller in claims:
+        assert caller.statuses.keys() <= {200, 400, 409}
+
+
 def test_everybody_changes_the_same(study: Study) -> None:
     """Who changes the same things at the same time is done one after the other."""
     body = {"name": "new", "description": "", "rules": []}

@@ -56,6 +56,12 @@ class NotFound(Refusal):
     status = 404
 
 
+class Conflict(Refusal):
+    """409: somebody else was first."""
+
+    status = 409
+
+
 class NotAvailable(Refusal):
     """501: this server does not have it."""
 

@@ -1,7 +1,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Enum, ForeignKey, Index, Text
+from sqlalchemy import Enum, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from vantage6.common.task_status import TaskStatus
@@ -41,6 +41,11 @@ class Result(Model):
     )
     # What a classic node tells by socket event before it reports the end of the run.
     exit_code: Mapped[int | None]
+    # The process of the node that has it; see `service/claim.py`.
+    claim: Mapped[str | None] = mapped_column(String(64))
+    claimed_at: Mapped[datetime | None]
+    # When the node said that nothing is left of it there, after it was killed.
+    stopped_at: Mapped[datetime | None]
 
     task: Mapped["Task"] = relationship(back_populates="results")
     organization: Mapped["Organization"] = relationship(back_populates="results")

@@ -169,6 +169,7 @@ ADMISSION: Mapping[str, Mapping[str, Admitted]] = {
     "/task/<id>/result": {"GET": _USER_OR_CONTAINER},
     "/result": {"GET": _EVERYBODY},
     "/result/<id>": {"GET": _EVERYBODY, "PATCH": _NODE},
+    "/claim": {"POST": _NODE},
     "/user": {"GET": _USER, "POST": _USER},
     "/user/<id>": {"GET": _USER, "PATCH": _USER, "DELETE": _USER},
     "/user/<id>/2fa": {"DELETE": _USER},

@@ -4,6 +4,7 @@ import re
 
 from vantage6.server.permission.catalogue import ADMISSION
 from vantage6.server.resource import (
+    claim,
     collaboration,
     kill,
     node,
@@ -45,6 +46,7 @@ RESOURCES: tuple[type[Resource], ...] = (
     task.TaskResults,
     result.Results,
     result.OneResult,
+    claim.Claims,
     user.Users,
     user.OneUser,
     role.Roles,

@@ -7,6 +7,7 @@ from flask import request
 from sqlalchemy import ColumnElement, and_, exists, select
 from sqlalchemy.orm import Session, joinedload
 
+from vantage6.common.task_status import TaskStatus
 from vantage6.server.exceptions import Forbidden
 from vantage6.server.model import AlgorithmPort, Model, Node, Result, Task
 from vantage6.server.permission.catalogue import Operation
@@ -19,9 +20,18 @@ from vantage6.server.schema.result import WITHOUT_PAYLOADS, ResultOutput, Result
 from vantage6.server.schema.task import TaskOutput
 from vantage6.server.service import result as service
 
+OPEN, STOPPING = "open", "stopping"
 
-def _is_open(_: str) -> ColumnElement[bool]:
-    return Result.finished_at.is_(None)
+
+def _is_in(state: str) -> ColumnElement[bool]:
+    """Whether it has not ended; or was killed, and its node did not yet confirm that it stopped."""
+    if state == OPEN:
+        return Result.finished_at.is_(None)
+    return and_(Result.status == TaskStatus.KILLED, Result.stopped_at.is_(None))
+
+
+def _is_of_run(run_id: int) -> ColumnElement[bool]:
+    return Result.task.has(Task.run_id == run_id)
 
 
 def _is_of_node(node_id: int) -> ColumnElement[bool]:
@@ -38,7 +48,8 @@ def _is_of_node(node_id: int) -> ColumnElement[bool]:
 FILTERS = {
     "task_id": equal(Result.task_id),
     "organization_id": equal(Result.organization_id),
-    "state": where(_is_open, one_of("open")),
+    "run_id": where(_is_of_run),
+    "state": where(_is_in, one_of(OPEN, STOPPING)),
     "node_id": where(_is_of_node),
     "port": where(lambda port: Result.ports.any(AlgorithmPort.port == port)),
     "assigned_from": since(Result.assigned_at),
@@ -92,8 +103,9 @@ class Results(ResultResource):
 
     def _asks_for_payload(self) -> bool:
         """Whether inputs and results are asked for; clients and nodes ask with these filters."""
-        asked = request.args.keys()
-        return self.includes("payload") or "task_id" in asked or {"node_id", "state"} <= asked
+        asked = request.args
+        of_node = "node_id" in asked and asked.get("state") == OPEN
+        return self.includes("payload") or "task_id" in asked or of_node
 
 
 class OneResult(ResultResource):
@@ -107,12 +119,16 @@ class OneResult(ResultResource):
         """Show a result."""
         return self.show(self.load(Operation.VIEW, Result, id))
 
-    @contract(takes=ResultReport, partial=True, gives=ResultOutput)
+    @contract(takes=ResultReport, partial=True, gives=ResultOutput, refusals=(409,))
     def patch(self, id: int) -> Answer:
-        """Report how a run is doing, or what came out of it."""
+        """Report how a run is doing, or what came out of it.
+
+        Whoever claims the run knows its input, and gets it and the result back empty.
+        """
         result = load_own(self.session, self.identity, id)
-        service.report(self.session, result, self.read())
-        return self.show(result)
+        news = self.read()
+        service.report(self.session, result, news)
+        return self.show(result, self.output(payload="claim" not in news))
 
 
 def load_own(session: Session, identity: Identity, id_: int) -> Result:

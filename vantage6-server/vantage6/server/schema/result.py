@@ -3,13 +3,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError, fields, validate
 from sqlalchemy import and_, select
 from sqlalchemy.orm import defer
 
 from vantage6.common.task_status import TaskStatus
 from vantage6.server.model import AlgorithmPort, Model, Node, Result, Task
 from vantage6.server.schema.base import Input, Link, Moment, Output, among_owners
+from vantage6.server.schema.claim import Claim
+from vantage6.server.service import claim
 
 
 class LenientMoment(fields.Field):
@@ -31,6 +33,8 @@ class ResultReport(Input):
     finished_at = LenientMoment()
     result = fields.String()
     log = fields.String()
+    claim = Claim()
+    stopped = fields.Boolean(truthy={True}, falsy=set(), validate=validate.Equal(True))
 
 
 _NODES_AND_PORTS = (
@@ -84,6 +88,13 @@ _NODE_SHOWN = {
 }
 
 
+_CLAIM_SHOWN = {
+    "type": "string",
+    "nullable": True,
+    "description": "The process of the node that has it, as long as it is open.",
+}
+
+
 # Each of these may be as large as a data set.
 PAYLOADS = (Result.input, Result.result, Result.log)
 WITHOUT_PAYLOADS = tuple(defer(column, raiseload=True) for column in PAYLOADS)
@@ -119,6 +130,8 @@ class ResultOutput(Output):
     assigned_at = Moment()
     started_at = Moment(allow_none=True)
     finished_at = Moment(allow_none=True)
+    stopped_at = Moment(allow_none=True)
+    claim = fields.Method("show_claim", metadata=_CLAIM_SHOWN)
     organization: fields.Field = Link("organization", "organization_id")
     task: fields.Field = Link("task", "task_id")
     node = fields.Method("show_node", metadata=_NODE_SHOWN)
@@ -148,6 +161,10 @@ class ResultOutput(Output):
     def show_node(self, result: Result) -> dict[str, Any]:
         """The node of the organization in the collaboration of the task."""
         return self._nodes.get(result.id, {})
+
+    def show_claim(self, result: Result) -> str | None:
+        """The process of the node that has it, and is there."""
+        return claim.holder(result)
 
     def show_ports(self, result: Result) -> list[dict[str, Any]]:
         """Where the container can be reached."""

@@ -1,5 +1,7 @@
 """Stopping runs: they are final at once, and their nodes are told to stop the containers.
 
+When nothing is left of one, its node confirms that; nodes of the classic line do not.
+
 A node that is not told, because it is not connected, learns it when it asks for its open runs.
 """
 
@@ -10,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session, contains_eager
 
 from vantage6.common.task_status import TaskStatus
-from vantage6.server.exceptions import BadRequest, NotFound
+from vantage6.server.exceptions import BadRequest, Conflict, NotFound
 from vantage6.server.model import Collaboration, Node, Result, Task
 from vantage6.server.model.base import now
 from vantage6.server.permission import check
@@ -64,6 +66,23 @@ def load_node(session: Session, identity: Identity, node_id: int) -> Node:
     except NotFound as error:
         raise NotFound(f"There is no node {node_id} in a collaboration") from error
     return session.get_one(Node, node_id)
+
+
+def confirm(result: Result, claim: str | None) -> None:
+    """Note that nothing is left of a killed run at its node.
+
+    Raises
+    ------
+    BadRequest
+        When it was not killed.
+    Conflict
+        When another process of the node had it, which alone can tell.
+    """
+    if result.status is not TaskStatus.KILLED:
+        raise BadRequest("The run was not killed")
+    if result.claim not in (None, claim):
+        raise Conflict("Another process of this node has this run")
+    result.stopped_at = result.stopped_at or now()
 
 
 def _finalize(session: Session, condition: ColumnElement[bool], reason: str) -> list[Result]:

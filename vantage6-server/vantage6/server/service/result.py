@@ -9,7 +9,8 @@ from vantage6.common.task_status import TaskStatus, check_move, is_final
 from vantage6.server.exceptions import BadRequest
 from vantage6.server.model import Result
 from vantage6.server.model.base import now
-from vantage6.server.service import event
+from vantage6.server.service import claim as claims
+from vantage6.server.service import event, kill
 from vantage6.server.service.task import check_encryption
 
 
@@ -20,11 +21,19 @@ def report(session: Session, result: Result, news: Mapping[str, Any]) -> None:
     ------
     BadRequest
         When the run has ended already, or the report contradicts itself.
+    Conflict
+        When another process of the node has the run.
     IllegalTransition
         When the run cannot get from its state to the reported one.
     """
+    news = dict(news)
+    claim = news.pop("claim", None)
+    if news.pop("stopped", False):
+        kill.confirm(result, claim)
+        return
     if result.complete:
         raise BadRequest("The run has finished already")
+    claims.take(result, claim)
     status = news.get("status") or _status_of_classic_report(result, news)
     check_move(result.status, status)
     if news.get("result"):
