@@ -129,6 +129,25 @@ def test_tasks_are_killed(root, create, federation):
     assert root.task.get(other["id"])["complete"] is True
 
 
+def test_a_kill_is_waited_for(root, create, federation, monkeypatch):
+    task = create(federation.ids[:1], method="size")
+    with pytest.raises(TimeoutError, match="not confirmed"):
+        root.task.kill(task["id"], wait=0)
+    confirmed = iter([[{"id": 1}], []])
+    request = root.request
+    asked = []
+
+    def confirm(endpoint, **arguments):
+        if endpoint != "result":
+            return request(endpoint, **arguments)
+        asked.append(arguments["params"]["run_id"])
+        return next(confirmed)
+
+    monkeypatch.setattr(root, "request", confirm)
+    root.task.kill(task["id"], wait=60)
+    assert asked == [task["run_id"]] * 2
+
+
 def test_results(client, create, federation, algorithm):
     with federation.work(algorithm(RPC_size=len), [[1], [1, 2], None]):
         task = create()

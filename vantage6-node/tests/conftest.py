@@ -4,12 +4,13 @@ import itertools
 import re
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from vantage6.common.encryption import DummyCryptor, RSACryptor
-from vantage6.common.exceptions import BadRequest, ServerUnreachable
+from vantage6.common.exceptions import BadRequest, ServerError, ServerUnreachable
 from vantage6.common.partners import Shown
 from vantage6.common.task_status import check_move
 from vantage6.common.text import bytes_to_base64s
@@ -70,6 +71,7 @@ class FakeServer:
     """What a node sees of a server, in memory; it checks every move of a run."""
 
     url = "http://server.test"
+    claim = "me"
     address = "http://server.test/api"
 
     def __init__(self):
@@ -81,6 +83,8 @@ class FakeServer:
         self.capabilities: dict[int, str] = {}
         self.refusals: list[Exception] = []
         self.is_up = True
+        self.claims: dict[int, str] = {}
+        self.stopped: set[int] = set()
         self.encrypted = False
         self.closed = False
 
@@ -109,7 +113,7 @@ class FakeServer:
     def open_runs(self, node_id, task_id=None):
         self._answer()
         return [
-            run
+            replace(run, claimed_by=self.claims.get(id_, ""))
             for id_, run in sorted(self.runs.items())
             if id_ not in self.reports and task_id in (None, run.task_id)
         ]
@@ -117,6 +121,30 @@ class FakeServer:
     def wants(self, result_id):
         self._answer()
         return result_id in self.runs and result_id not in self.reports
+
+    def keep_claims(self, *, take_over=False):
+        self._answer()
+        if take_over:
+            self.claims = dict.fromkeys(self.claims, self.claim)
+
+    def claim_run(self, result_id):
+        self._answer()
+        if self.claims.setdefault(result_id, self.claim) != self.claim:
+            raise ServerError(409, "Another process of this node has this run")
+
+    def killed_runs(self, node_id):
+        self._answer()
+        return [
+            id_
+            for id_, status in self.status.items()
+            if status == "killed by user" and id_ not in self.stopped
+        ]
+
+    def confirm_stop(self, result_id):
+        self._answer()
+        if self.status.get(result_id) != "killed by user":
+            raise BadRequest(400, "The run was not killed")
+        self.stopped.add(result_id)
 
     def container_token(self, task_id, image):
         self._answer()
@@ -143,6 +171,7 @@ class FakeServer:
         self._answer()
         if result_id in self.reports:
             raise BadRequest(400, "The run has finished already")
+        self.claim_run(result_id)
         self._move(result_id, report.status)
         self.reports[result_id] = SimpleNamespace(
             status=report.status.value, log=report.log, result=result, at=report.finished_at

@@ -1,6 +1,7 @@
 """The daemon with a server and a runner in memory, and without threads."""
 
 import errno
+import threading
 from dataclasses import replace
 
 import pytest
@@ -18,10 +19,11 @@ from vantage6.node.image.signature import SignatureCheck
 from vantage6.node.image.store import ImageStore
 from vantage6.node.outbox import Outbox
 from vantage6.node.runner.fake import RUNS_ON, FakeRunner, cannot_start
-from vantage6.node.runner.interface import EngineBack, EngineUnreachable
+from vantage6.node.runner.interface import EngineBack, EngineUnreachable, ImageMissing
 from vantage6.node.server import ApiKeyRefused, Identity
 from vantage6.node.socket import NewTask, RunsKilled, SocketDown, SocketUp
 from vantage6.node.state import Overrun
+from vantage6.node.workers import ThreadWorkers
 
 IDENTITY = Identity(1, "node", 7, "north", "", 3, False)
 
@@ -58,6 +60,12 @@ class Node:
         self.daemon.step(None)
         while not self.daemon._queue.empty():
             self.daemon.step(self.daemon._queue.get())
+
+    def wait_for(self, condition):
+        """Let things happen on other threads until it is so."""
+        self.daemon.step(None)
+        while not condition():
+            self.daemon.step(self.daemon._queue.get(timeout=60))
 
     def tell(self, message):
         self.daemon.tell(message)
@@ -627,6 +635,179 @@ def _timeline():
     from vantage6.node.timeline import Timeline
 
     return Timeline()
+
+
+# Two processes of one node
+
+
+def test_a_run_that_another_process_has_is_left_to_it(node, server, runner, assignment):
+    run = server.add(assignment())
+    server.claims[run.result_id] = "another"
+    daemon = node()
+    assert daemon.in_hand == runner.containers == {}
+    del server.claims[run.result_id]
+    daemon.wait(POLL_WITHOUT_SOCKET)
+    assert status(server, run) == "completed"
+    assert server.claims == {run.result_id: "me"}
+
+
+def test_a_run_that_another_process_claims_first_is_not_started(
+    node, server, runner, assignment, tmp_path
+):
+    starts = []
+    runner.programs["average"] = starts.append
+    run = server.add(assignment())
+    open_runs = server.open_runs
+    server.open_runs = lambda *asked: [replace(one, claimed_by="") for one in open_runs(*asked)]
+    server.claims[run.result_id] = "another"
+    daemon = node()
+    assert daemon.in_hand == runner.containers == server.reports == {}
+    assert starts == []
+    assert list((tmp_path / "node" / "runs").iterdir()) == []
+
+
+def test_a_run_that_another_process_took_over_is_stopped(node, server, runner, assignment):
+    runner.programs["average"] = runs_on
+    run = server.add(assignment())
+    daemon = node()
+    server.claims[run.result_id] = "another"
+    daemon.wait(POLL_WITHOUT_SOCKET)
+    assert daemon.in_hand == runner.containers == {}
+    assert run.result_id not in server.reports
+
+
+def test_a_result_is_left_to_the_process_that_took_over(node, server, runner, assignment):
+    runner.programs["average"] = runs_on
+    run = server.add(assignment())
+    daemon = node()
+    server.claims[run.result_id] = "another"
+    runner.finish(run.result_id, 0)
+    daemon.settle()
+    assert daemon.in_hand == runner.containers == server.reports == {}
+
+
+def test_a_process_says_every_minute_that_it_is_there(node, server):
+    daemon = node()
+    kept = []
+    server.keep_claims = lambda: kept.append(daemon.clock.now)
+    for _ in range(30):
+        daemon.wait(POLL_WITHOUT_SOCKET)
+    assert len(kept) == 2
+
+
+# Kills are confirmed
+
+
+@pytest.mark.parametrize("places", [0, 2])
+def test_a_kill_is_confirmed_whether_the_run_has_begun_or_not(
+    node, server, runner, assignment, places
+):
+    runner.programs["average"] = runs_on
+    runs = [server.add(assignment()) for _ in range(2)]
+    daemon = node(places=places)
+    for run in runs:
+        server.kill(run)
+    daemon.tell(RunsKilled(frozenset(run.result_id for run in runs)))
+    assert daemon.in_hand == runner.containers == {}
+    assert server.stopped == {run.result_id for run in runs}
+
+
+def test_a_kill_is_not_confirmed_before_the_engine_has_confirmed(node, server, runner, assignment):
+    runner.programs["average"] = runs_on
+    run = server.add(assignment())
+    daemon = node()
+    runner.is_up = False
+    server.kill(run)
+    daemon.tell(RunsKilled(frozenset({run.result_id})))
+    assert daemon.in_hand == {run.result_id: "cleaning"}
+    assert server.stopped == set()
+    runner.is_up = True
+    daemon.wait(1)
+    assert (daemon.in_hand, server.stopped) == ({}, {run.result_id})
+
+
+def test_a_kill_whose_confirmation_was_lost_is_confirmed_again(node, server, runner, assignment):
+    runner.programs["average"] = runs_on
+    run = server.add(assignment())
+    daemon = node()
+    server.kill(run)
+    confirm = server.confirm_stop
+
+    def answer_is_lost(result_id):
+        server.confirm_stop = confirm
+        raise ServerUnreachable("The connection was cut")
+
+    server.confirm_stop = answer_is_lost
+    daemon.tell(RunsKilled(frozenset({run.result_id})))
+    assert server.stopped == set()
+    daemon.wait(1)
+    assert (daemon.in_hand, server.stopped) == ({}, {run.result_id})
+
+
+def test_a_kill_of_what_this_node_never_saw_is_confirmed(node, server, assignment):
+    daemon = node()
+    told = server.add(assignment())
+    server.kill(told)
+    daemon.tell(RunsKilled(frozenset({told.result_id})))
+    assert server.stopped == {told.result_id}
+    missed = server.add(assignment())
+    server.kill(missed)
+    daemon.wait(70)
+    assert server.stopped == {told.result_id, missed.result_id}
+
+
+def test_a_run_that_was_killed_while_the_node_was_away_is_confirmed(
+    earlier, later, runner, server, node
+):
+    server.kill(earlier)
+    daemon = node(runner=later())
+    daemon.wait(POLL_WITHOUT_SOCKET)
+    assert runner.containers == {}
+    assert server.stopped == {earlier.result_id}
+
+
+def test_a_run_that_ended_before_the_kill_keeps_its_result(node, server, assignment):
+    run = server.add(assignment())
+    daemon = node()
+    daemon.tell(RunsKilled(frozenset({run.result_id})))
+    assert status(server, run) == "completed"
+    assert server.stopped == set()
+
+
+def test_a_run_that_is_killed_while_its_image_is_fetched_ends_at_once(
+    server, runner, make_work, listener, assignment
+):
+    """With threads: the fetch goes on, and nobody waits for it."""
+    fetching, may_end = threading.Event(), threading.Event()
+
+    def fetch(image):
+        fetching.set()
+        node.daemon.tell(None)
+        may_end.wait()
+        raise ImageMissing("The image is nowhere")
+
+    runner.find_image = fetch
+    workers = ThreadWorkers("worker", 4)
+    node = Node(server, runner, make_work(), listener, workers, 1)
+    try:
+        node.wait_for(lambda: node.daemon._identity)
+        run = server.add(assignment())
+        node.daemon.tell(NewTask(run.task_id))
+        node.wait_for(fetching.is_set)
+        server.kill(run)
+        node.daemon.tell(RunsKilled(frozenset({run.result_id})))
+        node.wait_for(lambda: not node.in_hand)
+        assert server.stopped == {run.result_id}
+        other = server.add(assignment())
+        fetching.clear()
+        node.daemon.tell(NewTask(other.task_id))
+        node.wait_for(fetching.is_set)
+    finally:
+        may_end.set()
+        node.wait_for(lambda: not node.in_hand)
+        workers.stop(10)
+    assert status(server, run) == "killed by user"
+    assert status(server, other) == "non-existing Docker image"
 
 
 # While the server is away

@@ -312,3 +312,64 @@ def test_a_server_in_trouble_is_not_a_wrong_key(server, session):
     with pytest.raises(ServerError) as caught:
         server.wants(1)
     assert caught.value.status == 502
+
+
+CLAIM = {"claim": "one"}
+
+
+@pytest.fixture
+def claiming(session):
+    """The server as a process sees it that claims runs."""
+    server = Server("http://server.test:5000", "/api", "key", session, claim="one")
+    server.log_in()
+    session.calls.clear()
+    session.answers["result/1"] = (200, {})
+    session.answers["result"] = (200, [{"id": 1}, {"id": 2}])
+    return server
+
+
+def test_a_process_claims_keeps_and_confirms(claiming, session):
+    session.answers["claim"] = (200, {})
+    claiming.keep_claims()
+    claiming.keep_claims(take_over=True)
+    claiming.claim_run(1)
+    claiming.tell_progress(1, TaskStatus.ACTIVE)
+    claiming.confirm_stop(1)
+    assert [call.json for call in session.calls] == [
+        {**CLAIM, "take_over": False},
+        {**CLAIM, "take_over": True},
+        CLAIM,
+        {**CLAIM, "status": "active"},
+        {**CLAIM, "stopped": True},
+    ]
+    session.calls.clear()
+    assert claiming.killed_runs(1) == [1, 2]
+    assert {"state": "stopping", "node_id": 1}.items() <= session.calls[0].params.items()
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_a_server_of_the_classic_line_is_not_asked_for_claims(claiming, session, status):
+    session.answers["claim"] = (status, {"msg": "what?"})
+    claiming.keep_claims()
+    session.calls.clear()
+    claiming.claim_run(1)
+    claiming.confirm_stop(1)
+    assert claiming.killed_runs(1) == []
+    assert session.calls == []
+    claiming.tell_progress(1, TaskStatus.ACTIVE)
+    assert session.calls[0].json == {"status": "active"}
+
+
+def test_a_claim_that_cannot_be_kept_now_is_not_the_end_of_claims(claiming, session):
+    session.answers["claim"] = (503, {"msg": "later"})
+    with pytest.raises(ServerError):
+        claiming.keep_claims()
+    claiming.claim_run(1)
+    assert session.calls[-1].json == CLAIM
+
+
+def test_another_process_has_the_run(claiming, session):
+    session.answers["result/1"] = (409, {"msg": "another process"})
+    with pytest.raises(ServerError, match="another process") as refusal:
+        claiming.claim_run(1)
+    assert refusal.value.status == 409

@@ -194,10 +194,8 @@ def test_two_processes_of_a_node_claim_the_same_runs(study: Study) -> None:
     claims = [(name, each) for name, callers in processes.items() for each in callers]
     work = [lambda name=name, each=each: (name, claim(name, each)) for name, each in claims]
     *answers, _ = at_once(*work, kill)
-    owners = {
-        name: {run for who, got in answers if who == name for run in got} for name in processes
-    }
-    assert owners["one"].isdisjoint(owners["other"])
+    one, other = ({run for who, got in answers if who == name for run in got} for name in processes)
+    assert one.isdisjoint(other)
     killed = {run["id"] for run in study.root.call("GET", "result?state=stopping&per_page=100")}
     assert one | other >= {run["id"] for run in runs} - killed
     for _, caller in claims:

@@ -69,6 +69,33 @@ def wait_for_task(
     return task
 
 
+def wait_until_stopped(client: "UserClient", run_id: int, timeout: float) -> None:
+    """Wait until nodes have confirmed that nothing is left of what was killed.
+
+    Parameters
+    ----------
+    client : UserClient
+    run_id : int
+        That of the task and all that belongs to it.
+    timeout : float
+
+    Raises
+    ------
+    TimeoutError
+        When it took longer.
+    """
+    end = time.monotonic() + timeout
+    pauses = Backoff(SHORTEST_PAUSE, factor=1.5, limit=1.0)
+    params = {"state": "stopping", "run_id": run_id, "per_page": 100}
+    while running := client.request("result", params=params):
+        if _left(end) <= 0:
+            ids = ", ".join(str(run["id"]) for run in running)
+            raise TimeoutError(
+                f"It is not confirmed that these runs have stopped at their nodes: {ids}"
+            )
+        time.sleep(min(pauses.pause(), _left(end)))
+
+
 def _next_look(
     client: "UserClient", task_id: int, events: "_Events", pauses: Backoff, left: float
 ) -> Task:

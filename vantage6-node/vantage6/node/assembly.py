@@ -50,6 +50,7 @@ def build(
     kill_on_exit: bool = False,
     replace_public_key: bool = False,
     on_ready: Callable[[], None] = lambda: None,
+    take_over: bool = False,
 ) -> Daemon:
     """The node that a configuration describes, ready to run.
 
@@ -63,6 +64,8 @@ def build(
         Whether another public key of our organization at the server is replaced by ours.
     on_ready : callable
         Called when the server knows the node, and it takes tasks.
+    take_over : bool
+        Whether runs that another process of this node has claimed are taken from it.
 
     Raises
     ------
@@ -77,7 +80,7 @@ def build(
     cryptor = load_key(context)
     instance = Instance(context.data_dir)
     identity = container.Identity(context.name, context.scope, instance.id)
-    server, takes = connect(config), config["encryption"]["envelope"]
+    server, takes = connect(config, instance.id), config["encryption"]["envelope"]
     images = ImageStore(context.data_dir / "images")
     signatures = signature_check(config, context.data_dir, images)
     runner = DockerRunner(
@@ -115,6 +118,7 @@ def build(
         if isinstance(cryptor, RSACryptor):
             agree_on_key(who, cryptor, server, replace_public_key)
             publish_capabilities(who, cryptor, server, READS[takes])
+        server.keep_claims(take_over=take_over)
 
     place = Place(instance, [server.url, config["api_key"]], agree, make_work)
     return Daemon(
@@ -153,13 +157,21 @@ def open_audit(context: InstanceContext, who: Identity) -> AuditLog:
     return audit
 
 
-def connect(config: Mapping[str, Any]) -> Server:
-    """The server that the configuration names, over the way that it names."""
+def connect(config: Mapping[str, Any], claim: str = "") -> Server:
+    """The server that the configuration names, over the way that it names.
+
+    Parameters
+    ----------
+    config : mapping
+    claim : str
+        By which name this process claims runs; none for one that runs nothing.
+    """
     return Server(
         _server_url(config),
         config["api_path"],
         config["api_key"],
         connection=connection_of(config),
+        claim=claim,
     )
 
 

@@ -18,7 +18,7 @@ from vantage6.common.retry import Backoff
 from vantage6.common.task_status import is_failure
 from vantage6.node import state
 from vantage6.node.inquiry import Inquiry
-from vantage6.node.messages import Fatal, Happened, LoggedIn, Looked, ServerAway, Synced
+from vantage6.node.messages import Fatal, Happened, Killed, LoggedIn, Looked, ServerAway, Synced
 from vantage6.node.runner.interface import ContainerEnded, EngineBack, Runner, RunnerError
 from vantage6.node.server import Identity, Server
 from vantage6.node.socket import NewTask, RunsKilled, SocketDown, SocketUp
@@ -250,9 +250,19 @@ class Daemon:
     def _take(self, assignment: Assignment, asked_at: float) -> None:
         """Take a run in hand, unless it is already, or was done after the server was asked."""
         result_id = assignment.result_id
+        if assignment.claimed_by not in ("", self._server.claim):
+            self._leave(assignment, asked_at)
+            return
         if result_id in self._entries or self._finished.get(result_id, -1.0) >= asked_at:
             return
         self._begin(assignment, None)
+
+    def _leave(self, assignment: Assignment, asked_at: float) -> None:
+        """Leave a run to another process of this node, and stop what we have of it."""
+        entry = self._entries.get(assignment.result_id)
+        if entry is not None and entry.changed_at < asked_at:
+            log.warning("%s has been taken over by another process of this node", assignment)
+            self._advance(assignment.result_id, state.Unwanted())
 
     def _begin(self, assignment: Assignment, report: Report | None) -> None:
         """Take a run in hand, with what an earlier process left of it."""
@@ -300,6 +310,18 @@ class Daemon:
         """Ask about runs that are said to be stopped: what the server's database says counts."""
         for result_id in self._entries.keys() & message.result_ids:
             self._inquiry.confirm(result_id)
+        if self._identity is not None and message.result_ids - self._entries.keys():
+            self._inquiry.ask_for_killed(self._identity.node_id)
+
+    def _on_killed(self, message: Killed) -> None:
+        """Say that nothing is left of runs that were killed before we began them."""
+        for result_id in set(message.result_ids) - self._entries.keys():
+            if self._swept:
+                self._submit_confirmation(result_id)
+
+    def _submit_confirmation(self, result_id: int) -> None:
+        work = self._working()
+        self._calls.submit(lambda: work.confirm_stop(result_id))
 
     def _on_socket_up(self, _: SocketUp) -> None:
         log.info("Connected to the events of the server")
@@ -422,6 +444,7 @@ _HANDLERS: dict[type, Callable[[Daemon, Any], None]] = {
     Looked: Daemon._on_looked,
     Fatal: Daemon._on_fatal,
     NewTask: Daemon._on_new_task,
+    Killed: Daemon._on_killed,
     RunsKilled: Daemon._on_runs_killed,
     SocketUp: Daemon._on_socket_up,
     SocketDown: Daemon._on_socket_down,

@@ -1,5 +1,7 @@
 """From a report to the server's acknowledgement."""
 
+from http import HTTPStatus
+
 from vantage6.common.exceptions import EncryptionError, ServerError
 from vantage6.node.audit.runs import RunAudit
 from vantage6.node.envelopes import Envelopes
@@ -51,7 +53,7 @@ class Delivery:
         except ServerError as error:
             if error.status not in DEFINITE:
                 return Postponed(str(error))
-            if not self._server.wants(assignment.result_id):
+            if is_over(self._server, assignment, error):
                 return Gone()
             return Rejected(as_failure(report, f"The server does not take the result: {error}"))
         return Delivered()
@@ -64,3 +66,8 @@ class Delivery:
         output = self._workspace.outbox.read(assignment.result_id)
         self._audit.leaves(assignment, report, output)
         return self._envelopes.seal_result(assignment, output)
+
+
+def is_over(server: Server, assignment: Assignment, error: ServerError) -> bool:
+    """Whether a refusal means that the run is not ours, or not any more."""
+    return error.status == HTTPStatus.CONFLICT or not server.wants(assignment.result_id)

@@ -5,12 +5,15 @@ from collections.abc import Callable
 from typing import Any
 
 from vantage6.common.exceptions import ServerError, ServerUnreachable
-from vantage6.node.messages import Fatal, Happened, LoggedIn, Looked, ServerAway, Synced
+from vantage6.node.messages import Fatal, Happened, Killed, LoggedIn, Looked, ServerAway, Synced
 from vantage6.node.runner.interface import Runner, RunnerError
 from vantage6.node.server import ApiKeyRefused, Identity, Server
 from vantage6.node.state import Unwanted
 from vantage6.node.work import RunWork
 from vantage6.node.workers import Workers
+
+# Seconds between two words to the server that we are there; a tenth of what it waits for.
+_KEEPING = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,7 @@ class Inquiry:
     ) -> None:
         self._server, self._runner, self._calls = server, runner, calls
         self._tell, self._clock = tell, clock
+        self._kept_at = float("-inf")
 
     def log_in(self, settle: Callable[[Identity], RunWork]) -> None:
         """Become known to the server, and see that we can work for it."""
@@ -46,7 +50,11 @@ class Inquiry:
     def ask(self, node_id: int, task_id: int | None) -> None:
         """Ask what there is to do; of one task or of all."""
         asked_at = self._clock()
-        self._calls.submit(lambda: self._tell(self.answer(node_id, task_id, asked_at)))
+        self._calls.submit(lambda: self._ask(node_id, task_id, asked_at))
+
+    def ask_for_killed(self, node_id: int) -> None:
+        """Ask which of our runs were killed, without our word that nothing is left of them."""
+        self._calls.submit(lambda: self._ask_for_killed(node_id))
 
     def confirm(self, result_id: int) -> None:
         """Ask whether a run is still wanted; nothing is said when it is."""
@@ -69,6 +77,28 @@ class Inquiry:
         except Exception as error:
             log.exception("The server's answer could not be understood")
             return ServerAway(f"{type(error).__name__}: {error}")
+
+    def _ask(self, node_id: int, task_id: int | None, asked_at: float) -> None:
+        is_time = task_id is None and asked_at - self._kept_at >= _KEEPING
+        if is_time:
+            self._keep_claims(asked_at)
+        self._tell(self.answer(node_id, task_id, asked_at))
+        if is_time:
+            # The news of their kill may have been missed.
+            self._ask_for_killed(node_id)
+
+    def _keep_claims(self, asked_at: float) -> None:
+        try:
+            self._server.keep_claims()
+            self._kept_at = asked_at
+        except Exception as error:  # noqa: BLE001 - the next question meets the same, and says so
+            log.warning("The claims of this node could not be kept: %r", error)
+
+    def _ask_for_killed(self, node_id: int) -> None:
+        try:
+            self._tell(Killed(self._server.killed_runs(node_id)))
+        except (ServerUnreachable, ServerError, ApiKeyRefused) as error:
+            log.debug("Which runs were killed is not known: %s", error)
 
     def _log_in(self, settle: Callable[[Identity], RunWork]) -> Any:
         try:

@@ -16,7 +16,9 @@ from vantage6.node.agreement import Disagreement
 from vantage6.node.audit.runs import RunAudit
 from vantage6.node.copies import NoCopy
 from vantage6.node.databases import Database, DatabaseMissing, is_readable_by
+from vantage6.node.delivery import is_over
 from vantage6.node.envelopes import Envelopes, Letter, NotAccepted, claimed_origin
+from vantage6.node.fetching import Abandoned, Fetching
 from vantage6.node.image.signature import Unsigned
 from vantage6.node.outbound.destinations import NoDestination
 from vantage6.node.outbound.gateway import RelayFailed
@@ -100,6 +102,7 @@ class Launch:
         self._proxy, self._outbound = proxy, outbound
         self._workspace, self._envelopes, self._settings = workspace, envelopes, settings
         self._calls, self._audit = calls, audit
+        self._fetching = Fetching()
 
     def start(self, assignment: Assignment, timeline: Timeline) -> Event:
         """Check the run, make its container and start it."""
@@ -107,14 +110,22 @@ class Launch:
             self._launch(assignment, timeline)
         except CannotStart as error:
             return self._refuse(assignment, error)
+        except Abandoned:
+            return Gone()
         except ServerError as error:
             if error.status not in DEFINITE:
                 return Postponed(str(error))
-            if not self._server.wants(assignment.result_id):
+            if is_over(self._server, assignment, error):
                 return Gone()
             reason = f"The server refused what the run needs to start: {error}"
             return self._refuse(assignment, CannotStart(TaskStatus.START_FAILED, reason))
+        finally:
+            self._fetching.forget(assignment.result_id)
         return Started()
+
+    def abandon(self, result_id: int) -> None:
+        """Have a start that is under way end soon, if it can."""
+        self._fetching.abandon(result_id)
 
     def _refuse(self, assignment: Assignment, error: CannotStart) -> Event:
         status, reason = error.status, str(error)
@@ -128,10 +139,12 @@ class Launch:
         token = self._calls.submit(
             lambda: self._server.container_token(assignment.task_id, assignment.image)
         )
+        claimed = self._calls.submit(lambda: self._server.claim_run(assignment.result_id))
         reader = self._calls.submit(lambda: self._check_reader(assignment))
         ways = self._make_container(assignment, timeline)
         self._open_ways(assignment, ways)
         reader.result()
+        claimed.result()
         self._workspace.write_token(assignment, token.result())
         self._proxy.admit(
             assignment.result_id, self._runner.sandbox(assignment.result_id), token.result()
@@ -184,7 +197,9 @@ class Launch:
         request = Request(assignment.image, letter.origin, self._look_into(letter.data))
         self._check_policy(request)
         self._choose_databases(assignment)
-        image = self._provide_image(assignment, request)
+        image = self._fetching.wait(
+            assignment.result_id, lambda: self._provide_image(assignment, request)
+        )
         request = replace(request, digests=image.digests)
         decision = self._permit(request)
         rules = decision.rules
@@ -319,6 +334,7 @@ class Launch:
 
     def readmit(self, assignment: Assignment) -> None:
         """Let the container of an earlier node process speak to our proxy again."""
+        self._calls.submit(lambda: self._keep_claim(assignment))
         token = self._workspace.read_token(assignment)
         try:
             folder = self._runner.sandbox(assignment.result_id)
@@ -344,6 +360,13 @@ class Launch:
         except DatabaseMissing as error:
             log.warning("%s: %s", assignment, error)
             return ()
+
+    def _keep_claim(self, assignment: Assignment) -> None:
+        """Claim a run that goes on; one that another process has is given up when that is seen."""
+        try:
+            self._server.claim_run(assignment.result_id)
+        except (ServerError, ServerUnreachable) as error:
+            log.info("%s is not claimed again: %s", assignment, error)
 
 
 def _status(error: EncryptionError) -> TaskStatus:

@@ -33,6 +33,13 @@ class Synced:
 
 
 @dataclass(frozen=True)
+class Killed:
+    """Runs of ours that were killed, and of which the server does not know whether they stopped."""
+
+    result_ids: list[int]
+
+
+@dataclass(frozen=True)
 class ServerAway:
     """The server could not be asked: who we are, or what there is to do."""
 

@@ -57,7 +57,10 @@ class Place:
         known = self._journal.recall(_NAME) or {}
         if known.pop("credentials", None) != self._credentials:
             return None
-        identity = Identity(**known)
+        try:
+            identity = Identity(**known)
+        except TypeError:
+            return None  # noted by another version of this node
         self._known = identity, self._make_work(identity, self._journal)
         return self._known
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import requests
@@ -75,6 +76,8 @@ class Server:
         In place of one of our own.
     connection : Connection, optional
         Over which proxy it is reached, and whom to trust.
+    claim : str
+        By which name this process claims runs; none for one that runs nothing.
     """
 
     def __init__(
@@ -84,8 +87,10 @@ class Server:
         api_key: str,
         session: Session | None = None,
         connection: Connection | None = None,
+        claim: str = "",
     ) -> None:
-        self.url = url
+        self.url, self.claim = url, claim
+        self._knows_claims = True
         self._connection = connection or Connection()
         self._session: Any = session or self._new_session()
         self._transport = Transport(url + api_path, self._session)
@@ -211,6 +216,43 @@ class Server:
         self._organizations |= {id_: (until, one) for id_, one in shown.items() if one.public_key}
         return shown[organization_id]
 
+    # Claims: which process of this node has a run. Servers of the classic line know of none.
+
+    def keep_claims(self, *, take_over: bool = False) -> None:
+        """Keep the runs that we have claimed for another while.
+
+        Parameters
+        ----------
+        take_over : bool
+            Take those of all other processes of this node as well.
+        """
+        if not self.claim:
+            return
+        try:
+            self.call("post", "claim", json={"claim": self.claim, "take_over": take_over})
+            self._knows_claims = True
+        except ServerError as error:
+            if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+                raise
+            self._knows_claims = False
+
+    def claim_run(self, result_id: int) -> None:
+        """Have a run for this process alone; ServerError 409 when another one has it."""
+        if self._claim():
+            self._report(result_id, {})
+
+    def killed_runs(self, node_id: int) -> list[int]:
+        """The runs of this node that were killed, and that may still be here."""
+        if not self._claim():
+            return []
+        query = {"state": "stopping", "node_id": node_id}
+        return [int(run["id"]) for run in self._pages("result", query)]
+
+    def confirm_stop(self, result_id: int) -> None:
+        """Tell that nothing is left here of a run that was killed."""
+        if self._claim():
+            self._report(result_id, {"stopped": True})
+
     def tell_progress(
         self, result_id: int, status: TaskStatus, started_at: str | None = None
     ) -> None:
@@ -218,7 +260,7 @@ class Server:
         body = {"status": status.value}
         if started_at:
             body["started_at"] = started_at
-        self.call("patch", f"result/{result_id}", json=body)
+        self._report(result_id, body)
 
     def deliver(self, result_id: int, report: Report, result: str) -> None:
         """Tell how a run ended, with its encrypted or encoded result."""
@@ -230,7 +272,7 @@ class Server:
         }
         if report.started_at:
             body["started_at"] = report.started_at
-        self.call("patch", f"result/{result_id}", json=body, read_timeout=4 * READ_TIMEOUT)
+        self._report(result_id, body, read_timeout=4 * READ_TIMEOUT)
 
     # Calls
 
@@ -291,6 +333,13 @@ class Server:
         session.mount("https://", adapter)
         self._connection.apply(session, self.url)
         return session
+
+    def _claim(self) -> dict[str, str]:
+        """What tells the server which process speaks, if it wants to know."""
+        return {"claim": self.claim} if self.claim and self._knows_claims else {}
+
+    def _report(self, result_id: int, body: Mapping[str, Any], **options: Any) -> None:
+        self.call("patch", f"result/{result_id}", json={**body, **self._claim()}, **options)
 
     def _authenticate(self) -> None:
         try:

@@ -53,6 +53,7 @@ class Assignment:
     input: str
     initiator: int | None
     user: int | None = None
+    claimed_by: str = ""
 
     @classmethod
     def from_wire(cls, result: dict[str, Any]) -> "Assignment":
@@ -73,6 +74,7 @@ class Assignment:
             input=_text(result["input"]),
             initiator=_optional_id(task["initiator"]),
             user=_optional_id(task.get("init_user")),
+            claimed_by=_text(result.get("claim")),
         )
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ Starting, collecting and delivering have rooms of their own.
 import errno
 import logging
 
-from vantage6.common.exceptions import ServerUnreachable
+from vantage6.common.exceptions import ServerError, ServerUnreachable
 from vantage6.common.task_status import TaskStatus
 from vantage6.node.audit import AuditUnavailable
 from vantage6.node.audit.runs import RunAudit
@@ -20,11 +20,12 @@ from vantage6.node.journal import Journal, JournalError, Record
 from vantage6.node.launch import Launch
 from vantage6.node.outbound.outbound import Outbound
 from vantage6.node.proxy import Proxy
-from vantage6.node.reports import failure
+from vantage6.node.reports import DEFINITE, failure
 from vantage6.node.runner.interface import EngineUnreachable, Runner, RunnerError
 from vantage6.node.server import ApiKeyRefused, Server
 from vantage6.node.settings import Settings
 from vantage6.node.state import (
+    Abandon,
     Action,
     Assignment,
     Broken,
@@ -74,7 +75,7 @@ class RunWork:
     ) -> None:
         self._audit = audit
         self._runner, self._proxy, self._workspace = runner, proxy, workspace
-        self._journal = journal
+        self._journal, self._server = journal, server
         self._delivery = Delivery(server, workspace, envelopes, settings, self._audit)
         self._outbound = Outbound(runner, workspace, settings.services)
         self._collection = Collection(
@@ -113,7 +114,7 @@ class RunWork:
         if not passes:
             log.error("%s: %s failed", assignment, type(action).__name__, exc_info=error)
         match action:
-            case Readmit():
+            case Readmit() | Abandon():
                 return None  # it runs on, without a way to the server
             case Release():
                 return Unreleased(str(error))
@@ -143,8 +144,11 @@ class RunWork:
                 return self._delivery.deliver(assignment, report)
             case Release():
                 return self._release(assignment)
-            case Clean():
-                return self._clean(assignment)
+            case Clean(confirm):
+                return self._clean(assignment, confirm)
+            case Abandon():
+                self._launch.abandon(assignment.result_id)
+                return None
         raise TypeError(f"{action} cannot be carried out")
 
     def _start(self, assignment: Assignment, timeline: Timeline) -> Event:
@@ -164,8 +168,10 @@ class RunWork:
         self._remove(assignment.result_id)
         return Released()
 
-    def _clean(self, assignment: Assignment) -> Event:
+    def _clean(self, assignment: Assignment, confirm: bool) -> Event:
         self._remove(assignment.result_id)
+        if confirm:
+            self.confirm_stop(assignment.result_id)
         self._workspace.remove_temporary(assignment)
         self._audit.forget(assignment.result_id)
         self._strike_out(assignment.result_id)
@@ -188,12 +194,22 @@ class RunWork:
             record.assignment.result_id for record in self._journal.records()
         }
 
+    def confirm_stop(self, result_id: int) -> None:
+        """Tell the server that nothing of a killed run is left here; of others it knows better."""
+        try:
+            self._server.confirm_stop(result_id)
+        except ServerError as error:
+            if error.status not in DEFINITE:
+                raise
+            log.debug("The end of run %d need not be confirmed: %s", result_id, error)
+
     def sweep(self, result_id: int) -> None:
         """Remove what is left of a run that nobody waits for."""
         try:
             self._remove(result_id)
+            self.confirm_stop(result_id)
             self._strike_out(result_id)
-        except (RunnerError, JournalError, OSError) as error:
+        except (RunnerError, ServerError, ServerUnreachable, JournalError, OSError) as error:
             log.warning("What is left of run %d stays until the next start: %s", result_id, error)
 
     def close(self) -> None:
@@ -218,5 +234,8 @@ class RunWork:
 
 def _passes(error: Exception) -> bool:
     """Whether trouble will be over some time: somebody is away, or the disk is full."""
-    is_about_room = isinstance(error, OSError) and error.errno in _NO_ROOM
-    return is_about_room or isinstance(error, _PASSING)
+    if isinstance(error, OSError):
+        return error.errno in _NO_ROOM
+    if isinstance(error, ServerError):
+        return error.status not in DEFINITE
+    return isinstance(error, _PASSING)

@@ -5,7 +5,7 @@ from typing import Any
 from vantage6.client.base import SubClient
 from vantage6.client.filter import post_filtering
 from vantage6.client.outcome import values_of
-from vantage6.client.waiting import wait_for_task
+from vantage6.client.waiting import wait_for_task, wait_until_stopped
 from vantage6.common.serialization import JSON
 
 Ids = list[int]
@@ -133,12 +133,27 @@ class TaskSubClient(SubClient):
         """Remove a task with its results."""
         self._delete(f"task/{id_}")
 
-    def kill(self, id_: int) -> Any:
+    def kill(self, id_: int, wait: float | None = None) -> Any:
         """Stop a task that runs, with its subtasks and the task that it is a subtask of.
 
-        Its runs end at once as "killed by user"; the nodes stop their containers.
+        Its runs end at once as "killed by user"; the nodes stop their containers, and confirm it.
+
+        Parameters
+        ----------
+        id_ : int
+        wait : float, optional
+            For how many seconds to wait until all nodes have confirmed that nothing runs any
+            more. Nodes of the classic line confirm nothing.
+
+        Raises
+        ------
+        TimeoutError
+            When a node did not confirm; the text says which runs it is about.
         """
-        return self._post("kill/task", {"id": id_})
+        answer = self._post("kill/task", {"id": id_})
+        if wait is not None:
+            wait_until_stopped(self.parent, self._get(f"task/{id_}")["run_id"], wait)
+        return answer
 
     def wait(
         self,

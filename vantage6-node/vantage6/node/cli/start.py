@@ -41,12 +41,19 @@ log = logging.getLogger(__name__)
     type=click.Path(path_type=Path, dir_okay=False),
     help="Keep this file while the server knows the node and it takes tasks.",
 )
+@click.option(
+    "--take-over",
+    is_flag=True,
+    help="Take the runs that another process of this node has, and has not finished: when that "
+    "one will not come back. Otherwise they are taken ten minutes after its last word.",
+)
 def start(
     context: InstanceContext,
     dockerized: bool,
     kill_on_exit: bool,
     replace_public_key: bool,
     ready_file: Path | None,
+    take_over: bool,
 ) -> None:
     """Run a node until it is stopped with Ctrl-C or SIGTERM."""
     if dockerized:
@@ -62,6 +69,7 @@ def start(
             kill_on_exit=kill_on_exit,
             replace_public_key=replace_public_key,
             on_ready=lambda: _write(ready_file),
+            take_over=take_over,
         )
         _stop_on_signals(daemon)
         daemon.run()
