@@ -16,6 +16,7 @@ from vantage6.common.task_status import check_move
 from vantage6.common.text import bytes_to_base64s
 from vantage6.node.audit import AuditLog
 from vantage6.node.audit.runs import RunAudit
+from vantage6.node.daemon import Daemon
 from vantage6.node.databases import Databases
 from vantage6.node.journal import Journal
 from vantage6.node.keyring import envelopes_of
@@ -291,7 +292,7 @@ def make_work(server, runner, tmp_path, journal, settings, at_once, audit):
     """The work of a node around the doubles."""
     made = []
 
-    def make(cryptor=None, runner=runner, takes="both", **values):
+    def make(cryptor=None, runner=runner, server=server, takes="both", **values):
         cryptor = cryptor or DummyCryptor()
         server.encrypted = isinstance(cryptor, RSACryptor)
         who = Identity(1, "node", ORGANIZATION, "north", "", COLLABORATION, server.encrypted)
@@ -315,3 +316,75 @@ def make_work(server, runner, tmp_path, journal, settings, at_once, audit):
     yield make
     for work in made:
         work.close()
+
+
+IDENTITY = Identity(1, "node", 7, "north", "", 3, False)
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+class Node:
+    """A daemon that a test drives by hand, and the time that it lives in."""
+
+    def __init__(self, server, runner, work, listener, workers, places, known=False):
+        self.clock = Clock()
+        self.server, self.runner = server, runner
+        self.daemon = Daemon(
+            server,
+            runner,
+            lambda: (IDENTITY, work) if known else None,
+            lambda who: work,
+            listener,
+            workers,
+            workers,
+            places=places,
+            clock=self.clock,
+        )
+        self.daemon._open()
+        self.settle()
+
+    def settle(self):
+        """Let everything happen that is going to happen without more time passing."""
+        self.daemon.step(None)
+        while not self.daemon._queue.empty():
+            self.daemon.step(self.daemon._queue.get())
+
+    def wait_for(self, condition):
+        """Let things happen on other threads until it is so."""
+        self.daemon.step(None)
+        while not condition():
+            self.daemon.step(self.daemon._queue.get(timeout=60))
+
+    def tell(self, message):
+        self.daemon.tell(message)
+        self.settle()
+
+    def wait(self, seconds):
+        self.clock.now += seconds
+        self.settle()
+
+    @property
+    def in_hand(self):
+        return {id_: entry.run.phase.value for id_, entry in self.daemon._entries.items()}
+
+
+@pytest.fixture
+def drive():
+    """A daemon that a test drives by hand; see `Node`."""
+    return Node
+
+
+@pytest.fixture
+def node(server, runner, make_work, listener, at_once):
+    """Start a node; what it is to do at once must be at the server before."""
+
+    def start(runner=runner, places=4, known=False, **settings):
+        work = make_work(runner=runner, **settings)
+        return Node(server, runner, work, listener, at_once, places, known)
+
+    return start

@@ -20,75 +20,10 @@ from vantage6.node.image.store import ImageStore
 from vantage6.node.outbox import Outbox
 from vantage6.node.runner.fake import RUNS_ON, FakeRunner, cannot_start
 from vantage6.node.runner.interface import EngineBack, EngineUnreachable, ImageMissing
-from vantage6.node.server import ApiKeyRefused, Identity
+from vantage6.node.server import ApiKeyRefused
 from vantage6.node.socket import NewTask, RunsKilled, SocketDown, SocketUp
 from vantage6.node.state import Overrun
 from vantage6.node.workers import ThreadWorkers
-
-IDENTITY = Identity(1, "node", 7, "north", "", 3, False)
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
-class Node:
-    """A daemon that a test drives by hand, and the time that it lives in."""
-
-    def __init__(self, server, runner, work, listener, workers, places, known=False):
-        self.clock = Clock()
-        self.server, self.runner = server, runner
-        self.daemon = Daemon(
-            server,
-            runner,
-            lambda: (IDENTITY, work) if known else None,
-            lambda who: work,
-            listener,
-            workers,
-            workers,
-            places=places,
-            clock=self.clock,
-        )
-        self.daemon._open()
-        self.settle()
-
-    def settle(self):
-        """Let everything happen that is going to happen without more time passing."""
-        self.daemon.step(None)
-        while not self.daemon._queue.empty():
-            self.daemon.step(self.daemon._queue.get())
-
-    def wait_for(self, condition):
-        """Let things happen on other threads until it is so."""
-        self.daemon.step(None)
-        while not condition():
-            self.daemon.step(self.daemon._queue.get(timeout=60))
-
-    def tell(self, message):
-        self.daemon.tell(message)
-        self.settle()
-
-    def wait(self, seconds):
-        self.clock.now += seconds
-        self.settle()
-
-    @property
-    def in_hand(self):
-        return {id_: entry.run.phase.value for id_, entry in self.daemon._entries.items()}
-
-
-@pytest.fixture
-def node(server, runner, make_work, listener, at_once):
-    """Start a node; what it is to do at once must be at the server before."""
-
-    def start(runner=runner, places=4, known=False, **settings):
-        work = make_work(runner=runner, **settings)
-        return Node(server, runner, work, listener, at_once, places, known)
-
-    return start
 
 
 def nobody():
@@ -775,7 +710,7 @@ def test_a_run_that_ended_before_the_kill_keeps_its_result(node, server, assignm
 
 
 def test_a_run_that_is_killed_while_its_image_is_fetched_ends_at_once(
-    server, runner, make_work, listener, assignment
+    server, runner, make_work, listener, assignment, drive
 ):
     """With threads: the fetch goes on, and nobody waits for it."""
     fetching, may_end = threading.Event(), threading.Event()
@@ -788,7 +723,7 @@ def test_a_run_that_is_killed_while_its_image_is_fetched_ends_at_once(
 
     runner.find_image = fetch
     workers = ThreadWorkers("worker", 4)
-    node = Node(server, runner, make_work(), listener, workers, 1)
+    node = drive(server, runner, make_work(), listener, workers, 1)
     try:
         node.wait_for(lambda: node.daemon._identity)
         run = server.add(assignment())

@@ -207,6 +207,8 @@ class RunWork:
         """Remove what is left of a run that nobody waits for."""
         try:
             self._remove(result_id)
+            if record := self._journal.record(result_id):
+                self._workspace.remove_temporary(record.assignment)
             self.confirm_stop(result_id)
             self._strike_out(result_id)
         except (RunnerError, ServerError, ServerUnreachable, JournalError, OSError) as error:
