@@ -13,6 +13,8 @@ import pytest
 import requests
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
+from vantage6.common import authenticated, capability
+from vantage6.common.authenticated import ResultContext
 from vantage6.common.encryption import DummyCryptor, RSACryptor, is_envelope
 from vantage6.common.exceptions import NotFound
 from vantage6.common.partners import Shown
@@ -41,6 +43,7 @@ class Upstream:
         self.answers = {}
         self.faults = []
         self.public_keys = {}
+        self.capabilities = {}
         self.encrypted = False
 
     def forward(self, method, path, **call):
@@ -54,7 +57,8 @@ class Upstream:
     def organization(self, organization_id, collaboration_id):
         if organization_id not in self.public_keys:
             raise NotFound(404, "There is no such organization")
-        return Shown(organization_id, "north", self.public_keys[organization_id])
+        key, said = self.public_keys[organization_id], self.capabilities
+        return Shown(organization_id, "north", key, said.get(organization_id, ""))
 
     def is_encrypted(self, collaboration_id):
         return self.encrypted
@@ -405,6 +409,94 @@ def test_a_result_for_somebody_else_stays_closed(open_proxy, upstream, key, tmp_
     run = {"id": 1, "task": 1, "organization": 7, "result": secret}
     upstream.answers["GET", "result/1"] = (200, run, {})
     assert open_proxy(key)("/result/1").body["result"] == secret
+
+
+@pytest.fixture
+def asked(open_proxy, upstream, key, partner):
+    """A subtask for a partner that reads signed inputs, and how to ask for its result."""
+    upstream.public_keys = {9: partner.public_key_str}
+    upstream.capabilities = {9: capability.make(partner.private_key, 9)}
+    upstream.answers["POST", "task"] = (201, {"id": 12}, {})
+    get = open_proxy(key)
+    get("/task", "POST", {"image": "average", "organizations": [{"id": 9, "input": INPUT}]})
+    (sent,) = json.loads(upstream.calls[-1].body)["organizations"]
+    opened = authenticated.open_(sent["input"], partner.private_key, key.private_key.public_key())
+    return SimpleNamespace(get=get, sent=sent["input"], opened=opened)
+
+
+@pytest.fixture(scope="module")
+def partner(tmp_path_factory):
+    path = tmp_path_factory.mktemp("partner") / "key.pem"
+    RSACryptor.create_new_rsa_key(path)
+    return RSACryptor(path)
+
+
+def signed_result(asked, partner, key, result_id=1, task_id=12):
+    context = ResultContext.answering(
+        asked.opened.context, asked.opened.digest, task_id=task_id, result_id=result_id
+    )
+    theirs = key.private_key.public_key()
+    return authenticated.seal(b"json.1", context, partner.private_key, theirs)
+
+
+def test_subtasks_are_signed_and_their_results_proven(asked, upstream, key, partner):
+    assert asked.opened.data == b'json.{"method": "partial"}'
+    run = {"id": 1, "organization": 9, "task": 12, "input": None}
+    run["result"] = signed_result(asked, partner, key)
+    upstream.answers["GET", "task/12/result"] = (200, [run], {})
+    assert asked.get("/task/12/result").body[0]["result"] == bytes_to_base64s(b"json.1")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"result_id": 2}, "its result_id differs"),
+        ({"task_id": 13}, "its task_id differs"),
+        ("classic", "not in an authenticated envelope"),
+        ("plain", "not in an authenticated envelope"),
+        ("another organization", "The organization 'north' has no public key"),
+        ("nobody", "does not say of which run"),
+    ],
+)
+def test_a_result_that_cannot_be_trusted_fails_the_call(
+    asked, upstream, key, partner, change, reason
+):
+    """Not as a run without a result: an algorithm may leave that out and compute without it."""
+    run = {"id": 1, "organization": 9, "task": 12, "input": None}
+    run["result"] = signed_result(
+        asked, partner, key, **(change if isinstance(change, dict) else {})
+    )
+    if change == "classic":
+        run["result"] = partner.encrypt_bytes_to_str(b"json.2", key.public_key_str)
+    if change == "plain":
+        run["result"] = bytes_to_base64s(b"json.2")
+    if change == "another organization":
+        run["organization"], upstream.public_keys[8] = 8, ""
+    if change == "nobody":
+        del run["organization"]
+    upstream.answers["GET", "task/12/result"] = (200, [run], {})
+    answer = asked.get("/task/12/result")
+    assert answer.status == 500
+    assert reason in answer.body["msg"]
+
+
+def test_a_result_of_another_task_than_was_asked_for(asked, upstream, key, partner):
+    """Genuine in all it says, but not the answer to this question."""
+    run = {"id": 1, "organization": 9, "task": 13, "input": None}
+    run["result"] = signed_result(asked, partner, key, task_id=13)
+    for path in ("task/12/result", "result"):
+        upstream.answers["GET", path] = (200, [run], {})
+    assert asked.get("/task/12/result").status == 500
+    assert asked.get("/result?task_id=12").status == 500
+
+
+def test_a_promise_that_is_left_out_stops_the_subtask(asked, upstream):
+    upstream.capabilities = {}
+    answer = asked.get(
+        "/task", "POST", {"image": "average", "organizations": [{"id": 9, "input": INPUT}]}
+    )
+    assert answer.status == 400
+    assert "vnode-local keys confirm 9 --classic" in answer.body["msg"]
 
 
 def test_an_answer_that_is_not_json_passes_unchanged(open_proxy, upstream, key, tmp_path):

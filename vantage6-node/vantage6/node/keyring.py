@@ -138,7 +138,10 @@ def envelopes_of(
     agreement = Agreement(encrypts, lambda: server.is_encrypted(who.collaboration_id))
     if isinstance(cryptor, DummyCryptor):
         return Plain(agreement)
-    partners = partners_of(who, server, cryptor, pins_of(server, folder))
+    pins = pins_of(server, folder)
+    # So that the owner can read out to others what our own fingerprint is.
+    pins.hold(who.organization_id, cryptor.public_key_str, who.organization_name)
+    partners = partners_of(who, server, cryptor, pins)
     sent = Sent(folder / "sent.sqlite", server.address)
     return Sealed(
         who.organization_id,
