@@ -20,6 +20,8 @@ FOLDER = os.environ.get("RELAY_FOLDER", "/run/vantage6")
 PROXY = "proxy.sock"
 CONTROL = "control.sock"
 CHUNK = 256 * 1024
+# The loop itself does not hold what waits.
+held: set[asyncio.Task[None] | None] = set()
 
 
 async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
@@ -41,6 +43,13 @@ async def listen(host: str, port: int, name: str) -> asyncio.Server:
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass bytes in both directions, each ending for itself."""
+        held.add(task := asyncio.current_task())
+        try:
+            await relay_while_held(reader, writer)
+        finally:
+            held.discard(task)
+
+    async def relay_while_held(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             node_reader, node_writer = await connect(name)
         except OSError:

@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import pytest
 
 from vantage6.node.databases import Database, DatabaseMissing, Databases, is_readable_by
@@ -83,3 +86,51 @@ def test_a_folder_must_also_be_enterable(tmp_path):
     assert not is_readable_by(tmp_path, "1234:1234")
     tmp_path.chmod(0o705)
     assert is_readable_by(tmp_path, "1234:1234")
+
+
+@pytest.mark.parametrize(
+    ("uri", "name"),
+    [
+        ("/data/my patients.csv", "my patients.csv"),
+        ("file:///data/my%20patients.parquet", "my patients.parquet"),
+        ("/data/scans/", "scans"),
+        ("/", "scans_of_2020"),
+    ],
+)
+def test_what_a_container_calls_a_file(uri, name):
+    assert Database.from_config("scans of 2020", uri).file_name == name
+
+
+def test_links_are_followed_and_what_is_no_data_is_refused(tmp_path):
+    target, link = tmp_path / "data.csv", tmp_path / "link.csv"
+    target.touch()
+    link.symlink_to(target)
+    assert Database.from_config("x", str(link)).fault() is None
+    assert Database.from_config("x", str(link)).file_name == "link.csv"
+    target.unlink()
+    assert "not there" in Database.from_config("x", str(link)).fault()
+    link.unlink()
+    link.symlink_to(link)
+    assert "not there" in Database.from_config("x", str(link)).fault()
+    os.mkfifo(target)
+    assert "neither a file nor a folder" in Database.from_config("x", str(target)).fault()
+
+
+def test_several_databases_for_one_run(tmp_path):
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).touch()
+    configured = {"default": str(tmp_path / "a.csv"), "Rdf": "http://x/y", "gone": "/nowhere/c"}
+    databases = Databases(configured, {"Rdf": "sparql"})
+    chosen = databases.choose_all("unknown", ["RDF", "default"])
+    assert [(one.label, one.type) for one in chosen] == [("default", ""), ("Rdf", "sparql")]
+    for further in ("gone", "never heard of"):
+        with pytest.raises(DatabaseMissing, match=r"not there|none of that label"):
+            databases.choose_all("default", [further])
+
+
+def test_a_file_that_was_replaced_under_a_mount_is_for_the_engine_to_judge(tmp_path):
+    path = tmp_path / "data.csv"
+    path.touch(mode=0o600)
+    with path.open() as held:
+        path.unlink()
+        assert is_readable_by(Path(f"/proc/self/fd/{held.fileno()}"), "1234:1234")

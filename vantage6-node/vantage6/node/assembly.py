@@ -25,6 +25,7 @@ from vantage6.node.image.store import ImageStore
 from vantage6.node.instance import Instance
 from vantage6.node.journal import Journal
 from vantage6.node.keyring import READS, envelopes_of, publish_capabilities
+from vantage6.node.outbound.plan import plan
 from vantage6.node.place import Place
 from vantage6.node.policy.configured import check_openness, fingerprint, policy
 from vantage6.node.proxy import Proxy
@@ -307,9 +308,8 @@ def _warn(config: Mapping[str, Any], databases: Databases) -> None:
             "Every task will be refused: `allowed_users` needs `trust_server_identity`, since "
             "only the server knows the users"
         )
-    for database in databases:
-        fault = database.fault()
-        if fault:
-            log.warning(fault)
+    faults = (database.fault() for database in databases)
+    for fault in (*filter(None, faults), *plan(databases, {}, ()).faults):
+        log.warning(fault)
     for warning in warnings_about_keys(config, NodeSchema()):
         log.warning(warning)

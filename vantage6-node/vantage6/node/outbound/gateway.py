@@ -200,16 +200,22 @@ class _Outlet:
         try:
             with inside:
                 self._keep(inside)
-                with connect(traffic.destination, self._find_service) as outside:
+                with self._connect(traffic) as outside:
                     self._keep(outside)
                     _splice(inside, outside, traffic)
-        except Unreachable as error:
-            log.warning("%s: %s", traffic.destination.purpose, error)
-            traffic.faults.add(str(error))
-        except OSError as error:
-            log.debug("A connection of a run broke off: %s", error)
+        except (Unreachable, OSError) as error:
+            log.debug("A connection of a run ended: %s", error)
         finally:
             self._places.release()
+
+    def _connect(self, traffic: Traffic) -> socket.socket:
+        try:
+            return connect(traffic.destination, self._find_service)
+        except Unreachable as error:
+            # Noted before the caller sees the end: the run may be over with it.
+            traffic.faults.add(str(error))
+            log.warning("No connection to %s: %s", traffic.destination.purpose, error)
+            raise
 
     def _keep(self, connection: socket.socket) -> None:
         """Remember a connection, to end it with the run; OSError when that has ended already."""

@@ -7,7 +7,7 @@ from vantage6.node.databases import Database
 from vantage6.node.outbound.destinations import parse_service
 from vantage6.node.outbound.gateway import Gateway, Traffic, Unreachable
 from vantage6.node.outbound.plan import ServicePorts, Ways, plan
-from vantage6.node.runner.interface import Runner, ServiceMissing
+from vantage6.node.runner.interface import Runner, RunnerError, ServiceMissing
 from vantage6.node.runner.settings import Rules
 from vantage6.node.state import Assignment
 from vantage6.node.workspace import Workspace
@@ -110,6 +110,8 @@ class Outbound:
             return self._runner.service(container).address
         except ServiceMissing as error:
             raise Unreachable(str(error)) from error
+        except RunnerError as error:
+            raise Unreachable("the container engine does not say where it is") from error
 
 
 def faults(passed: Sequence[Traffic]) -> list[str]:

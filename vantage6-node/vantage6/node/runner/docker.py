@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -19,7 +19,7 @@ from vantage6.common.container.settings import TYPE_LABEL
 from vantage6.common.retry import Backoff
 from vantage6.node.image.store import ImageStore
 from vantage6.node.runner import engine
-from vantage6.node.runner.engine import talking_to_engine, words
+from vantage6.node.runner.engine import as_inside, talking_to_engine, words
 from vantage6.node.runner.hardening import confinement, hardening
 from vantage6.node.runner.homes import Homes
 from vantage6.node.runner.images import REGISTRY_SECONDS, Images
@@ -67,6 +67,7 @@ class _Container:
 
     id: str
     sandbox: Sandbox | None
+    paths: Mapping[str, str] = field(default_factory=dict)
 
 
 class DockerRunner:
@@ -161,6 +162,7 @@ class DockerRunner:
         """Make a container, not yet running, in a sandbox of its own."""
         self.remove(settings.result_id)
         sandbox = self._pool.take()
+        paths = {str(self._host_path(mount.source)): str(mount.target) for mount in settings.mounts}
         try:
             with talking_to_engine():
                 container_id = self._create(settings, sandbox)
@@ -168,8 +170,9 @@ class DockerRunner:
             self._pool.give_back(sandbox)
             if isinstance(error, EngineUnreachable):
                 raise
-            raise RunnerError(f"The container could not be made: {words(error)}") from error
-        self._containers[settings.result_id] = _Container(container_id, sandbox)
+            reason = as_inside(words(error), paths)
+            raise RunnerError(f"The container could not be made: {reason}") from error
+        self._containers[settings.result_id] = _Container(container_id, sandbox, paths)
         return sandbox.folder
 
     def start(self, result_id: int) -> None:
@@ -183,7 +186,8 @@ class DockerRunner:
             if sandbox and not self._is_running(sandbox.relay_id):
                 self._pool.forget(sandbox.relay_id)
                 raise EngineUnreachable("The relay of the container has ended") from error
-            raise RunnerError(_why_not_started(words(error))) from error
+            reason = as_inside(words(error), container.paths)
+            raise RunnerError(_why_not_started(reason)) from error
         finally:
             self._sandbox_wanted.set()
 

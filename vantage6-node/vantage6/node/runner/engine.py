@@ -1,6 +1,6 @@
 """How we reach the container engine: as everybody does, with the errors of a runner."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,3 +45,17 @@ def words(error: APIError) -> str:
     """What the engine said, without the frame of the protocol."""
     explanation = error.explanation or str(error)
     return explanation.decode() if isinstance(explanation, bytes) else explanation
+
+
+def as_inside(text: str, paths: Mapping[str, str]) -> str:
+    """A reason of the engine with paths as the container knows them: ours are not for others.
+
+    Parameters
+    ----------
+    text : str
+    paths : mapping
+        Paths of this machine, and where they are in the container.
+    """
+    for path in sorted(paths, key=len, reverse=True):
+        text = text.replace(path, paths[path])
+    return text

@@ -95,6 +95,9 @@ class Services:
                 found: dict[str, Any] = self._api.inspect_container(name)
         except NotFound:
             return None
+        except APIError as error:
+            log.warning("The engine does not say what %s is: %s", name, error.explanation)
+            raise ServiceMissing("the container engine does not say where it is") from error
         return found
 
 
