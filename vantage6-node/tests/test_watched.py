@@ -1,13 +1,16 @@
 """Databases that follow the configuration file, without a restart."""
 
+import dataclasses
 import logging
 import os
+from pathlib import Path
 
 import pytest
 import yaml
 
 from vantage6.common.context import InstanceContext
 from vantage6.node.configuration import NodeSchema
+from vantage6.node.container.inside import in_container
 from vantage6.node.databases import DatabaseMissing
 from vantage6.node.watched import WatchedDatabases, mounted_databases
 
@@ -49,6 +52,7 @@ def file(tmp_path):
 def watch(file):
     def watch(dockerized=False):
         context = InstanceContext.from_file("node", file.path, "application", False, NodeSchema())
+        context = in_container(context) if dockerized else context
         return WatchedDatabases(context, dockerized)
 
     return watch
@@ -144,3 +148,16 @@ def test_a_database_that_was_added_is_not_mounted_in_a_container(watch, file, ca
     with pytest.raises(DatabaseMissing):
         watched.choose("default")
     assert "start the node anew" in caplog.text
+    assert "next start" not in caplog.text
+
+
+def test_a_configuration_that_was_replaced_under_its_mount_is_named(watch, file, caplog):
+    """The node in a container still sees the old one, which has no name any more."""
+    watched = watch(dockerized=True)
+    with file.path.open() as held:
+        file.write()
+        watched._context = dataclasses.replace(
+            watched._context, config_file=Path(f"/proc/self/fd/{held.fileno()}")
+        )
+        assert [database.label for database in watched] == ["default"]
+    assert "start it anew" in caplog.text

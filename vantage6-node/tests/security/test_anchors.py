@@ -15,6 +15,8 @@ from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.task_status import TaskStatus
 from vantage6.common.text import bytes_to_base64s
 from vantage6.node.configuration import NodeSchema
+from vantage6.node.databases import Database
+from vantage6.node.outbound.plan import plan
 from vantage6.node.policy import Origin, Policy, Request, decide, read_input
 from vantage6.node.policy.configured import check_openness
 from vantage6.node.policy.configured import policy as configured
@@ -201,3 +203,23 @@ def test_B_a_method_that_two_readers_could_read_differently_is_refused(input_):
     house = Policy((re.compile("average"),), methods=(re.compile("mean"),), pickle=True)
     decision = decide(house, Request("average", Origin(), read_input(input_), ()))
     assert decision.refused.subject == "method"
+
+
+# The way out (section B: of the classic line's white list the ports count for all hosts)
+
+
+def test_B_a_port_is_open_for_its_host_alone_and_for_the_databases_of_the_run_alone():
+    own = Database.from_config("default", "postgresql://reader@omop.house/x")
+    ways = plan([own], {}, ["terminology.example:443", "fhir.house:8080"])
+    assert {(line.destination.host, line.destination.port) for line in ways.lines} == {
+        ("omop.house", 5432),
+        ("terminology.example", 443),
+        ("fhir.house", 8080),
+    }
+    assert len(set(ways.hosts.values())) == 3
+
+
+@pytest.mark.parametrize("entry", ["*:443", "*.example:443", "house", "10.0.0.0/8:443", ":443"])
+def test_B_a_destination_is_one_host_and_one_port(config, entry):
+    with pytest.raises(Exception, match=r"host|port"):
+        config(allowed_destinations=[entry])

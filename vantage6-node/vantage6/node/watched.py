@@ -35,6 +35,8 @@ class WatchedDatabases(Databases):
         self._config: Mapping[str, Any] = context.config
         self._lock = threading.Lock()
         self._seen = _signature(context.config_file)
+        # Not that of the context: in a container some of it is fixed.
+        self._rest = _rest(self._load() or context.config)
         super().__init__(*self._found(context.config))
 
     def current(self) -> Mapping[str, Database]:
@@ -53,17 +55,24 @@ class WatchedDatabases(Databases):
                 "%s was replaced, and a node in a container sees the old one: start it anew", path
             )
             return
-        try:
-            config = load_configuration(path, self._context.environment, NodeSchema())
-        except ConfigurationError as error:
-            log.error("The node goes on with the databases that it had: %s", error)
+        config = self._load()
+        if config is None:
             return
-        if _rest(config) != _rest(self._config):
+        if _rest(config) != self._rest:
             log.warning("%s was changed; all but its databases counts from the next start", path)
         if any(config[key] != self._config[key] for key in _KEYS):
             self._by_label = dict(Databases(*self._found(config)).current())
             self._say_what_there_is()
-        self._config = config
+        self._config, self._rest = config, _rest(config)
+
+    def _load(self) -> dict[str, Any] | None:
+        try:
+            return load_configuration(
+                self._context.config_file, self._context.environment, NodeSchema()
+            )
+        except ConfigurationError as error:
+            log.error("The node goes on with the databases that it had: %s", error)
+            return None
 
     def _say_what_there_is(self) -> None:
         labels = ", ".join(database.label for database in self._by_label.values())
