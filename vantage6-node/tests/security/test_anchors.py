@@ -90,6 +90,20 @@ def test_cve_2023_28635_A5_a_name_is_never_taken_for_an_id(config, allowed, orig
     assert decision.refused.subject in ("organization", "user")
 
 
+def test_cve_2023_28635_A5_names_are_the_servers_and_count_only_if_it_is_trusted(
+    make_work, server, runner, assignment
+):
+    runner.open(lambda notice: None)
+    images, named = (re.compile("average"),), {"organizations": ("north",), "users": ("ada",)}
+    trusting = Policy(images, trust_server=True, **named)
+    run = server.add(assignment(user=5, user_name="ada"))
+    assert not isinstance(make_work(policy=trusting).perform(Start(), run, Timeline()), Refused)
+    other = server.add(assignment(user=5, user_name="eve"))
+    assert "this user" in _refusal(make_work(policy=trusting), other)
+    wary = Policy(images, **named)
+    assert "nothing proves" in _refusal(make_work(policy=wary), server.add(assignment()))
+
+
 @pytest.mark.parametrize("entry", [True, 1.5, "", ["alice"]])
 def test_cve_2023_28635_A5_an_entry_is_a_name_or_a_number(config, entry):
     with pytest.raises(Exception, match="name, or an id"):

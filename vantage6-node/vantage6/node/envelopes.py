@@ -284,7 +284,9 @@ class Sealed:
 
     def _proven_origin(self, assignment: Assignment) -> Origin:
         sender = _initiator(assignment)
-        return Origin(sender, self._partners.name(sender), user_id=assignment.user, proven=True)
+        return Origin(
+            sender, self._partners.name(sender), assignment.user, assignment.user_name, proven=True
+        )
 
 
 @contextmanager
@@ -304,7 +306,7 @@ def _explained() -> Iterator[None]:
 
 def claimed_origin(assignment: Assignment) -> Origin:
     """Who asked, as the server says."""
-    return Origin(assignment.initiator, user_id=assignment.user)
+    return Origin(assignment.initiator, user_id=assignment.user, user_name=assignment.user_name)
 
 
 def _initiator(assignment: Assignment) -> int:

@@ -194,7 +194,9 @@ class Launch:
     def _make_container(self, assignment: Assignment, timeline: Timeline) -> Ways:
         """Make the container; returns what it is to be connected with."""
         letter = self._open(assignment)
-        request = Request(assignment.image, letter.origin, self._look_into(letter.data))
+        request = Request(
+            assignment.image, self._named(letter.origin), self._look_into(letter.data)
+        )
         self._check_policy(request)
         self._choose_databases(assignment)
         image = self._fetching.wait(
@@ -224,6 +226,15 @@ class Launch:
         noted.result()
         timeline.mark("create")
         return ways
+
+    def _named(self, origin: Origin) -> Origin:
+        """The origin with the name that the server has for the organization, if that counts."""
+        known = origin.organization_name or origin.organization_id is None
+        if known or not self._settings.policy.needs_name:
+            return origin
+        assert origin.organization_id is not None
+        shown = self._server.organization(origin.organization_id, self._settings.collaboration_id)
+        return replace(origin, organization_name=shown.name)
 
     def _look_into(self, input_: bytes) -> Input:
         """What policy and audit log are told; a large input is read only where it decides."""

@@ -54,6 +54,7 @@ class Assignment:
     initiator: int | None
     user: int | None = None
     claimed_by: str = ""
+    user_name: str | None = None
 
     @classmethod
     def from_wire(cls, result: dict[str, Any]) -> "Assignment":
@@ -75,6 +76,7 @@ class Assignment:
             initiator=_optional_id(task["initiator"]),
             user=_optional_id(task.get("init_user")),
             claimed_by=_text(result.get("claim")),
+            user_name=_text(task.get("init_user_name")) or None,
         )
 
     def __str__(self) -> str:

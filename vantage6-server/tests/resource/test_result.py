@@ -211,6 +211,19 @@ def test_a_node_fetches_its_open_runs_with_their_tasks(
     assert ids(as_node.get(f"{query}&task_id={run.task_id}").json) == [run.id]
 
 
+def test_a_node_learns_the_name_of_the_user_who_asked_and_nobody_else_does(
+    make: Factory, login_as: Login, root: User, as_node: LoggedIn, node: Node
+) -> None:
+    study = node.collaboration
+    assert study is not None
+    make.task(study, init_user=root)
+    query = f"/api/result?state=open&include=task&node_id={node.id}"
+    task = as_node.get(query).json[0]["task"]
+    assert (task["init_user"], task["init_user_name"]) == (root.id, root.username)
+    task = login_as(root).get(query).json[0]["task"]
+    assert (task["init_user"], task["init_user_name"]) == (root.id, None)
+
+
 def test_the_list_can_be_filtered(
     make: Factory, login_as: Login, root: User, node: Node, run: Result, session: Session
 ) -> None:

@@ -79,6 +79,12 @@ class Policy:
         """Whether some method may be refused, so that each input has to be read."""
         return self.methods is not None or any(one.methods is not None for one in self.exceptions)
 
+    @property
+    def needs_name(self) -> bool:
+        """Whether the server's word for the name of an organization counts for anything."""
+        names = (isinstance(entry, str) for entry in self.organizations or ())
+        return self.trust_server and any(names)
+
     def exception(self, image: str, digests: Collection[str] = ()) -> ImageRule | None:
         """What is different for an image, if anything is.
 

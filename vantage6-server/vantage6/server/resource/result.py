@@ -17,7 +17,7 @@ from vantage6.server.resource.contract import Shape, contract
 from vantage6.server.resource.filter import equal, one_of, since, until, where
 from vantage6.server.schema.base import Embedding, Output
 from vantage6.server.schema.result import WITHOUT_PAYLOADS, ResultOutput, ResultReport
-from vantage6.server.schema.task import TaskOutput
+from vantage6.server.schema.task import TaskInResultOutput
 from vantage6.server.service import result as service
 
 OPEN, STOPPING = "open", "stopping"
@@ -82,7 +82,7 @@ class ResultResource(Resource):
         task_ids = {result.id: result.task_id for result in results if isinstance(result, Result)}
         query = self.visible(select(Task).where(Task.id.in_(set(task_ids.values()))))
         tasks = self.session.scalars(query).all()
-        shown = TaskOutput(self.session, self.identity, exclude=("results",)).dump(tasks, many=True)
+        shown = TaskInResultOutput(self.session, self.identity).dump(tasks, many=True)
         by_id = {task["id"]: task for task in shown}
         return {id_: by_id[task_id] for id_, task_id in task_ids.items() if task_id in by_id}
 

@@ -1,12 +1,14 @@
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, validate
+from sqlalchemy import select
 
 from vantage6.common.image import canonical
 from vantage6.common.task_status import TaskStatus, combined
-from vantage6.server.model import Result, Task
+from vantage6.server.model import Model, Result, Task, User
+from vantage6.server.permission.catalogue import Kind
 from vantage6.server.schema.base import (
     Flag,
     Id,
@@ -107,3 +109,26 @@ class TaskInResultOutput(TaskOutput):
 
     class Meta:
         exclude = ("results",)
+
+    # The policy of a node may name users; nobody else learns those of other organizations.
+    init_user_name = fields.Method(
+        "show_user_name",
+        metadata={
+            "type": "string",
+            "nullable": True,
+            "description": "The name of `init_user`, for nodes only.",
+        },
+    )
+
+    def fetch(self, objects: Sequence[Model]) -> None:
+        """Also fetch the names of the users, for a node."""
+        super().fetch(objects)
+        ids = {task.init_user_id for task in objects if isinstance(task, Task)} - {None}
+        self._user_names: dict[int, str] = {}
+        if ids and self.identity.kind is Kind.NODE:
+            query = select(User.id, User.username).where(User.id.in_(ids))
+            self._user_names = {row.id: row.username for row in self.session.execute(query)}
+
+    def show_user_name(self, task: Task) -> str | None:
+        """The name of the user who asked."""
+        return self._user_names.get(task.init_user_id or 0)
