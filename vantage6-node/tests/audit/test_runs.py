@@ -10,8 +10,20 @@ import pytest
 from vantage6.common.task_status import TaskStatus
 from vantage6.node.audit.check import check_folder
 from vantage6.node.audit.files import lines
-from vantage6.node.state import Clean, Collect, Deliver, Postponed, Refused, Start, Started, Trace
+from vantage6.node.state import (
+    Clean,
+    Cleaned,
+    Collect,
+    Deliver,
+    Postponed,
+    Refused,
+    Start,
+    Started,
+    Trace,
+)
 from vantage6.node.timeline import Timeline
+
+ANY_RUN = {"run_id": 5, "image": "average"}
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +110,19 @@ def test_nothing_leaves_that_cannot_be_written_down(
     perform(work, run, Deliver(report))
     assert server.reports[run.result_id].status == "completed"
     assert told()[-1][0] == "result leaves"
+
+
+def test_a_killed_run_is_told_and_a_full_disk_keeps_nobody_from_killing(
+    make_work, server, runner, assignment, told, request
+):
+    work, first, second = make_work(), server.add(assignment()), server.add(assignment())
+    for run in (first, second):
+        assert isinstance(perform(work, run, Start()), Started)
+    perform(work, first, Clean(confirm=True))
+    assert told()[-1] == ("run dropped", ANY_RUN | {"result_id": first.result_id, "task_id": 11})
+    request.getfixturevalue("full_disk")
+    assert isinstance(perform(work, second, Clean(confirm=True)), Cleaned)
+    assert runner.look() == {}
 
 
 def test_a_result_that_is_sent_again_and_again_is_told_once(make_work, server, assignment, told):

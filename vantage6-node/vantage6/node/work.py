@@ -172,6 +172,7 @@ class RunWork:
         self._remove(assignment.result_id)
         if confirm:
             self.confirm_stop(assignment.result_id)
+            self._audit.stopped(assignment)
         self._workspace.remove_temporary(assignment)
         self._audit.forget(assignment.result_id)
         self._strike_out(assignment.result_id)

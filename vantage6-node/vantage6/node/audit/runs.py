@@ -112,13 +112,21 @@ class RunAudit:
         )
         self._leaving[assignment.result_id] = key
 
+    def stopped(self, assignment: Assignment) -> None:
+        """The server wants a run no more, and nothing of it is left here."""
+        self._note("run dropped", **_about(assignment))
+
     def close(self) -> None:
-        """The node stops; nothing depends on this line, so it may be missing."""
-        try:
-            self._log.append("node stopped")
-        except AuditUnavailable as error:
-            log.warning("%s", error)
+        """The node stops."""
+        self._note("node stopped")
         self._log.tell_head()
+
+    def _note(self, event: str, **facts: Any) -> None:
+        """Write a line that nothing waits for: whatever the disk is like, runs can be killed."""
+        try:
+            self._log.append(event, **facts)
+        except AuditUnavailable as error:
+            log.error("%s; what it does not have: %s %s", error, event, facts)
 
     def forget(self, result_id: int) -> None:
         """Nothing more will be told about a run."""
