@@ -20,6 +20,7 @@ from vantage6.node.image.store import ImageStore
 from vantage6.node.outbox import Outbox
 from vantage6.node.runner.fake import RUNS_ON, FakeRunner, cannot_start
 from vantage6.node.runner.interface import EngineBack, EngineUnreachable, ImageMissing
+from vantage6.node.runner.settings import Limits, Rules
 from vantage6.node.server import ApiKeyRefused
 from vantage6.node.socket import NewTask, RunsKilled, SocketDown, SocketUp
 from vantage6.node.state import Overrun
@@ -514,6 +515,19 @@ def test_a_running_container_is_adopted(earlier, later, runner, server, node):
     daemon.settle()
     assert status(server, earlier) == "completed"
     assert starts == []
+
+
+def test_the_time_that_ran_while_the_node_was_away_counts(
+    earlier, later, runner, server, node, doubles
+):
+    runner.containers[earlier.result_id].age = 3600
+    again = later()
+    policy = doubles.policy("average", rules=Rules(Limits(time=60.0)))
+    daemon = node(runner=again, policy=policy)
+    for result_id, reason in daemon.daemon._work.watchdog.look():
+        daemon.tell(Happened(result_id, Overrun(reason)))
+    assert status(server, earlier) == "failed"
+    assert "longer than the 60 s" in server.reports[earlier.result_id].log
 
 
 def test_a_container_that_ended_meanwhile_is_collected(earlier, later, runner, server, node):

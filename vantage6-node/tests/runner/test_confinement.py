@@ -19,11 +19,12 @@ def config_of(api, house, run):
 
 
 def test_cve_2026_54533_A22_an_algorithm_finds_nothing_of_another(house):
-    """Another run has an input, a token, an output and a temporary folder at the same time."""
+    """Another run has an input, a token, an output, a folder; the house another database."""
     other = house.start(
         "open(os.environ['OUTPUT_FILE'], 'w').write('canary'); time.sleep(600)", run_id=7777
     )
     (house.workspace.files(other).temporary / "canary").write_text("canary")
+    (house.probe.database.parent / "other-patients.csv").write_text("canary")
     found = house.report(f"""
 own = os.path.dirname(os.environ["INPUT_FILE"])
 seen = []

@@ -13,9 +13,9 @@ NEVER = {"privileged", "cap_add", "devices", "pid_mode", "uts_mode", "userns_mod
 
 @pytest.fixture
 def confined():
-    def confine(home="/root", writable_root=False, gpu=False):
-        path = PurePosixPath(home) if home else None
-        return confinement(LIMITS, path, writable_root=writable_root, gpu=gpu)
+    def confine(*further, writable_root=False, gpu=False):
+        paths = map(PurePosixPath, further)
+        return confinement(LIMITS, paths, writable_root=writable_root, gpu=gpu)
 
     return confine
 
@@ -37,17 +37,13 @@ def test_an_algorithm_is_denied_the_same(confined):
 
 
 def test_an_algorithm_writes_to_its_folders_and_to_memory_alone(confined):
-    options = confined()
+    options = confined("/root")
     assert options["read_only"]
     assert options["shm_size"] == 8192
     assert sorted(options["tmpfs"]) == ["/root", "/run", "/tmp", "/var/tmp"]
     for folder in options["tmpfs"].values():
         words = folder.split(",")
         assert {"nosuid", "nodev", "mode=1777", "size=8192", "nr_inodes=2"} <= set(words)
-
-
-def test_a_home_that_is_not_free_is_left_alone(confined):
-    assert sorted(confined(home=None)["tmpfs"]) == ["/run", "/tmp", "/var/tmp"]
 
 
 def test_a_file_is_no_larger_than_the_disk_that_a_run_may_use(confined):

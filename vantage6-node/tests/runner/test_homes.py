@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from vantage6.node.runner.homes import home_of, is_leftover, is_usable
+from vantage6.node.runner.homes import Home, home_of, is_leftover, is_usable
 
 PASSWD = """root:x:0:0:root:/root:/bin/bash
 algorithm:x:1000:1000::/home/algorithm:/bin/sh
@@ -68,6 +68,13 @@ def test_what_nobody_misses_in_a_home(name, kind, leftover):
     member = tarfile.TarInfo(name)
     member.type = kind
     assert is_leftover(member) is leftover
+
+
+def test_what_becomes_a_folder_in_memory():
+    home, data, volume = (PurePosixPath(path) for path in ("/root", "/mnt/data", "/volume"))
+    volumes = (volume, data)
+    assert Home(home, is_free=True, volumes=volumes).in_memory([data]) == {home, volume}
+    assert Home(home, is_free=False, volumes=volumes).in_memory([data]) == {volume}
 
 
 @pytest.fixture
@@ -138,3 +145,29 @@ def test_a_home_can_be_written_to_and_hides_nothing(
     notices.wait_for_end(run.result_id)
     assert runner.ending(run.result_id, 10).log == ""
     assert probe.output(run) == found
+
+
+SIZES = """
+import json, os
+sizes = [os.statvfs(path).f_blocks * os.statvfs(path).f_bsize for path in ("/a", "/mnt", "/b/c")]
+open("/a/x", "w").close()
+json.dump(sizes, open(os.environ["OUTPUT_FILE"], "w"))
+"""
+
+
+@pytest.mark.docker
+def test_volumes_that_an_image_declares_are_bounded(make_runner, probe, notices, image, api):
+    """The engine would make them on its own disk, where nobody counts."""
+    runner = make_runner()
+    runner.connect()
+    runner.open(notices.put)
+    declared = {path: {} for path in ("/a", "/b/c", "/mnt", "/mnt/data", "/tmp")}
+    run, settings = probe(SIZES, image=image({"Volumes": declared}), image_user="?")
+    runner.create(settings)
+    runner.start(run.result_id)
+    notices.wait_for_end(run.result_id)
+    assert runner.ending(run.result_id, 10).log == ""
+    assert probe.output(run) == [2**20] * 3
+    labels = [f"result_id={run.result_id}", f"vantage6-instance={probe.identity.instance}"]
+    (container,) = api.containers(all=True, filters={"label": labels})
+    assert {mount["Type"] for mount in container["Mounts"]} == {"bind"}

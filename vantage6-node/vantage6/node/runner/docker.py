@@ -387,8 +387,8 @@ class DockerRunner:
 
     def _create(self, settings: ContainerSettings, sandbox: Sandbox) -> str:
         home = self._homes.find(settings.image, settings.user)
-        in_memory = home.is_free and not settings.writable_root
-        network_mounts = self._pool.network_mounts(sandbox, settings.hosts)
+        mounts = (*settings.mounts, *self._pool.network_mounts(sandbox, settings.hosts))
+        in_memory = home.in_memory(mount.target for mount in mounts)
         host_config = self._api.create_host_config(
             network_mode=f"container:{sandbox.relay_id}",
             mounts=[
@@ -398,11 +398,11 @@ class DockerRunner:
                     "bind",
                     read_only=mount.read_only,
                 )
-                for mount in (*settings.mounts, *network_mounts)
+                for mount in mounts
             ],
             **confinement(
                 settings.limits,
-                home.path if in_memory else None,
+                () if settings.writable_root else in_memory,
                 writable_root=settings.writable_root,
                 gpu=settings.gpu,
             ),

@@ -5,6 +5,7 @@ nothing else, so that whatever it leaves is found in places that somebody counts
 See `docs/explanation/decisions/0019-what-confines-an-algorithm.md`.
 """
 
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -40,25 +41,24 @@ def hardening(limits: Limits) -> dict[str, Any]:
 
 
 def confinement(
-    limits: Limits, home: PurePosixPath | None, *, writable_root: bool, gpu: bool
+    limits: Limits, in_memory: Iterable[PurePosixPath], *, writable_root: bool, gpu: bool
 ) -> dict[str, Any]:
     """What algorithms are denied besides.
 
     Parameters
     ----------
     limits : Limits
-    home : PurePosixPath, optional
-        The home of its user, where it is to be one of the folders in memory.
+    in_memory : iterable of PurePosixPath
+        Folders that are to be in memory besides those that programs expect.
     writable_root : bool
         Whether it may write to the file system of its image.
     gpu : bool
         Whether it gets the GPUs of this machine.
     """
-    folders = [*SCRATCH, *([home] if home else [])]
     return {
         **hardening(limits),
         "read_only": not writable_root,
-        "tmpfs": {str(folder): _in_memory(limits.tmp) for folder in folders},
+        "tmpfs": {str(folder): _in_memory(limits.tmp) for folder in (*SCRATCH, *in_memory)},
         "shm_size": limits.tmp,
         "ulimits": [
             _exactly("nofile", _OPEN_FILES),

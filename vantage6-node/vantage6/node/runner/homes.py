@@ -4,7 +4,7 @@ import io
 import tarfile
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 import docker
@@ -47,10 +47,18 @@ class Home:
     is_free : bool
         Whether a folder in memory can take its place: nothing that the image put there is
         hidden by it, such as packages that were installed for its user alone.
+    volumes : tuple of PurePosixPath
+        What the image declares to be volumes. The engine would make each on its own disk,
+        where nobody counts what is written.
     """
 
     path: PurePosixPath
     is_free: bool
+    volumes: tuple[PurePosixPath, ...] = ()
+
+    def in_memory(self, taken: Iterable[PurePosixPath]) -> set[PurePosixPath]:
+        """What becomes a folder in memory, of what is not taken by a mount of ours."""
+        return {*self.volumes, *([self.path] if self.is_free else [])} - set(taken)
 
 
 class Homes:
@@ -73,7 +81,9 @@ class Homes:
         if key not in self._known:
             config = self._api.inspect_image(image_id)["Config"]
             user = user or config.get("User") or ""
-            self._known[key] = self._look(image_id, user, config.get("Env") or [])
+            home = self._look(image_id, user, config.get("Env") or [])
+            volumes = tuple(map(PurePosixPath, config.get("Volumes") or ()))
+            self._known[key] = replace(home, volumes=volumes)
         return self._known[key]
 
     def _look(self, image_id: str, user: str, environment: Iterable[str]) -> Home:
