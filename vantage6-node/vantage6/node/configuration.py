@@ -185,8 +185,8 @@ class LimitsSchema(_Block):
         load_default=256 * 2**20,
         validate=validate.Range(min=2**20),
         metadata={
-            "description": "What a container may write to each of /tmp, /var/tmp, /run and its "
-            "home, which are in its memory.",
+            "description": "What a container may write to each of /tmp, /var/tmp, /run, its "
+            "home, /dev/shm and volumes of its image, which are in its memory.",
             "default": "`256m`",
         },
     )
