@@ -132,7 +132,8 @@ def explain(members: Federation, image: str) -> None:
         f"""
 The federation is still running; `make demo-stop` ends it. To log in, start .venv/bin/python:
 
-        client = Client("http://{federation.LOOPBACK}", {members.port}, "{federation.API_PATH}")
+        client = Client("http://{federation.LOOPBACK}", {members.port}, "{federation.API_PATH}",
+        pins_file="{members.folder}/pins.json")
     client.authenticate("{members.researcher}", "{members.password}")
     client.setup_encryption("{key}")
 

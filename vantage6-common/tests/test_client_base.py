@@ -7,12 +7,14 @@ import pytest
 import requests
 
 from vantage6.common.client.base import ClientBase, WhoAmI
+from vantage6.common.client.letters import pins_file
 from vantage6.common.client.transport import Transport
 from vantage6.common.encryption import RSACryptor
 from vantage6.common.exceptions import (
     AuthenticationException,
     EncryptionError,
     Forbidden,
+    KeyChanged,
     NotFound,
     ServerError,
     ServerUnreachable,
@@ -200,6 +202,35 @@ def test_a_task_is_encrypted_for_each_organization(key_file, public_key):
     assert [item["id"] for item in body["organizations"]] == [7, 8]
     assert inputs == [b'json.{"output_format": "json", "method": "m"}'] * 2
     assert body["database"] == "default"
+
+
+def test_a_changed_key_stops_what_leaves(key_file, public_key, tmp_path):
+    RSACryptor.create_new_rsa_key(tmp_path / "other.pem")
+    other = RSACryptor(tmp_path / "other.pem").public_key_str
+    shown = {"name": "south", "public_key": other}
+    made, _ = client(
+        also={
+            ("GET", "organization/7"): (200, {"public_key": public_key}),
+            ("GET", "organization/8"): (200, shown),
+            ("POST", "task"): (201, {"id": 3}),
+        }
+    )
+    made.setup_encryption(key_file)
+    made.post_task("n", "image", 1, {}, organization_ids=[8])
+    shown["public_key"] = public_key
+    for send in (made.encrypt_for, lambda id_, data: made.post_task("n", "i", 1, {}, "", [id_])):
+        with pytest.raises(KeyChanged, match=r"'south'.*client\.util\.confirm_key\(8\)"):
+            send(8, b"")
+
+
+def test_where_keys_are_pinned(monkeypatch, tmp_path):
+    monkeypatch.setenv("VANTAGE6_PINS_FILE", str(tmp_path / "named.json"))
+    assert pins_file() == tmp_path / "named.json"
+    assert pins_file(tmp_path / "chosen.json") == tmp_path / "chosen.json"
+    monkeypatch.delenv("VANTAGE6_PINS_FILE")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert pins_file().relative_to(tmp_path).name == "pins.json"
 
 
 def test_without_set_up_nothing_leaves():

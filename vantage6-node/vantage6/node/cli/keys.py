@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 import click
 
-from vantage6.common.cli import instance_options, json_option, select_context
+from vantage6.common.cli import json_option
+from vantage6.common.context import InstanceContext
 from vantage6.common.exceptions import EncryptionError
 from vantage6.common.pins import Pin, Pins, check_offer, pinned_keys
 from vantage6.node.audit import AuditLog
-from vantage6.node.configuration import NodeSchema
+from vantage6.node.cli.options import with_instance
 from vantage6.node.keyring import CONFIRM, PINS
 
 
@@ -19,20 +20,10 @@ def keys() -> None:
 
 
 @keys.command("list")
-@instance_options(default_environment="application", default_system=False)
+@with_instance
 @json_option
-def list_keys(
-    name: str | None, config: str | None, environment: str, system_folders: bool, as_json: bool
-) -> None:
+def list_keys(context: InstanceContext, as_json: bool) -> None:
     """List the pinned keys, and those that wait to be confirmed."""
-    context = select_context(
-        "node",
-        NodeSchema(),
-        name=name,
-        config=config,
-        environment=environment,
-        system_folders=system_folders,
-    )
     pins = pinned_keys(context.data_dir / PINS)
     if as_json:
         click.echo(json.dumps([pin.shown() for pin in pins]))
@@ -42,7 +33,7 @@ def list_keys(
 
 @keys.command()
 @click.argument("organization", type=int)
-@instance_options(default_environment="application", default_system=False)
+@with_instance
 @click.option(
     "--fingerprint", help="Of the new key, as the organization told you; no other is confirmed."
 )
@@ -54,11 +45,8 @@ def list_keys(
 )
 @json_option
 def confirm(
+    context: InstanceContext,
     organization: int,
-    name: str | None,
-    config: str | None,
-    environment: str,
-    system_folders: bool,
     fingerprint: str | None,
     server: str | None,
     classic: bool,
@@ -68,14 +56,6 @@ def confirm(
 
     Ask the organization first: somebody may have put another key in the place of theirs.
     """
-    context = select_context(
-        "node",
-        NodeSchema(),
-        name=name,
-        config=config,
-        environment=environment,
-        system_folders=system_folders,
-    )
     path = context.data_dir / PINS
     before = _chosen(pinned_keys(path), organization, server, classic)
     if not classic:
