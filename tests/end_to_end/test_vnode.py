@@ -2,7 +2,9 @@
 
 import json
 import os
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,6 +28,7 @@ pytestmark = pytest.mark.docker
 
 COMMANDS = Path(sys.executable).parent
 _SECONDS = 120
+ORDINARY = 12345
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +48,19 @@ class Owners:
 
     def vnode(self, hospital: str, command: str, *words: str) -> str:
         """Run a command for the node of a hospital; what it prints."""
-        return run_command("vnode", command, "-c", str(self.paths[hospital]), *words)
+        return self._run(hospital, command, "-c", str(self.paths[hospital]), *words)
 
     def by_name(self, hospital: str, command: str, *words: str) -> str:
         """Run a command that looks for a running node by its name."""
-        return run_command("vnode", command, "-n", self.paths[hospital].stem, *words)
+        return self._run(hospital, command, "-n", self.paths[hospital].stem, *words)
+
+    def _run(self, hospital: str, *words: str) -> str:
+        prefix = as_ordinary_user() if hospital == "south" else []
+        done = subprocess.run(
+            [*prefix, COMMANDS / "vnode", *words], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def container(self, hospital: str) -> docker.models.containers.Container:
         return self.engine.containers.get(f"vantage6-{self.paths[hospital].stem}-user")
@@ -79,13 +90,41 @@ class Owners:
         return [one.name for one in found if self.paths[hospital].stem in one.name]
 
 
+def as_ordinary_user() -> list[str]:
+    """Where root runs the tests: words that have a command run as somebody else.
+
+    Who may look into our checkout and the folders of the tests, wherever they are.
+    """
+    if os.geteuid() != 0:
+        return []
+    look = "+dac_read_search"
+    who = ["--reuid", str(ORDINARY), "--regid", str(ORDINARY)]
+    group = str(Path("/var/run/docker.sock").stat().st_gid)
+    return ["setpriv", *who, "--groups", group, "--inh-caps", look, "--ambient-caps", look]
+
+
+def give_away(folder: Path) -> None:
+    """Give a folder and all that is in it to the ordinary user."""
+    if os.geteuid() == 0:
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, ORDINARY, ORDINARY)
+
+
 @pytest.fixture(scope="module")
-def owners(image, hospitals, tmp_path_factory, engine) -> Iterator[Owners]:
-    folder = tmp_path_factory.mktemp("vnode") / "federation"
+def folder() -> Iterator[Path]:
+    """A folder that others may go through, unlike those that pytest makes."""
+    with tempfile.TemporaryDirectory(prefix="vnode-", ignore_cleanup_errors=True) as made:
+        Path(made).chmod(0o711)
+        yield Path(made)
+
+
+@pytest.fixture(scope="module")
+def owners(image, hospitals, folder, engine) -> Iterator[Owners]:
     with of_this_checkout(DEFAULT_NODE_IMAGE) as node_image:
         members = [Hospital(one.name, one.database, {}) for one in hospitals[:2]]
-        federation = Federation(folder, members, [f"^{image}$"])
+        federation = Federation(folder / "federation", members, [f"^{image}$"])
         federation.prepare()
+        federation.folder.chmod(0o711)
         federation.start_server()
         found = Owners(federation, engine)
         try:
@@ -97,8 +136,11 @@ def owners(image, hospitals, tmp_path_factory, engine) -> Iterator[Owners]:
                         images={"node": node_image},
                     )
                     found.paths[member.name] = federation.write_node_config(member)
-                    # One of each: the north is removed when it ends, the south is kept.
+                    # One of each: the north is removed when it ends, and root's where we are
+                    # root; the south is kept, and somebody else's.
                     keep = ["--keep"] if member is members[1] else []
+                    if keep:
+                        give_away(federation.home(member))
                     told = found.vnode(member.name, "start", "--json", *keep)
                     assert json.loads(told)["ready"], told
                 yield found
@@ -122,11 +164,21 @@ def test_only_what_it_needs_is_mounted_and_allowed(owners: Owners) -> None:
         **({"/mnt/ca.pem": (bundle(), False)} if bundle() else {}),
     }
     assert container.attrs["HostConfig"]["ReadonlyRootfs"] is True
-    _, status = container.exec_run(["grep", "-E", "CapEff|NoNewPrivs", "/proc/1/status"])
-    found = dict(line.split(":\t") for line in status.decode().splitlines())
-    # CHOWN, DAC_OVERRIDE and FOWNER for root; nothing for anybody else.
-    assert int(found["CapEff"], 16) == (0b1011 if os.geteuid() == 0 else 0)
-    assert found["NoNewPrivs"] == "1"
+
+
+def test_who_starts_it_runs_it_with_little_or_no_rights(owners: Owners) -> None:
+    """Root keeps CHOWN, DAC_OVERRIDE and FOWNER; anybody else has nothing."""
+    is_root = os.geteuid() == 0
+    expected = {
+        "north": (os.geteuid(), 0b1011 if is_root else 0),
+        "south": (ORDINARY if is_root else os.geteuid(), 0),
+    }
+    for hospital, (uid, capabilities) in expected.items():
+        _, text = owners.container(hospital).exec_run(["cat", "/proc/1/status"])
+        found = dict(line.split(":\t", 1) for line in text.decode().splitlines())
+        assert int(found["CapEff"], 16) == int(found["CapBnd"], 16) == capabilities
+        assert set(found["Uid"].split()) == {str(uid)}
+        assert found["NoNewPrivs"] == "1"
 
 
 def bundle() -> str | None:
@@ -139,6 +191,29 @@ def test_names_and_labels(owners: Owners) -> None:
     assert labels["vantage6-type"] == "node"
     assert labels["name"] == owners.paths["south"].stem
     assert labels["system"] == "False"
+
+
+def test_cve_2024_21653_A10_no_ssh_and_no_root_by_default(owners: Owners) -> None:  # noqa: N802
+    container = owners.container("north")
+    image = owners.engine.images.get(container.attrs["Config"]["Image"])
+    assert image.attrs["Config"]["User"] not in ("", "root", "0", "0:0")
+    assert container.exec_run(["sh", "-c", "command -v sshd dropbear"]).exit_code != 0
+    assert not container.attrs["NetworkSettings"]["Ports"]
+
+
+def test_a_refused_api_key_ends_it_with_the_reason(owners: Owners) -> None:
+    """Kept as it is, it is not started again and again."""
+    path = owners.paths["south"]
+    owners.by_name("south", "stop")
+    text = path.read_text()
+    try:
+        owners.vnode("south", "set-api-key", "--api-key", "another")
+        with pytest.raises(AssertionError, match="does not accept the API key"):
+            owners.vnode("south", "start", "--keep")
+        assert owners.container("south").status == "exited"
+    finally:
+        path.write_text(text)
+    assert json.loads(owners.vnode("south", "start", "--keep", "--json"))["ready"]
 
 
 def test_both_answer_and_together_they_are_right(owners: Owners, image: str) -> None:
@@ -218,6 +293,7 @@ def test_from_its_end_to_its_removal(owners: Owners) -> None:
     told = json.loads(owners.vnode("north", "remove", "--yes", "--json"))
     home = owners.federation.folder / "north"
     assert str(owners.paths["north"]) in told["removed"]
+    assert str(home / "data" / "audit.jsonl") in told["kept"]
     assert owners.left_of("north") == []
     # The key is not the node's alone, nor are the folders that its owner chose.
     assert (home / "private_key.pem").exists()

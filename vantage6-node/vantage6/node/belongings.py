@@ -3,6 +3,7 @@
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from vantage6.common.exceptions import ConfigurationError, Vantage6Error
 from vantage6.node import instance
 from vantage6.node.configuration import NodeSchema
 from vantage6.node.container.files import log_folder
+from vantage6.node.journal import Journal
 from vantage6.node.runner.settings import INSTANCE_LABEL
 
 TEMPORARY = "tmp"
@@ -26,6 +28,7 @@ _IN_DATA = (
     "ready", "sandboxes",
     *(f"{name}.sqlite{part}" for name in ("journal", "sent") for part in ("", "-shm", "-wal")),
 )  # fmt: skip
+AUDIT_FILES = "audit."
 _IN_TASKS = ("outbox", "runs", TEMPORARY)
 
 
@@ -87,6 +90,18 @@ class Belongings:
             pattern = re.compile(rf"{re.escape(log)}(\.\d+)?")
             if folder.is_dir():
                 yield from (path for path in folder.iterdir() if pattern.fullmatch(path.name))
+
+    def audit_trail(self) -> list[Path]:
+        """The files that tell what ran here; they outlive the node."""
+        return sorted(self.context.data_dir.glob(f"{AUDIT_FILES}*"))
+
+    def undelivered(self) -> int:
+        """How many runs have ended of which the server does not know yet."""
+        path = self.context.data_dir / "journal.sqlite"
+        if not path.is_file():
+            return 0
+        with closing(Journal(path)) as journal:
+            return sum(record.report is not None for record in journal.records())
 
     def folders(self) -> list[Path]:
         """The folders that are its own, and not of the owner's choice."""

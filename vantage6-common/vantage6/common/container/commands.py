@@ -167,6 +167,7 @@ def find_online(product: Product) -> list[Online]:
     return [
         Online(one.name, one.scope, one.environment, one.config)
         for one in containers.find_all(containers.connect(), product.kind)
+        if one.is_up
     ]
 
 

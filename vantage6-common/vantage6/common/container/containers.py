@@ -38,6 +38,8 @@ class Running:
     Attributes
     ----------
     id, kind, name, scope, environment, config, image : str
+    is_up : bool
+        False while the engine starts it again and again.
     addresses : tuple of str
         Where this machine lets others reach it, such as `0.0.0.0:5000`.
     """
@@ -49,6 +51,7 @@ class Running:
     environment: str
     config: str
     image: str
+    is_up: bool
     addresses: tuple[str, ...]
 
 
@@ -98,7 +101,7 @@ def security_options(api: Any) -> list[str]:
 
 def find_all(api: Any, kind: str) -> list[Running]:
     """All servers, or all nodes, that run in containers here, by name."""
-    filters = {"label": [f"{settings.TYPE_LABEL}={kind}"], "status": ["running"]}
+    filters = {"label": [f"{settings.TYPE_LABEL}={kind}"], "status": ["running", "restarting"]}
     with explained():
         found = api.containers(filters=filters)
     return sorted((_describe(entry) for entry in found), key=lambda one: (one.name, one.scope))
@@ -273,6 +276,7 @@ def _describe(entry: Mapping[str, Any]) -> Running:
         environment=labels.get(settings.ENVIRONMENT_LABEL, ""),
         config=labels.get(settings.CONFIG_LABEL, ""),
         image=entry["Image"],
+        is_up=entry["State"] == "running",
         addresses=tuple(address(port["IP"], port["PublicPort"]) for port in ports),
     )
 

@@ -34,7 +34,7 @@ def remove(context: InstanceContext, yes: bool, as_json: bool) -> None:
     volumes = belongings.volumes(api, context.name, context.scope)
     left = [container for one in found for container in one.left_in(api).containers]
     if not as_json:
-        _show(files, volumes, left)
+        _show(files, volumes, left, sum(one.undelivered() for one in found))
     agree(f"Remove the node {context.name!r}?", yes)
     _remove_from_engine(api, context, left, volumes)
     for path in files:
@@ -49,7 +49,7 @@ def remove(context: InstanceContext, yes: bool, as_json: bool) -> None:
         click.echo(f"Kept {path}")
 
 
-def _show(files: list[Path], volumes: list[str], containers: list[str]) -> None:
+def _show(files: list[Path], volumes: list[str], containers: list[str], undelivered: int) -> None:
     click.echo("This is removed:")
     for path in files:
         click.echo(f"  {path}")
@@ -57,6 +57,9 @@ def _show(files: list[Path], volumes: list[str], containers: list[str]) -> None:
         click.echo(f"  the volume {volume}")
     if containers:
         click.echo(f"  {len(containers)} containers of its tasks")
+    if undelivered:
+        click.echo(f"{undelivered} runs have ended of which the server does not know: start the")
+        click.echo("node once more to have them delivered, or they are lost")
 
 
 def _remove_from_engine(
@@ -75,7 +78,7 @@ def _remove_from_engine(
 
 def _leave_no_empty_folder(found: list["Belongings"]) -> list[Path]:
     """Remove the folders in which nothing is left; what is left in the others."""
-    kept = []
+    kept = [path for one in found for path in one.audit_trail()]
     for folder in dict.fromkeys(folder for one in found for folder in one.folders()):
         if folder.is_dir():
             inside = sorted(folder.iterdir())
@@ -83,4 +86,4 @@ def _leave_no_empty_folder(found: list["Belongings"]) -> list[Path]:
                 kept += inside
             else:
                 folder.rmdir()
-    return kept
+    return list(dict.fromkeys(kept))
