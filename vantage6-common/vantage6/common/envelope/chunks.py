@@ -97,22 +97,15 @@ class Buffer:
     """
 
     def __init__(self, size: int) -> None:
-        self._bytes = BytesIO()
-        self._size = size
-        if size:
-            self._bytes.seek(size - 1)
-            self._bytes.write(b"\0")
+        self._bytes = BytesIO(bytes(size))
 
     def view(self) -> memoryview:
-        """The bytes, to be written; it and all its parts are let go before they are taken."""
+        """The bytes, to be written."""
         return self._bytes.getbuffer()
 
     def take(self) -> bytes:
         """The bytes."""
-        data = self._bytes.getvalue()
-        # with parts of the view still in use there would be more than was asked for
-        assert len(data) == self._size
-        return data
+        return self._bytes.getvalue()
 
 
 def tag_of(sealed: memoryview) -> memoryview:
