@@ -5,8 +5,20 @@ import re
 import pytest
 
 from vantage6.node.configuration import NodeSchema
-from vantage6.node.policy import Input, Origin, Policy, Request, Verdict, decide, read_input
+from vantage6.node.policy import (
+    ImageRule,
+    Input,
+    Origin,
+    Policy,
+    Request,
+    Verdict,
+    decide,
+    read_input,
+)
 from vantage6.node.policy.configured import policy as policy_of
+from vantage6.node.runner.settings import Limits, Rules
+from vantage6.node.state import Collect, Start, Started
+from vantage6.node.timeline import Timeline
 
 DIGEST = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
@@ -143,3 +155,19 @@ def test_rules_of_the_first_entry_that_matches():
     assert (average.run_as, average.gpu, average.environment["X"]) == ("5:6", False, "y")
     assert (glm.limits.memory, glm.run_as) == (2**30, None)
     assert house.rules_for("a").gpu
+
+
+def test_rules_for_a_digest_hold_until_the_end_of_a_run_that_names_the_tag(
+    make_work, server, runner, assignment
+):
+    """Also in the next process: what runs is kept with the files of the run."""
+    runner.open(lambda notice: None)
+    digest = runner.find_image("average").digests[0]
+    small = Rules(Limits(output=3))
+    exception = ImageRule(re.compile(rf"average@{digest}"), rules=small)
+    house = policy("average", exceptions=(exception,))
+    run = server.add(assignment())
+    assert isinstance(make_work(policy=house).perform(Start(), run, Timeline()), Started)
+    assert runner.containers[run.result_id].settings.limits.output == 3
+    report = make_work(policy=house).perform(Collect(), run, Timeline()).report
+    assert (report.status.value, " 3" in report.log) == ("failed", True), report.log

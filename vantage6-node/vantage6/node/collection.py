@@ -10,6 +10,7 @@ from vantage6.node.proxy import Proxy
 from vantage6.node.reasons import reason, remark
 from vantage6.node.reports import as_failure, failure
 from vantage6.node.runner.interface import ContainerMissing, Ending, Runner
+from vantage6.node.runner.settings import Limits
 from vantage6.node.settings import Settings
 from vantage6.node.state import Assignment, Collected, Event, Report
 from vantage6.node.workspace import Workspace
@@ -67,11 +68,15 @@ class Collection:
         self._audit.ended(assignment, report, exit_code, connections)
         return Collected(report)
 
+    def _limits(self, assignment: Assignment) -> Limits:
+        digests = self._workspace.read_digests(assignment)
+        return self._settings.rules_for(assignment.image, digests).limits
+
     def _take_output(self, assignment: Assignment, report: Report) -> Report:
         """The report, and the output with it; or why that cannot be sent."""
         if report.has_output:
             try:
-                limit = self._settings.rules_for(assignment.image).limits.output
+                limit = self._limits(assignment).output
                 self._workspace.take_output(assignment.result_id, limit)
             except OutputUnusable as error:
                 return as_failure(report, str(error))
@@ -81,7 +86,7 @@ class Collection:
         self, assignment: Assignment, ending: Ending, overrun: str, met: Sequence[str]
     ) -> Report:
         """What the end of a container means for its run."""
-        limits = self._settings.rules_for(assignment.image).limits
+        limits = self._limits(assignment)
         status, why = TaskStatus.COMPLETED, remark(ending, limits)
         if overrun:
             status, why = TaskStatus.FAILED, overrun

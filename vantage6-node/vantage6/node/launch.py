@@ -216,6 +216,7 @@ class Launch:
             self._check_readable(database, user or image.user)
         ways = self._plan_ways(databases, rules)
         files = self._prepare(assignment, letter.data, databases, rules)
+        self._workspace.write_digests(assignment, image.digests)
         self._workspace.write_remark(assignment, "\n".join([image.remark, *ways.faults]).strip())
         timeline.mark("prepare")
         self._create(
@@ -357,7 +358,7 @@ class Launch:
 
     def _reopen_ways(self, assignment: Assignment) -> None:
         """Connect a run again with what the owner allows it; without that it runs on as it is."""
-        rules = self._settings.rules_for(assignment.image)
+        rules = self._settings.rules_for(assignment.image, self._workspace.read_digests(assignment))
         try:
             databases = self._databases_now(assignment, rules)
             self._outbound.reopen(assignment, self._outbound.plan(databases, rules))

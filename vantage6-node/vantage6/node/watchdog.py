@@ -96,7 +96,7 @@ class Watchdog:
         files = self._workspace.files(assignment)
         watched = _Watched(
             assignment.result_id,
-            self._settings.rules_for(assignment.image),
+            self._settings.rules_for(assignment.image, self._workspace.read_digests(assignment)),
             (files.data, files.temporary),
             self._clock() - age,
         )

@@ -19,7 +19,7 @@ them is open to everybody by its mode, below a folder that only the node may ent
 import hashlib
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ _WAYS = "ways.json"
 _FOR_ALL = 0o777
 _OUTPUT = "output"
 _REMARK = "remark"
+_DIGESTS = "digests"
 
 
 class Workspace:
@@ -159,6 +160,19 @@ class Workspace:
             return (self.folder(assignment.result_id) / _REMARK).read_text(encoding="utf-8")
         except FileNotFoundError:
             return ""
+
+    def write_digests(self, assignment: Assignment, digests: Iterable[str]) -> None:
+        """Keep what content of its image runs: the policy may have rules for that."""
+        text = "\n".join(digests)
+        (self.folder(assignment.result_id) / _DIGESTS).write_text(text, encoding="ascii")
+
+    def read_digests(self, assignment: Assignment) -> Sequence[str]:
+        """What content of its image runs."""
+        try:
+            text = (self.folder(assignment.result_id) / _DIGESTS).read_text(encoding="ascii")
+        except FileNotFoundError:
+            return ()
+        return text.split()
 
     def take_output(self, result_id: int, limit: int) -> None:
         """Move what a container wrote as its output to the outbox; see there."""
