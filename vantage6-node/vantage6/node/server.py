@@ -14,7 +14,13 @@ from requests.adapters import HTTPAdapter
 
 from vantage6.common import jwt
 from vantage6.common.client.connection import Connection
-from vantage6.common.client.transport import CONNECT_TIMEOUT, READ_TIMEOUT, Session, Transport
+from vantage6.common.client.transport import (
+    CONNECT_TIMEOUT,
+    READ_TIMEOUT,
+    Session,
+    Transport,
+    decoded,
+)
 from vantage6.common.exceptions import (
     AuthenticationException,
     Forbidden,
@@ -105,6 +111,24 @@ class Server:
         return self._transport.base_url
 
     # Who we are
+
+    def greet(self) -> tuple[str, str | None]:
+        """The version of the server and the time that it has, without a log-in.
+
+        Raises
+        ------
+        ServerUnreachable, ServerError
+            When the server cannot be asked now, or is none.
+        """
+        answer: Any = self._transport.get("version")
+        is_other = answer.status_code == HTTPStatus.NOT_FOUND
+        body = None if is_other else decoded(answer)
+        if not isinstance(body, dict) or "version" not in body:
+            raise ServerError(
+                answer.status_code,
+                f"What answers at {self._transport.base_url} is not a server of vantage6",
+            )
+        return str(body["version"]), answer.headers.get("Date")
 
     def log_in(self) -> Identity:
         """Show the API key and learn who we are.

@@ -85,11 +85,17 @@ class Transport:
         ServerError
             When the answer was not one of success; the subclass tells which.
         """
-        response = self._call(method, endpoint, token, json, params, read_timeout)
-        body = _decoded(response)
-        if response.status_code >= 300:
-            raise ServerError.from_response(response.status_code, body)
-        return body
+        return decoded(self._call(method, endpoint, token, json, params, read_timeout))
+
+    def get(self, endpoint: str) -> Response:
+        """The whole answer to a question without a log-in, whatever it is.
+
+        Raises
+        ------
+        ServerUnreachable
+            When there was none.
+        """
+        return self._call("get", endpoint, None, None, None, READ_TIMEOUT)
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -120,7 +126,21 @@ def _new_session() -> Session:
     return cast(Session, requests.Session())
 
 
-def _decoded(response: Response) -> Any:
+def decoded(response: Response) -> Any:
+    """The body of an answer.
+
+    Raises
+    ------
+    ServerError
+        When the answer was not one of success; the subclass tells which.
+    """
+    body = _body(response)
+    if response.status_code >= 300:
+        raise ServerError.from_response(response.status_code, body)
+    return body
+
+
+def _body(response: Response) -> Any:
     if not response.content:
         return None
     try:

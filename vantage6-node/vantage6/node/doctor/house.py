@@ -1,0 +1,58 @@
+"""What the owner wrote down: the configuration, and what it lets run."""
+
+import stat
+from pathlib import Path
+
+from vantage6.common.config import warnings_about_keys
+from vantage6.common.context import InstanceContext
+from vantage6.common.exceptions import ConfigurationError
+from vantage6.node.configuration import NodeSchema
+from vantage6.node.doctor.findings import Findings, note, well, wrong
+from vantage6.node.policy import configured
+
+
+def configuration(context: InstanceContext) -> Findings:
+    """The file: who can read it, and what in it does nothing."""
+    subject, path = "configuration", context.config_file
+    yield well(subject, f"{path}, environment {context.environment}, can be used")
+    yield from readers(subject, path)
+    for warning in warnings_about_keys(context.config, NodeSchema()):
+        yield note(subject, warning, "Correct the key, or take it out")
+
+
+def policy(context: InstanceContext) -> Findings:
+    """What may run here: nothing, some, or everything."""
+    subject, config = "policy", context.config
+    owners = configured.policy(config)
+    try:
+        configured.check_openness(config, context.environment)
+    except ConfigurationError as error:
+        yield wrong(subject, str(error), "List the images in `allowed_images`")
+        return
+    if owners.refuses_all:
+        yield wrong(
+            subject,
+            "No image is allowed, so every task will be refused",
+            "List the images in `allowed_images`; `vnode policy explain` tells what a list does",
+        )
+    elif owners.all_images:
+        yield note(
+            subject, "Every image may run here", "List the images in `allowed_images` instead"
+        )
+    else:
+        yield well(subject, f"{len(owners.images)} patterns say which images may run here")
+    if owners.users is not None and not owners.trust_server:
+        yield wrong(
+            subject,
+            "Some users are allowed only, but only the server knows who asks, and its word does "
+            "not count, so every task will be refused",
+            "Set `policies.trust_server_identity`, or restrict organizations instead",
+        )
+
+
+def readers(subject: str, path: Path) -> Findings:
+    """Whether everybody on this machine can read a secret."""
+    if path.exists() and path.stat().st_mode & stat.S_IROTH:
+        yield note(
+            subject, f"{path} holds a secret and everybody here can read it", f"chmod 600 {path}"
+        )
