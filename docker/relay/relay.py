@@ -26,11 +26,10 @@ held: set[asyncio.Task[None] | None] = set()
 
 async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
     """Pass on bytes until the source says that it has no more, and say so too."""
-    with contextlib.suppress(OSError):
-        while chunk := await source.read(CHUNK):
-            target.write(chunk)
-            await target.drain()
-        target.write_eof()
+    while chunk := await source.read(CHUNK):
+        target.write(chunk)
+        await target.drain()
+    target.write_eof()
 
 
 async def connect(name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -57,7 +56,12 @@ async def listen(host: str, port: int, name: str) -> asyncio.Server:
             writer.close()
             return
         try:
-            await asyncio.gather(pump(reader, node_writer), pump(node_reader, writer))
+            # If one side breaks off, so does the other.
+            async with asyncio.TaskGroup() as directions:
+                directions.create_task(pump(reader, node_writer))
+                directions.create_task(pump(node_reader, writer))
+        except* OSError:
+            pass
         finally:
             node_writer.close()
             writer.close()

@@ -151,6 +151,18 @@ def test_a_database_that_was_added_is_not_mounted_in_a_container(watch, file, ca
     assert "next start" not in caplog.text
 
 
+@pytest.mark.parametrize("uri", ["postgresql://db/x", "/another/file.csv"])
+def test_what_is_mounted_under_a_label_is_only_what_it_named_at_the_start(
+    watch, file, monkeypatch, uri
+):
+    monkeypatch.setenv("DEFAULT_DATABASE_URI", os.fspath(file.folder / "b.csv"))
+    watched = watch(dockerized=True)
+    assert watched.choose("default").path.name == "b.csv"
+    file.write(databases={"default": uri})
+    (database,) = watched
+    assert database.path in (None, Path(uri))
+
+
 def test_a_configuration_that_was_replaced_under_its_mount_is_named(watch, file, caplog):
     """The node in a container still sees the old one, which has no name any more."""
     watched = watch(dockerized=True)

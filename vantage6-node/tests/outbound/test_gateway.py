@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -233,7 +234,11 @@ def test_connections_of_one_run_are_bounded(gateway, relay, server, monkeypatch)
 def test_a_destination_that_is_away_is_a_reason_without_an_address(gateway, relay):
     to = line(free_port())
     gateway.admit(1, relay.folder, [to], relay.call)
-    assert exchange(way(to), b"") == b""
+    with socket.create_connection(way(to)) as impatient:
+        # It speaks first, and waits for the answer without saying that this was all.
+        impatient.sendall(b"hello")
+        with suppress(ConnectionResetError):
+            assert everything(impatient) == b""
     (traffic,) = gateway.dismiss(1)
     (fault,) = traffic.faults
     assert "Connection refused" in fault

@@ -88,7 +88,9 @@ class WatchedDatabases(Databases):
     ) -> tuple[Mapping[str, str], Mapping[str, str], Mapping[str, Path]]:
         """Paths and addresses, types, and where files are mounted."""
         configured = config["databases"]
-        mounted = mounted_databases(configured, os.environ) if self._dockerized else {}
+        # What is mounted is what the configuration named when the container was made.
+        unchanged = self._context.config["databases"].items() & configured.items()
+        mounted = mounted_databases(dict(unchanged), os.environ) if self._dockerized else {}
         types = {label: type_ for label, type_ in config["database_types"].items() if type_}
         return configured, types, mounted
 
@@ -105,7 +107,7 @@ def mounted_databases(
     for label in databases:
         names = (environment.get(f"{name}_DATABASE_URI", "") for name in variable_names(label))
         name = next(filter(None, names), "")
-        if name and (folder / name).exists():
+        if name and Database.from_config(label, databases[label]).path and (folder / name).exists():
             found[label] = folder / name
     return found
 
