@@ -54,7 +54,13 @@ class Session:
         self.calls.append(call)
         status, body = self._answer(call)
         content = b"" if body is None else b"{}"
-        return SimpleNamespace(status_code=status, content=content, json=lambda: body, text="")
+        return SimpleNamespace(
+            status_code=status,
+            content=content,
+            json=lambda: body,
+            text="",
+            iter_content=lambda size: iter([content]),
+        )
 
     def close(self):
         pass
@@ -253,6 +259,19 @@ def test_refusals_carry_the_words_of_the_server(server, session):
     session.answers["result/1"] = (400, {"msg": "it is final"})
     with pytest.raises(BadRequest, match="it is final"):
         server.tell_progress(1, TaskStatus.ACTIVE)
+
+
+def test_a_large_result_is_sent_piece_by_piece(server, session):
+    session.answers["result/1"] = (200, {})
+    result = 'ab$"é' * 2**19
+    server.deliver(1, Report(TaskStatus.COMPLETED, "", "later", "then"), result)
+    (call,) = session.calls
+    body = b"".join(call.data)
+    assert json.loads(body)["result"] == result
+    assert json.loads(body)["status"] == "completed"
+    assert len(call.data) == len(body)
+    assert max(map(len, call.data)) < len(body) / 2
+    assert (call.json, call.stream) == (None, True)
 
 
 def test_a_container_token(server, session):

@@ -1,5 +1,7 @@
 """Every event in every phase: what it does, or that it has no meaning there."""
 
+from dataclasses import replace
+
 import pytest
 
 from vantage6.common.exceptions import IllegalTransition
@@ -135,7 +137,7 @@ def test_moves(phase, event):
     expected_phase, expected_actions = MOVES[phase, type(event)]
     assert after.phase is expected_phase
     assert list(actions) == expected_actions
-    assert after.assignment is ASSIGNMENT
+    assert replace(after.assignment, input=ASSIGNMENT.input) == ASSIGNMENT
 
 
 def test_why_a_run_is_stopped_is_not_forgotten_while_the_engine_is_away():
@@ -232,3 +234,10 @@ def test_an_assignment_is_read_from_the_wire():
     task = {"id": 2, "run_id": 3, "image": "image", "database": "", "initiator": 4}
     wire = {"id": 1, "input": "input", "task": task}
     assert Assignment.from_wire(wire) == ASSIGNMENT
+
+
+def test_the_input_is_not_held_longer_than_until_the_container_has_it():
+    run, _ = advance(Run(ASSIGNMENT), state.Admitted())
+    assert run.assignment.input == "input"
+    run, _ = advance(run, state.Started())
+    assert run.assignment.input == ""

@@ -14,6 +14,7 @@ from requests.adapters import HTTPAdapter
 
 from vantage6.common import jwt
 from vantage6.common.client.connection import Connection
+from vantage6.common.client.large import LargeJson
 from vantage6.common.client.transport import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
@@ -33,6 +34,8 @@ from vantage6.common.task_status import TaskStatus
 from vantage6.node.state import Assignment, Report
 
 _PAGE = 100
+# Characters of a result from which on it is sent piece by piece
+_LARGE = 2**20
 _KEY_SECONDS = 60.0
 # Renewed before it ends, so that no connection is opened with a token about to end.
 _TOKEN_MARGIN = 60.0
@@ -363,7 +366,11 @@ class Server:
         return {"claim": self.claim} if self.claim and self._knows_claims else {}
 
     def _report(self, result_id: int, body: Mapping[str, Any], **options: Any) -> None:
-        self.call("patch", f"result/{result_id}", json={**body, **self._claim()}, **options)
+        whole: Any = {**body, **self._claim()}
+        result = body.get("result", "")
+        if len(result) > _LARGE:
+            whole = LargeJson(whole, "result", result)
+        self.call("patch", f"result/{result_id}", json=whole, unread=True, **options)
 
     def _authenticate(self) -> None:
         try:

@@ -368,6 +368,8 @@ def _start(run: Run, event: Admitted) -> Step:
 def _started(run: Run, event: Started) -> Step:
     if run.unwanted:
         return _clean(run, event)
+    # The container has its input, which may be large.
+    run = replace(run, assignment=replace(run.assignment, input=""))
     run = _moved(run, TaskStatus.ACTIVE)
     return _collect(run) if run.exited else (replace(run, phase=Phase.RUNNING), ())
 

@@ -71,3 +71,5 @@ class ThreadWorkers:
         while (perform := self._work.get()) is not None:
             if not self._stopping.is_set():
                 perform()
+            # Not until the next work comes: it may hold all of a large payload.
+            del perform

@@ -3,11 +3,13 @@
 import ssl
 from typing import Any, Protocol, cast
 
+from vantage6.common.client.large import LargeJson
 from vantage6.common.exceptions import ServerError, ServerUnreachable
 
 # Seconds to connect; to read is up to each call, since some answers are waited for.
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 60.0
+_PIECE = 2**16
 
 
 class Response(Protocol):
@@ -75,8 +77,21 @@ class Transport:
         json: Any = None,
         params: Any = None,
         read_timeout: float = READ_TIMEOUT,
+        unread: bool = False,
     ) -> Any:
         """Make one call and return the decoded body.
+
+        Parameters
+        ----------
+        method, endpoint : str
+        token : str, optional
+        json : object, optional
+            What is sent; a `LargeJson` is sent without being put together before.
+        params : mapping, optional
+        read_timeout : float
+        unread : bool
+            Whether the answer to a call that succeeds is passed over: servers repeat in it what
+            they were told, payloads too.
 
         Raises
         ------
@@ -85,7 +100,10 @@ class Transport:
         ServerError
             When the answer was not one of success; the subclass tells which.
         """
-        return decoded(self._call(method, endpoint, token, json, params, read_timeout))
+        response = self._call(method, endpoint, token, json, params, read_timeout, unread)
+        if unread and response.status_code < 300:
+            return _pass_over(response)
+        return decoded(response)
 
     def get(self, endpoint: str) -> Response:
         """The whole answer to a question without a log-in, whatever it is.
@@ -95,23 +113,37 @@ class Transport:
         ServerUnreachable
             When there was none.
         """
-        return self._call("get", endpoint, None, None, None, READ_TIMEOUT)
+        return self._call("get", endpoint, None, None, None, READ_TIMEOUT, False)
 
     def close(self) -> None:
         """Let go of the connections."""
         self.session.close()
 
     def _call(
-        self, method: str, endpoint: str, token: str | None, json: Any, params: Any, read: float
+        self,
+        method: str,
+        endpoint: str,
+        token: str | None,
+        json: Any,
+        params: Any,
+        read: float,
+        unread: bool,
     ) -> Response:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        # What only some sessions know is named only where it is needed.
+        more: dict[str, Any] = {"stream": True} if unread else {}
+        if isinstance(json, LargeJson):
+            headers["Content-Type"] = "application/json"
+            more["data"], json = json, None
         try:
             return self.session.request(
                 method.upper(),
                 f"{self.base_url}/{endpoint.lstrip('/')}",
-                headers={"Authorization": f"Bearer {token}"} if token else {},
+                headers=headers,
                 json=json,
                 params=params,
                 timeout=(CONNECT_TIMEOUT, read),
+                **more,
             )
         except OSError as error:  # also the errors of requests, whose base is derived from it
             raise ServerUnreachable(
@@ -138,6 +170,16 @@ def decoded(response: Response) -> Any:
     if response.status_code >= 300:
         raise ServerError.from_response(response.status_code, body)
     return body
+
+
+def _pass_over(response: Any) -> None:
+    """Read an answer to its end, so that the connection can be used again, and keep nothing."""
+    try:
+        for _ in response.iter_content(_PIECE):
+            pass
+    except OSError:
+        # It was done all the same; only its repetition broke off.
+        response.close()
 
 
 def _body(response: Response) -> Any:
