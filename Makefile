@@ -31,6 +31,7 @@ bench: install  ## the server against the classic one, tasks against the physica
 	@.venv/bin/python -m development.bench_server $(if $(SHORT),--short)
 	@.venv/bin/python -m development.bench_envelope $(if $(SHORT),--short)
 	@.venv/bin/python -m development.bench_node $(if $(SHORT),--short)
+	@.venv/bin/python -m development.kill
 	@.venv/bin/python -m development.bench
 
 images: install  ## build every image that the project ships

@@ -93,6 +93,11 @@ def _run_states() -> str:
         "first column is final. A task is pending, initializing or active as long as one of its "
         "runs is not final; then it has the state of its first failed run, or is completed.",
         table(["", *(str(status) for status in TaskStatus)], rows),
+        "A run that is killed is final at once; the container goes a moment later. `stopped_at` is "
+        "empty until the node has confirmed that nothing is left of the run, also of one that it "
+        "had not begun: `GET /result?state=stopping&run_id=…` lists what is not confirmed, and "
+        "`client.task.kill(id, wait=30)` waits for it. Nodes of the classic line confirm nothing. "
+        "Runs that had ended before the kill keep their result.",
     )
 
 

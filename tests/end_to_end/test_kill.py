@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from development import federation
+from development import federation, kill
 from development.federation import Federation, Hospital
 from development.images import BASE, Image, ensure
 from vantage6.client.outcome import TaskFailed
@@ -93,3 +93,27 @@ def test_a_node_that_could_not_be_told_learns_of_it(members, start):
     assert sleeping(members), "nobody could stop it yet"
     again = members.start_node(members.hospitals[0])
     again.wait_until(lambda: not sleeping(members), "remove the container")
+
+
+def test_all_that_runs_and_all_that_waits_is_gone_at_once_on_every_node(image, hospitals, tmp_path):
+    with kill.two_sleepy_nodes(tmp_path / "many", hospitals[0].database) as members:
+        client = members.client()
+        ended = client.task.create(
+            collaboration=client.collaboration.list(scope="organization")[0]["id"],
+            organizations=[client.whoami.organization_id],
+            name="refused",
+            image="not-allowed:1",
+            description="",
+            input={"method": "none"},
+        )
+        with pytest.raises(TaskFailed, match="not allowed"):
+            client.task.wait(ended["id"], timeout=60)
+        task = kill.start_many(members, client)
+        client.task.kill(task["id"], wait=kill.PATIENCE)
+        # The nodes have confirmed: nothing is waited for any more.
+        assert kill.running_containers(members) == []
+        runs = kill.runs_of(client, task)
+        assert len(runs) == kill.RUNNING + kill.QUEUED
+        assert {run["status"] for run in runs} == {"killed by user"}
+        assert all(run["stopped_at"] for run in runs)
+        assert client.task.get(ended["id"])["status"] == "not allowed"
