@@ -1,6 +1,7 @@
 """The daemon with a server and a runner in memory, and without threads."""
 
 import errno
+import os
 import threading
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from vantage6.common.encryption import RSACryptor
 from vantage6.common.exceptions import (
     BadRequest,
     ConfigurationError,
+    Forbidden,
     ServerError,
     ServerUnreachable,
 )
@@ -19,7 +21,12 @@ from vantage6.node.image.signature import SignatureCheck
 from vantage6.node.image.store import ImageStore
 from vantage6.node.outbox import Outbox
 from vantage6.node.runner.fake import RUNS_ON, FakeRunner, cannot_start
-from vantage6.node.runner.interface import EngineBack, EngineUnreachable, ImageMissing
+from vantage6.node.runner.interface import (
+    ContainerEnded,
+    EngineBack,
+    EngineUnreachable,
+    ImageMissing,
+)
 from vantage6.node.runner.settings import Limits, Rules
 from vantage6.node.server import ApiKeyRefused
 from vantage6.node.socket import NewTask, RunsKilled, SocketDown, SocketUp
@@ -584,6 +591,79 @@ def _timeline():
     from vantage6.node.timeline import Timeline
 
     return Timeline()
+
+
+# Bad runs, each beside one that is good
+
+
+def token_is_refused(server, runner, values):
+    container_token = server.container_token
+
+    def refuse(task_id, image):
+        if task_id == 666:
+            raise Forbidden(403, "No token for this task")
+        return container_token(task_id, image)
+
+    server.container_token = refuse
+    return {**values, "task_id": 666}
+
+
+def container_vanishes(server, runner, values):
+    def vanish(container):
+        del runner.containers[container.settings.result_id]
+        runner._tell(ContainerEnded(container.settings.result_id))
+        return RUNS_ON
+
+    return with_program(runner, values, vanish)
+
+
+def log_is_not_text(server, runner, values):
+    def babbles(container):
+        container.log = "\0\ufffd\x1b[31m" * 1000
+        return 1
+
+    return with_program(runner, values, babbles)
+
+
+def output_is_giant(server, runner, values):
+    def writes(container):
+        path = container.path(container.settings.environment["OUTPUT_FILE"])
+        os.truncate(path, 2**40)
+        return 0
+
+    return with_program(runner, values, writes)
+
+
+def engine_says_no(server, runner, values):
+    return with_program(runner, values, cannot_start)
+
+
+def with_program(runner, values, program):
+    runner.programs["absent"] = program
+    return {**values, "image": "absent"}
+
+
+@pytest.mark.parametrize(
+    ("make_bad", "expected", "reason"),
+    [
+        (token_is_refused, "start failed", "No token for this task"),
+        (container_vanishes, "crashed", "vanished"),
+        (log_is_not_text, "crashed", "exit code 1"),
+        (output_is_giant, "failed", f"{2**40} bytes"),
+        (engine_says_no, "start failed", "no such command"),
+    ],
+)
+def test_a_bad_run_ends_with_its_reason_and_disturbs_no_other(
+    node, server, runner, assignment, make_bad, expected, reason
+):
+    bad = server.add(assignment(**make_bad(server, runner, {})))
+    good = server.add(assignment())
+    daemon = node(places=1)
+    assert status(server, bad) == expected
+    assert reason in server.reports[bad.result_id].log
+    assert "\0" not in server.reports[bad.result_id].log
+    assert status(server, good) == "completed"
+    assert daemon.in_hand == runner.containers == {}
 
 
 # Two processes of one node
