@@ -3,6 +3,8 @@
 import gc
 import secrets
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -51,6 +53,25 @@ def test_a_sandbox_is_used_again(runner, probe, notices):
         notices.wait_for_end(settings.result_id)
         runner.remove(settings.result_id)
     assert len(folders) < 6
+
+
+def test_whoever_removes_a_container_returns_when_it_is_gone(runner, probe, engine, identity):
+    for _ in range(3):
+        _, settings = probe(RUNS)
+        runner.create(settings)
+        runner.start(settings.result_id)
+        start = threading.Barrier(4)
+
+        def remove(id_=settings.result_id, start=start):
+            start.wait()
+            runner.remove(id_)
+            return ours(engine, identity, "algorithm")
+
+        with ThreadPoolExecutor(4) as threads:
+            left = [each.result() for each in [threads.submit(remove) for _ in range(4)]]
+        assert left == [[]] * 4
+    free = [sandbox.relay_id for sandbox in runner._pool._ready]
+    assert len(free) == len(set(free)), "given back once"
 
 
 def test_a_relay_that_dies_is_replaced(runner, probe, notices, engine, identity):

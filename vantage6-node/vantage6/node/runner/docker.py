@@ -254,8 +254,8 @@ class DockerRunner:
         if container is None:
             return
         self._remove_container(container.id)
-        self._containers.pop(result_id, None)
-        if container.sandbox:
+        # By one thread of those that may do so at once: a sandbox is given back once.
+        if self._containers.pop(result_id, None) and container.sandbox:
             self._pool.give_back(container.sandbox)
 
     def empty(self, folder: Path) -> None:
@@ -424,9 +424,17 @@ class DockerRunner:
         except NotFound:
             log.debug("Container %s was removed already", container_id[:12])
         except APIError as error:
-            # somebody else is removing it in this moment
             if error.status_code != HTTPStatus.CONFLICT:
                 raise RunnerError(f"A container could not be removed: {words(error)}") from error
+            # Somebody else is removing it in this moment; it is gone when the engine says so.
+            self._wait_for_removal(container_id)
+
+    def _wait_for_removal(self, container_id: str) -> None:
+        try:
+            with talking_to_engine():
+                self._api.wait(container_id, condition="removed")
+        except NotFound:
+            log.debug("Container %s was removed meanwhile", container_id[:12])
 
     def _is_running(self, container_id: str) -> bool:
         try:
