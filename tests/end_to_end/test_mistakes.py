@@ -34,6 +34,8 @@ def ends(*command, **environment):
 def other_config(federation, changes):
     """A configuration that differs from that of the first hospital's node, beside it."""
     first = federation.hospitals[0]
+    home = federation.home(first) / "other"
+    changes = {"directories": {"data": str(home), "log": str(home)}, **changes}
     changed = federation.write_node_config(Hospital(first.name, first.database, changes))
     other = changed.rename(changed.with_name("other.yaml"))
     federation.write_node_config(first)
@@ -103,14 +105,14 @@ def test_a_wrong_api_key(federation):
     config = other_config(federation, {"api_key": "wrong"})
     status, sentence = ends("vnode-local", "start", "--config", config)
     assert status == 1
-    assert "API key" in sentence
+    assert "does not accept the API key" in sentence
 
 
 def test_a_node_that_is_not_encrypted(federation):
     config = other_config(federation, {"encryption": {"enabled": False}})
     status, sentence = ends("vnode-local", "start", "--config", config)
     assert status == 1
-    assert "encrypt" in sentence
+    assert "has its encryption off" in sentence
 
 
 def test_no_engine(federation):
