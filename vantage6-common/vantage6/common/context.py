@@ -130,7 +130,10 @@ class InstanceContext:
             if path.is_file():
                 return cls.from_file(kind, path, environment, system_folders, schema, name)
         looked = " nor ".join(str(path) for path in places)
-        raise ConfigurationError(f"There is no {kind} configuration {name!r}: neither {looked}")
+        raise ConfigurationError(
+            f"There is no {kind} configuration {name!r}: neither {looked}; the command `new` makes "
+            "one"
+        )
 
     @property
     def scope(self) -> str:

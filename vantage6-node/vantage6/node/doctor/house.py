@@ -1,6 +1,7 @@
 """What the owner wrote down: the configuration, and what it lets run."""
 
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from vantage6.common.config import warnings_about_keys
@@ -9,6 +10,8 @@ from vantage6.common.exceptions import ConfigurationError
 from vantage6.node.configuration import NodeSchema
 from vantage6.node.doctor.findings import Findings, note, well, wrong
 from vantage6.node.policy import configured
+
+_SHOWN = 5
 
 
 def configuration(context: InstanceContext) -> Findings:
@@ -40,7 +43,7 @@ def policy(context: InstanceContext) -> Findings:
             subject, "Every image may run here", "List the images in `allowed_images` instead"
         )
     else:
-        yield well(subject, f"{len(owners.images)} patterns say which images may run here")
+        yield well(subject, f"Images that may run here: {_listed(config['allowed_images'])}")
     if owners.users is not None and not owners.trust_server:
         yield wrong(
             subject,
@@ -48,6 +51,13 @@ def policy(context: InstanceContext) -> Findings:
             "not count, so every task will be refused",
             "Set `policies.trust_server_identity`, or restrict organizations instead",
         )
+
+
+def _listed(patterns: Sequence[str]) -> str:
+    """The first few of a list, and how many more there are."""
+    more = len(patterns) - _SHOWN
+    shown = ", ".join(patterns[:_SHOWN])
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def readers(subject: str, path: Path) -> Findings:
