@@ -20,7 +20,7 @@ demo-stop: install  ## stop what `make demo KEEP=1` left running
 
 test: check  ## all checks and all tests, with a container engine where one can be had
 	@.venv/bin/python -m development.images --for-tests
-	@.venv/bin/python -m pytest -n $(JOBS) --dist loadfile
+	@.venv/bin/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 check: install  ## lint, format and types only
 	@.venv/bin/ruff check .
