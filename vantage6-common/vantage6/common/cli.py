@@ -10,7 +10,7 @@ import click
 
 from vantage6.common.config import ENVIRONMENTS
 from vantage6.common.context import Available, InstanceContext, Kind, available
-from vantage6.common.exceptions import ConfigurationError, Vantage6Error
+from vantage6.common.exceptions import ConfigurationError, NoConfiguration, Vantage6Error
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Choice = TypeVar("Choice")
@@ -95,8 +95,10 @@ def select_context(
 
     Raises
     ------
+    NoConfiguration
+        When there is none, or none of that name.
     ConfigurationError
-        When there is no such instance, or none was named and nobody can be asked.
+        When it cannot be used, or none was named and nobody can be asked.
     """
     if config:
         return InstanceContext.from_file(kind, config, environment, system_folders, schema)
@@ -113,7 +115,7 @@ def _ask(kind: Kind, system_folders: bool) -> tuple[str, str]:
         for environment in found.environments
     }
     if not choices:
-        raise ConfigurationError(
+        raise NoConfiguration(
             f"There is no {kind} configuration yet; make one with the command `new`"
         )
     return choose(f"Which {kind}?", choices, "--name NAME or --config FILE")

@@ -12,7 +12,7 @@ from marshmallow import Schema
 from platformdirs import PlatformDirs
 
 from vantage6.common.config import list_environments, load_configuration
-from vantage6.common.exceptions import ConfigurationError
+from vantage6.common.exceptions import ConfigurationError, NoConfiguration
 from vantage6.common.globals import APPNAME
 
 Kind = Literal["server", "node"]
@@ -120,7 +120,7 @@ class InstanceContext:
 
         Raises
         ------
-        ConfigurationError
+        NoConfiguration
             When there is none, with the places that were looked at.
         """
         file = f"{check_name(name)}{EXTENSION}"
@@ -130,7 +130,7 @@ class InstanceContext:
             if path.is_file():
                 return cls.from_file(kind, path, environment, system_folders, schema, name)
         looked = " nor ".join(str(path) for path in places)
-        raise ConfigurationError(
+        raise NoConfiguration(
             f"There is no {kind} configuration {name!r}: neither {looked}; the command `new` makes "
             "one"
         )

@@ -4,6 +4,7 @@
 
     Vantage6Error
     ├── ConfigurationError          a configuration that cannot be used
+    │   └── NoConfiguration         none of the name that was given, or none at all
     ├── EngineUnreachable           no container engine answers
     ├── AuthenticationException     who you are could not be shown
     ├── EncryptionError             a key or an envelope that does not fit   (also ValueError)
@@ -35,6 +36,10 @@ class Vantage6Error(Exception):
 
 class ConfigurationError(Vantage6Error):
     """A configuration that cannot be used."""
+
+
+class NoConfiguration(ConfigurationError):
+    """A configuration that is not there."""
 
 
 class EngineUnreachable(Vantage6Error):

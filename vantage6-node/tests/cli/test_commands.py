@@ -9,6 +9,8 @@ import yaml
 from click.testing import CliRunner
 
 from vantage6.common import __version__
+from vantage6.common.exceptions import ConfigurationError
+from vantage6.node import assembly
 from vantage6.node.cli import main
 from vantage6.node.configuration import NodeSchema
 
@@ -149,3 +151,23 @@ def test_start_without_the_key_file(home):
     call(*ANSWERS)
     output = fails("start", "--name", "north-hospital", "--environment", "prod")
     assert "/key.pem" in output
+
+
+@pytest.mark.parametrize("option", ["take_over", "replace_public_key"])
+def test_what_is_for_one_start_is_not_done_again(home, monkeypatch, option):
+    """The engine starts a container that is kept with the same command again and again."""
+    wanted = []
+
+    def build(*_, **options):
+        wanted.append(options[option])
+        raise ConfigurationError("enough")
+
+    monkeypatch.setattr(assembly, "build", build)
+    call(*ANSWERS)
+    (home / "once").touch()
+    words = ["start", "--name", "north-hospital", "--environment", "prod"]
+    words.append(f"--{option.replace('_', '-')}")
+    for further in (["--only-once", "once"], ["--only-once", "once"], []):
+        assert "enough" in fails(*words, *further)
+    assert wanted == [True, False, True]
+    assert not (home / "once").exists()

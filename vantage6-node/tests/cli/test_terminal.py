@@ -108,6 +108,33 @@ class TestWizard:
         ends(terminal, code=1)
         assert not owner.config.exists()
 
+    def test_a_start_without_a_configuration_offers_it(self, owner: Owner) -> None:
+        owner.variables["DOCKER_HOST"] = "unix:///nowhere.sock"
+        terminal = owner.terminal("start", "-n", "north")
+        terminal.expect_exact("There is no node configuration 'north'")
+        terminal.expect_exact("Answer some questions to make it now?")
+        terminal.send(ENTER)
+        for question in ("API key", "Base URL", "Port", "Path of the API", "Folder", "default"):
+            answer(terminal, question)
+        terminal.expect_exact("Add another database?")
+        terminal.send("n")
+        for question in ("Images that may run here", "Log level", "VPN", "encrypted", "private"):
+            answer(terminal, question)
+        terminal.expect_exact(f"The configuration is in {owner.config}")
+        # And then it is started, as was asked.
+        terminal.expect_exact("No container engine answers")
+        ends(terminal, code=1)
+        assert owner.config.exists()
+
+    def test_a_start_makes_nothing_that_nobody_wants(self, owner: Owner) -> None:
+        terminal = owner.terminal("start", "-n", "north")
+        terminal.expect_exact("make it now?")
+        terminal.send("n" + ENTER)
+        terminal.expect_exact("Aborted!")
+        ends(terminal, code=1)
+        assert not owner.config.exists()
+        assert "the command `new` makes one" in owner.run("start", "-n", "north").stderr
+
 
 class TestApiKey:
     def test_it_is_asked_for_and_not_shown(self, owner: Owner) -> None:

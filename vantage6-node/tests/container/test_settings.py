@@ -147,11 +147,15 @@ class TestEnvironment:
         }
 
     def test_the_command_inside_is_the_documented_one(self, tmp_path: Path) -> None:
-        words = " ".join(settings.command(context(tmp_path), "--kill-on-exit"))
+        words = " ".join(settings.command(context(tmp_path), ["--kill-on-exit"]))
         assert words == (
             "vnode-local start -c /mnt/config/north.yaml -n north -e application --user "
             "--dockerized --ready-file /mnt/data/ready --kill-on-exit"
         )
+
+    def test_what_is_for_one_start_is_told_by_a_file(self, tmp_path: Path) -> None:
+        words = " ".join(settings.command(context(tmp_path), once=["--take-over"]))
+        assert words.endswith("/ready --take-over --only-once /mnt/data/once")
 
 
 class TestUser:

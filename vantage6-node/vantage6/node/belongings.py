@@ -25,7 +25,7 @@ TEMPORARY = "tmp"
 # which all nodes and users of an organization read what was meant for it.
 _IN_DATA = (
     ".pins.json.lock", "capabilities.json", "images", "instance", "node.lock", "pins.json",
-    "ready", "sandboxes",
+    "once", "ready", "sandboxes",
     *(f"{name}.sqlite{part}" for name in ("journal", "sent") for part in ("", "-shm", "-wal")),
 )  # fmt: skip
 AUDIT_FILES = "audit."

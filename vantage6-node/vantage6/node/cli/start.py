@@ -11,7 +11,11 @@ from vantage6.common.context import InstanceContext
 from vantage6.common.exceptions import Vantage6Error
 from vantage6.common.log import setup_logging
 from vantage6.node import assembly
-from vantage6.node.cli.options import with_instance
+from vantage6.node.cli.options import (
+    replace_public_key_option,
+    take_over_option,
+    with_instance_or_wizard,
+)
 from vantage6.node.container.inside import in_container
 from vantage6.node.daemon import Daemon
 
@@ -19,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 @click.command()
-@with_instance
+@with_instance_or_wizard
 @click.option(
     "--dockerized/-non-dockerized",
     default=False,
@@ -31,21 +35,20 @@ log = logging.getLogger(__name__)
     help="At the end, kill running containers; their runs begin anew at the next start. "
     "Otherwise they run on, and the next start takes them up.",
 )
-@click.option(
-    "--replace-public-key",
-    is_flag=True,
-    help="Replace the public key of the organization at the server by that of this node.",
-)
+@replace_public_key_option
 @click.option(
     "--ready-file",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Keep this file while the server knows the node and it takes tasks.",
 )
+@take_over_option
 @click.option(
-    "--take-over",
-    is_flag=True,
-    help="Take the runs that another process of this node has, and has not finished: when that "
-    "one will not come back. Otherwise they are taken ten minutes after its last word.",
+    "--only-once",
+    "once_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    hidden=True,
+    help="Replace a key or take over only if this file is there, and remove it: `vnode start` says "
+    "so, whose command a container repeats whenever the engine starts it again.",
 )
 def start(
     context: InstanceContext,
@@ -54,6 +57,7 @@ def start(
     replace_public_key: bool,
     ready_file: Path | None,
     take_over: bool,
+    once_file: Path | None,
 ) -> None:
     """Run a node until it is stopped with Ctrl-C or SIGTERM."""
     if dockerized:
@@ -62,14 +66,15 @@ def start(
     # That a connection was lost is for us to say.
     logging.getLogger("engineio.client").setLevel(logging.ERROR)
     log.info("vantage6 node %s: %s, environment %s", __version__, context.name, context.environment)
+    is_wanted = once_file is None or _consume(once_file)
     try:
         daemon = assembly.build(
             context,
             dockerized=dockerized,
             kill_on_exit=kill_on_exit,
-            replace_public_key=replace_public_key,
+            replace_public_key=replace_public_key and is_wanted,
             on_ready=lambda: _write(ready_file),
-            take_over=take_over,
+            take_over=take_over and is_wanted,
         )
         _stop_on_signals(daemon)
         daemon.run()
@@ -81,6 +86,15 @@ def start(
         if ready_file:
             ready_file.unlink(missing_ok=True)
     log.info("The node has stopped")
+
+
+def _consume(file: Path) -> bool:
+    """Whether the file was there; now it is not."""
+    try:
+        file.unlink()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _write(ready_file: Path | None) -> None:

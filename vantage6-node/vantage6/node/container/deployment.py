@@ -14,7 +14,7 @@ from vantage6.common.container.launch import launch
 from vantage6.common.context import InstanceContext
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.node.container import files, settings
-from vantage6.node.container.settings import DEFAULT_IMAGE, NODE, READY_FILE, Files
+from vantage6.node.container.settings import DEFAULT_IMAGE, NODE, ONCE_FILE, READY_FILE, Files
 
 # A server that is away does not end the node, so nobody waits for it for ever.
 START_SECONDS = 30.0
@@ -36,6 +36,8 @@ class Wishes:
         A checkout, of which the packages are used instead of those in the image.
     options : tuple of str
         More for `vnode-local start`.
+    once : tuple of str
+        Also, but not when the engine starts the container again.
     """
 
     image: str | None = None
@@ -43,6 +45,7 @@ class Wishes:
     force_databases: bool = False
     source: Path | None = None
     options: tuple[str, ...] = ()
+    once: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ class Deployment:
         files.prepare(found)
         ready = found.data / READY_FILE
         ready.unlink(missing_ok=True)
+        _leave(found.data / ONCE_FILE, wanted=bool(wishes.once))
         containers.remove_ended(self._api, self._name)
         try:
             is_ready = launch(self._api, program, lambda id_: self._wait(id_, ready))
@@ -129,7 +133,7 @@ class Deployment:
                 DEFAULT_IMAGE,
             ),
             user=str(user),
-            command=settings.command(context, *wishes.options),
+            command=settings.command(context, wishes.options, wishes.once),
             labels=common.labels(context, NODE),
             environment=variables,
             mounts=list(settings.mounts(found, context.name, wishes.source)),
@@ -151,3 +155,11 @@ class Deployment:
                 return True
             time.sleep(_LOOK_SECONDS)
         return False
+
+
+def _leave(file: Path, *, wanted: bool) -> None:
+    """Leave a file for the container, or see that none of an earlier start is there."""
+    if wanted:
+        file.touch(mode=0o600)
+    else:
+        file.unlink(missing_ok=True)

@@ -32,6 +32,8 @@ NODE = "node"
 ENGINE_SOCKET = PurePosixPath("/var/run/docker.sock")
 # Where the node says that the server knows it, and since when it is ready for tasks.
 READY_FILE = "ready"
+# Is there until a start has done what it shall do only once.
+ONCE_FILE = "once"
 
 _DATABASE_FOLDER = PurePosixPath("/mnt")
 # Names below /mnt that are taken; a database of such a label gets another one.
@@ -160,10 +162,22 @@ def environment(files: Files, variables: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def command(context: InstanceContext, *options: str) -> list[str]:
-    """What runs in the container."""
+def command(
+    context: InstanceContext, options: Sequence[str] = (), once: Sequence[str] = ()
+) -> list[str]:
+    """What runs in the container, whenever the engine starts it.
+
+    Parameters
+    ----------
+    context : InstanceContext
+    options : sequence of str
+        Further ones of `vnode-local start`.
+    once : sequence of str
+        Those that count at the first start alone.
+    """
     words = command_inside("start", context.name, context.environment, context.scope)
-    return [*words, "--dockerized", "--ready-file", str(DATA_FOLDER / READY_FILE), *options]
+    words += ["--dockerized", "--ready-file", str(DATA_FOLDER / READY_FILE), *options]
+    return [*words, *once, "--only-once", str(DATA_FOLDER / ONCE_FILE)] if once else words
 
 
 def command_inside(command: str, name: str, environment: str, scope: str) -> list[str]:

@@ -127,5 +127,5 @@ def _agreement(context: InstanceContext, found: Server, who: Identity) -> Findin
             f"The server knows {who.organization_name!r} with another public key than that of "
             "this node's private key",
             "Use the key of the organization's other nodes and users, or replace it for all of "
-            "them: `vnode-local start --replace-public-key`",
+            "them: `vnode start --replace-public-key`",
         )

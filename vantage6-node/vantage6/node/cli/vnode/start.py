@@ -14,11 +14,17 @@ from vantage6.common.container.commands import (
     source_option,
 )
 from vantage6.common.context import InstanceContext
-from vantage6.node.cli.options import NODE, keep_option, with_instance
+from vantage6.node.cli.options import (
+    NODE,
+    keep_option,
+    replace_public_key_option,
+    take_over_option,
+    with_instance_or_wizard,
+)
 
 
 @click.command()
-@with_instance
+@with_instance_or_wizard
 @image_option
 @keep_option
 @click.option(
@@ -32,6 +38,8 @@ from vantage6.node.cli.options import NODE, keep_option, with_instance
     help="When it is stopped, kill running containers of tasks instead of leaving them to the "
     "next start.",
 )
+@replace_public_key_option
+@take_over_option
 @attach_option
 @source_option
 @json_option
@@ -41,6 +49,8 @@ def start(
     keep: bool,
     force_db_mount: bool,
     kill_on_exit: bool,
+    replace_public_key: bool,
+    take_over: bool,
     attach: bool,
     source: Path | None,
     as_json: bool,
@@ -50,10 +60,16 @@ def start(
     from vantage6.node.container.deployment import Deployment, Wishes
 
     api = containers.connect()
-    options = ("--kill-on-exit",) if kill_on_exit else ()
-    started = Deployment(api, context, say).start(
-        Wishes(image, keep, force_db_mount, source, options)
+    once = {"--replace-public-key": replace_public_key, "--take-over": take_over}
+    wishes = Wishes(
+        image,
+        keep,
+        force_db_mount,
+        source,
+        options=("--kill-on-exit",) if kill_on_exit else (),
+        once=tuple(option for option, is_given in once.items() if is_given),
     )
+    started = Deployment(api, context, say).start(wishes)
     if as_json:
         click.echo(json.dumps({"container": started.container, "ready": started.ready}))
     elif started.ready:
