@@ -21,6 +21,10 @@ class DatabaseMissing(Vantage6Error):
     """The database that a task needs is not there; the text says why."""
 
 
+class DatabaseUnreadable(Vantage6Error):
+    """The database that a task needs is closed to its container; the text says to whom."""
+
+
 @dataclass(frozen=True)
 class Database:
     """One database of the owner: a file or folder, or the address of a server.
@@ -188,6 +192,15 @@ def variable_names(label: str) -> tuple[str, str]:
     """The beginnings of variables for a label: as documented, and as shells can read it."""
     plain = re.sub(r"[^A-Z0-9_]", "_", label.upper())
     return label.upper(), f"_{plain}" if plain[:1].isdigit() else plain
+
+
+def check_readable(database: Database, user: str) -> None:
+    """Raise DatabaseUnreadable unless a container user can read a database; see below."""
+    if database.path and not is_readable_by(database.path, user):
+        raise DatabaseUnreadable(
+            f"The database {database.label!r} cannot be read by the user of the container "
+            f"({user or 'root, without capabilities'}); its owner has to change its mode"
+        )
 
 
 def is_readable_by(path: Path, user: str) -> bool:

@@ -20,6 +20,7 @@ from vantage6.node.journal import Journal, JournalError, Record
 from vantage6.node.launch import Launch
 from vantage6.node.outbound.outbound import Outbound
 from vantage6.node.proxy import Proxy
+from vantage6.node.readmission import Readmission
 from vantage6.node.reports import DEFINITE, failure
 from vantage6.node.runner.interface import EngineUnreachable, Runner, RunnerError
 from vantage6.node.server import ApiKeyRefused, Server
@@ -92,6 +93,9 @@ class RunWork:
             calls,
             self._audit,
         )
+        self._readmission = Readmission(
+            server, runner, proxy, self._outbound, workspace, settings, calls
+        )
         self._disk = Disk(workspace.root, settings.kept_free)
         self.watchdog = Watchdog(runner, workspace, settings, self._disk)
 
@@ -135,7 +139,7 @@ class RunWork:
                 return self._start(assignment, timeline)
             case Readmit():
                 self.watchdog.follow(assignment, self._runner.age(assignment.result_id))
-                self._launch.readmit(assignment)
+                self._readmission.readmit(assignment)
                 return None
             case Collect(overrun):
                 self.watchdog.leave(assignment.result_id)

@@ -14,7 +14,19 @@ from vantage6.node.runner.settings import Rules
 
 
 class NotAllowed(Vantage6Error):
-    """The owner's policy refuses a run; the text says why and is shown to the researcher."""
+    """The owner's policy refuses a run; the text says why and is shown to the researcher.
+
+    Attributes
+    ----------
+    rule : str
+        What of the configuration decided, for the owner.
+    origin : Origin, optional
+        Who asked, where more is known of it than what the server says.
+    """
+
+    def __init__(self, reason: str, rule: str, origin: Origin | None = None) -> None:
+        super().__init__(reason)
+        self.rule, self.origin = rule, origin
 
 
 class Verdict(Enum):
