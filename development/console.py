@@ -120,3 +120,10 @@ def main(function: Callable[[], object]) -> None:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("error: interrupted")
+
+
+def wait_for_signal() -> None:
+    """Come back when we are told to stop; for what runs as long as somebody needs it by hand."""
+    ending = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+    signal.sigwait(ending)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from development import debian
-from development.console import SetupError, last_line, main
+from development.console import SetupError, last_line, main, wait_for_signal
 from development.locks import exclusive
 from development.ports import LOOPBACK, free_port
 
@@ -326,9 +326,7 @@ def run_until_stopped() -> None:
     """Run a server for whoever needs one by hand, and print where its database is."""
     with serve() as server:
         print(server.create(), flush=True)
-        ending = {signal.SIGINT, signal.SIGTERM}
-        signal.pthread_sigmask(signal.SIG_BLOCK, ending)
-        signal.sigwait(ending)
+        wait_for_signal()
 
 
 if __name__ == "__main__":

@@ -59,16 +59,18 @@ def running(command: Sequence[str], port: int, log: Path) -> Iterator[None]:
         Gets what it prints; its last line is told when it does not come up.
     """
     with log.open("ab") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
     try:
-        _wait_until_it_listens(process, port, log)
+        if not _comes_to_listen(process, port):
+            reason = last_line(log.read_text(encoding="utf-8", errors="replace"))
+            raise SetupError(f"{Path(command[0]).name} does not listen: {reason}")
         yield
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(SECONDS)
 
 
-def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _comes_to_listen(process: subprocess.Popen[bytes], port: int) -> bool:
     end = time.monotonic() + SECONDS
     while process.poll() is None and time.monotonic() < end:
         try:
@@ -76,6 +78,5 @@ def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int, log: Pat
         except ConnectionRefusedError:
             time.sleep(POLL_SECONDS)
         else:
-            return
-    name = Path(str(process.args[0])).name  # type: ignore[index]
-    raise SetupError(f"{name} does not listen: {last_line(log.read_text(encoding='utf-8'))}")
+            return True
+    return False

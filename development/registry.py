@@ -1,10 +1,5 @@
 """A registry of images with a log-in, for tests: the one of Debian's packages, on loopback."""
 
-import shutil
-import signal
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,15 +8,10 @@ from pathlib import Path
 import bcrypt
 import yaml
 
-from development import debian
-from development.console import SetupError, last_line
-from development.ports import free_port
+from development import programs
+from development.ports import LOOPBACK, free_port
 
-PACKAGE = "docker-registry"
-LOOPBACK = "127.0.0.1"
-SECONDS = 15
-#: Between two looks whether it answers already.
-POLL_SECONDS = 0.05
+PROGRAM = programs.Program("docker-registry", "docker-registry")
 USERNAME = "alice"
 PASSWORD = "not a secret"
 #: The least that bcrypt takes: nobody attacks this one.
@@ -56,23 +46,6 @@ class Registry:
         }
 
 
-def obstacle() -> str:
-    """Say why there can be no registry here, or nothing when there can."""
-    if _program() is None and not debian.is_ours():
-        return f"{PACKAGE} is not installed, and only root on Debian can have that done"
-    return ""
-
-
-def install() -> str:
-    """Install the registry where it is missing and we may; the path of the program."""
-    if _program() is None and debian.is_ours():
-        debian.install(PACKAGE)
-    program = _program()
-    if program is None:
-        raise SetupError(obstacle() or f"Debian's {PACKAGE} brought no program")
-    return program
-
-
 @contextmanager
 def running(folder: Path, port: int | None = None) -> Iterator[Registry]:
     """Run a registry for a while, with all that it writes in one folder.
@@ -87,20 +60,9 @@ def running(folder: Path, port: int | None = None) -> Iterator[Registry]:
     port = port or free_port()
     folder.mkdir(parents=True, exist_ok=True)
     registry = Registry(f"{LOOPBACK}:{port}", USERNAME, PASSWORD, folder)
-    log = folder / "registry.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [install(), "serve", str(_write_config(registry))],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        _wait_until_it_listens(process, port, log)
+    command = [PROGRAM.install(), "serve", str(_write_config(registry))]
+    with programs.running(command, port, folder / "registry.log"):
         yield registry
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(SECONDS)
 
 
 def _write_config(registry: Registry) -> Path:
@@ -117,20 +79,3 @@ def _write_config(registry: Registry) -> Path:
     }
     config.write_text(yaml.safe_dump(content), encoding="utf-8")
     return config
-
-
-def _wait_until_it_listens(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
-    end = time.monotonic() + SECONDS
-    while process.poll() is None and time.monotonic() < end:
-        try:
-            socket.create_connection((LOOPBACK, port), timeout=SECONDS).close()
-        except ConnectionRefusedError:
-            time.sleep(POLL_SECONDS)
-        else:
-            return
-    reason = last_line(log.read_text(encoding="utf-8", errors="replace"))
-    raise SetupError(f"The registry does not listen: {reason}")
-
-
-def _program() -> str | None:
-    return shutil.which("docker-registry", path=debian.SEARCH_PATH)

@@ -4,7 +4,6 @@ It runs in a folder of its own, on free ports of loopback, as many side by side 
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -15,12 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from development import debian
-from development.console import SetupError, last_line, main
+from development import programs
+from development.console import SetupError, last_line, main, wait_for_signal
 from development.ports import LOOPBACK, free_port
 
-PACKAGE = "virtuoso-opensource-7-bin"
-PROGRAM = "virtuoso-t"
+PROGRAM = programs.Program("virtuoso-t", "virtuoso-opensource-7-bin")
 ADMINISTRATION = "isql-vt"
 #: A port that was free may be taken until the server listens on it.
 ATTEMPTS = 5
@@ -85,29 +83,19 @@ class Endpoint:
             raise SetupError(f"Virtuoso did not take it: {last_line(told.stderr + told.stdout)}")
 
 
-def obstacle() -> str:
-    """Say why there can be no endpoint here, or nothing when there can."""
-    if not shutil.which(PROGRAM) and not debian.is_ours():
-        return "Virtuoso is not installed, and only root on Debian can have that done"
-    return ""
-
-
 @contextmanager
 def serve() -> Iterator[Endpoint]:
     """Run an endpoint as long as the block does; what is in it goes with it."""
-    if not shutil.which(PROGRAM):
-        if obstacle():
-            raise SetupError(obstacle())
-        debian.install(PACKAGE)
+    program = PROGRAM.install()
     with tempfile.TemporaryDirectory(prefix="vantage6-sparql-") as folder:
-        process, endpoint = _start(Path(folder))
+        process, endpoint = _start(program, Path(folder))
         try:
             yield endpoint
         finally:
             _stop(process)
 
 
-def _start(folder: Path) -> tuple[subprocess.Popen[bytes], Endpoint]:
+def _start(program: str, folder: Path) -> tuple[subprocess.Popen[bytes], Endpoint]:
     log = folder / "output"
     for _ in range(ATTEMPTS):
         ports = {"port": free_port(), "sql_port": free_port()}
@@ -115,7 +103,7 @@ def _start(folder: Path) -> tuple[subprocess.Popen[bytes], Endpoint]:
         ini.write_text(_INI.format(folder=folder, host=LOOPBACK, **ports))
         with log.open("wb") as output:
             process = subprocess.Popen(
-                ["setpriv", "--pdeathsig=KILL", "--", PROGRAM, "-f", "-c", str(ini)],
+                ["setpriv", "--pdeathsig=KILL", "--", program, "-f", "-c", str(ini)],
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -157,9 +145,7 @@ def run_until_stopped() -> None:
     """Run an endpoint for whoever needs one by hand, and print where it is."""
     with serve() as endpoint:
         print(endpoint.uri, flush=True)
-        ending = {signal.SIGINT, signal.SIGTERM}
-        signal.pthread_sigmask(signal.SIG_BLOCK, ending)
-        signal.sigwait(ending)
+        wait_for_signal()
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
 import pytest
 
-from development import debian, sparql
+from development import debian, programs, sparql
 
 
 def test_it_answers_from_what_was_put_into_it():
-    if sparql.obstacle() and not debian.is_ours():
-        pytest.skip(sparql.obstacle())
+    if sparql.PROGRAM.obstacle() and not debian.is_ours():
+        pytest.skip(sparql.PROGRAM.obstacle())
     with sparql.serve() as endpoint:
         endpoint.insert("urn:g", '<urn:a> <urn:name> "one" .')
         answer = endpoint.ask("SELECT ?name FROM <urn:g> WHERE {?a <urn:name> ?name}")
@@ -15,7 +15,7 @@ def test_it_answers_from_what_was_put_into_it():
 
 
 def test_it_says_what_is_missing(monkeypatch):
-    monkeypatch.setattr(sparql.shutil, "which", lambda name: None)
-    monkeypatch.setattr(sparql.debian, "is_ours", lambda: False)
-    with pytest.raises(sparql.SetupError, match="Virtuoso is not installed"), sparql.serve():
+    monkeypatch.setattr(programs.shutil, "which", lambda name, path: None)
+    monkeypatch.setattr(programs.debian, "is_ours", lambda: False)
+    with pytest.raises(sparql.SetupError, match="virtuoso-t is not installed"), sparql.serve():
         pass

@@ -314,7 +314,7 @@ def _archive(content):
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory):
     """A registry with a log-in."""
-    if obstacle := registries.obstacle():
+    if obstacle := registries.PROGRAM.obstacle():
         pytest.skip(obstacle)
     with registries.running(tmp_path_factory.mktemp("registry")) as registry:
         yield registry

@@ -91,7 +91,7 @@ def omop():
 @pytest.fixture(scope="module")
 def rdf():
     """An endpoint with a graph of patients."""
-    skip_unless_possible(sparql.obstacle())
+    skip_unless_possible(sparql.PROGRAM.obstacle())
     with sparql.serve() as endpoint:
         endpoint.insert("urn:patients", "<urn:a> <urn:age> 4 . <urn:b> <urn:age> 6 .")
         yield endpoint.uri
