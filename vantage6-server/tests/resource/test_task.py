@@ -315,6 +315,8 @@ def test_results_are_shown_inside_tasks_on_request(study: Study, make: Factory, 
         "assigned_at": task.results[0].assigned_at.isoformat(),
         "started_at": None,
         "finished_at": None,
+        "stopped_at": None,
+        "claim": None,
         "organization": study.first.id,
         "node": {
             "id": study.nodes[0].id,
