@@ -42,7 +42,8 @@ def payload_format(data: bytes) -> str:
         name, separator = head.partition(b".")[0].decode("ascii", "replace"), ""
         if head.partition(b".")[1] and name.isalnum() and name.isascii():
             separator = SEPARATOR
-    if separator and name.isalnum():
+    # Classic wrappers end the name at a letter beyond ASCII, and read what is there as a pickle.
+    if separator and name.isalnum() and name.isascii():
         return name.lower()
     if head.lstrip()[:1] in (b"{", b"["):
         return JSON

@@ -90,6 +90,21 @@ def test_cve_2023_28635_A5_a_name_is_never_taken_for_an_id(config, allowed, orig
     assert decision.refused.subject in ("organization", "user")
 
 
+def test_cve_2023_23930_A4_a_pickle_with_a_name_in_front_that_classic_wrappers_do_not_read(
+    tmp_path,
+):
+    """They end a name at a letter beyond ASCII, and take what is there for a pickle."""
+    # Forty-eight bytes that are read and thrown away.
+    disguised = (
+        b"C0" + "é.".encode() + b"x" * 45 + b"0" + pickle.dumps(_Bomb(str(tmp_path / "ran")))
+    )
+    pickle.loads(disguised)
+    assert (tmp_path / "ran").exists()
+    house = Policy(images=(re.compile("average"),))
+    decision = decide(house, Request("average", Origin(), read_input(disguised), ()))
+    assert decision.refused.subject == "input"
+
+
 def test_cve_2023_28635_A5_names_are_the_servers_and_count_only_if_it_is_trusted(
     make_work, server, runner, assignment
 ):
