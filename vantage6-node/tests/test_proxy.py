@@ -621,3 +621,22 @@ def test_a_subtask_that_cannot_be_written_down_does_not_leave(get, upstream, mon
 def test_nonsense_in_a_subtask_is_told_too(get, upstream, tmp_path, entry):
     get("/task", "POST", new_task(entry))
     assert len(list(lines(tmp_path / "audit"))) == 1
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" + b"{}," * 200_000, b"[" * 200_000, b'"' + b'\\"' * 10**6 + b",{" * 10**5]
+)
+def test_what_takes_more_memory_than_its_letters_is_not_taken_apart(tmp_path, upstream, body):
+    """Eight megabytes of `{}` become two hundred, for each connection of the container."""
+    call = door_module.Call(
+        "POST", "/task", headers={"authorization": f"Bearer {TOKEN}"}, body=body
+    )
+    assert make_proxy(upstream, tmp_path).answer(call, TOKEN, 1).status in (400, 413)
+    assert upstream.calls == []
+
+
+def test_an_input_of_plain_text_is_one_value(open_proxy, upstream):
+    plain = json.dumps({"method": "mean", "args": [{}] * 150_000})
+    task = {"image": "average", "organizations": [{"id": 7, "input": plain}]}
+    upstream.answers["POST", "task"] = (201, {"id": 1}, {})
+    assert open_proxy()("/task", "POST", task).status == 201

@@ -58,6 +58,11 @@ _WITH_RESULTS = re.compile(rf"task|result|task/{_ID}|result/{_ID}|task/{_ID}/res
 _WITHOUT_TOKEN = "version"
 _PASSED_HEADERS = ("Content-Type", "Link", "total-count")
 
+# In a task for a thousand organizations there are some thousands.
+_MOST_VALUES = 100_000
+# Also one without an end: each start is looked at once.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+
 # Seconds for which a server may be asked to hold its answer back.
 _LONGEST_WAIT = 60.0
 # How long an algorithm is kept waiting for a server that does not answer.
@@ -228,6 +233,8 @@ class Proxy:
 
 def _read_task(body: bytes) -> dict[str, Any]:
     """A new task as a container asks for it."""
+    if _values(body) > _MOST_VALUES:
+        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "A task has not that many values")
     try:
         task = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -236,6 +243,17 @@ def _read_task(body: bytes) -> dict[str, Any]:
     if not isinstance(organizations, list) or not organizations:
         raise Refusal(HTTPStatus.BAD_REQUEST, "Organizations missing from input")
     return dict(task)
+
+
+def _values(body: bytes) -> int:
+    """How many values a text of JSON has at most; each takes far more memory than its letters."""
+    if _signs(body) <= _MOST_VALUES:
+        return _signs(body)
+    return _signs(_STRING.sub(b"", body))
+
+
+def _signs(body: bytes) -> int:
+    return sum(map(body.count, (b",", b"[", b"{")))
 
 
 def _asked_for(call: Call, path: str) -> tuple[int | None, int | None]:
