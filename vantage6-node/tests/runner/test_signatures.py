@@ -41,6 +41,7 @@ from vantage6.node.runner.images import Images
 pytestmark = pytest.mark.docker
 
 PASSWORD = "of the key"
+ANNOTATION = "dev.cosignproject.cosign/signature"
 
 
 @pytest.fixture(scope="module")
@@ -415,6 +416,37 @@ def test_a_registry_that_means_no_good(answer, words):
         found = Repository(images.parse(f"{address}/study:1"), None)
         with pytest.raises(RegistryError, match=words):
             found.manifest("1")
+
+
+@pytest.mark.parametrize(
+    ("token", "words"), [(b"x" * (4 * 2**20 + 1), "more than a document"), (b"[]", "no token")]
+)
+def test_a_log_in_that_means_no_good(token, words):
+    def answer(request):
+        if request.path.startswith("/token"):
+            return 200, {}, token
+        where = f"http://{request.headers['Host']}/token"
+        return 401, {"WWW-Authenticate": f'Bearer realm="{where}"'}, b""
+
+    with answering(answer) as address:
+        found = Repository(images.parse(f"{address}/study:1"), None)
+        with pytest.raises(RegistryError, match=words):
+            found.manifest("1")
+
+
+def test_more_signatures_than_anybody_makes_are_not_fetched():
+    asked = []
+
+    def answer(request):
+        asked.append(request.path)
+        if "/blobs/" in request.path:
+            return 200, {}, b"{}"
+        layer = {"digest": digest_of(b"{}"), "annotations": {ANNOTATION: "AAAA"}}
+        return 200, {}, json.dumps({"layers": [layer] * 1000}).encode()
+
+    with answering(answer) as address:
+        fetch_signatures({}, images.parse(f"{address}/study:1"), digest_of(b"x"))
+    assert len(asked) < 100
 
 
 def test_only_this_machine_is_spoken_to_in_the_clear():

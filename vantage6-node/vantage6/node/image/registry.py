@@ -96,7 +96,10 @@ class Repository:
 
     def _get(self, path: str) -> bytes:
         with self._ask("GET", path, headers={"Accept": _MANIFESTS}, stream=True) as answer:
-            content: bytes = answer.raw.read(_LARGEST + 1, decode_content=True)
+            return self._read(answer)
+
+    def _read(self, answer: requests.Response) -> bytes:
+        content: bytes = answer.raw.read(_LARGEST + 1, decode_content=True)
         if len(content) > _LARGEST:
             raise RegistryError(f"The registry {self._domain} sent more than a document")
         return content
@@ -134,12 +137,16 @@ class Repository:
             raise RegistryError(f"The registry {self._domain} wants a log-in in the clear")
         wanted = {name: challenge[name] for name in ("service", "scope") if name in challenge}
         answer = requests.get(
-            realm, params=wanted, auth=self._log_in, timeout=_SECONDS, **self._trust()
+            realm, params=wanted, auth=self._log_in, timeout=_SECONDS, stream=True, **self._trust()
         )
         self._require_success(answer)
-        body = answer.json()
-        token: str = body.get("token") or body["access_token"]
-        return token
+        with answer:
+            content = self._read(answer)
+        try:
+            body = json.loads(content)
+            return str(body.get("token") or body["access_token"])
+        except (ValueError, AttributeError, KeyError, TypeError) as error:
+            raise RegistryError(f"The registry {self._domain} gave no token") from error
 
     def _trust(self) -> dict[str, Any]:
         return {"verify": str(self._authority)} if self._authority.exists() else {}

@@ -27,6 +27,8 @@ from vantage6.node.image.store import ImageStore
 _TYPE = "cosign container image signature"
 _MEDIA_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json"
 _ANNOTATION = "dev.cosignproject.cosign/signature"
+# Of one image; each is a document that its registry could make large.
+_MOST_SIGNATURES = 64
 _ALGORITHM = ec.ECDSA(hashes.SHA256())
 
 
@@ -151,7 +153,7 @@ def fetch_signatures(
         raise RegistryError(f"The signatures of {digest} cannot be read") from error
     return [
         Signature(repository.blob(layer["digest"]).decode(errors="replace"), signature)
-        for layer in manifest.get("layers", ())
+        for layer in manifest.get("layers", ())[:_MOST_SIGNATURES]
         if (signature := (layer.get("annotations") or {}).get(_ANNOTATION))
     ]
 
