@@ -294,7 +294,11 @@ def too_much_output(container):
 
 
 def raises(container):
-    raise RuntimeError("the tests are rough")
+    raise RuntimeError("the tests are rough in /srv/house/secret")
+
+
+def finds_no_way_in(container):
+    raise PermissionError(13, "Permission denied", "/srv/house/secret")
 
 
 @pytest.mark.parametrize(
@@ -306,7 +310,8 @@ def raises(container):
         (a_link_as_output, "failed", "output"),
         (too_much_output, "failed", "1001 bytes"),
         (cannot_start, "start failed", "no such command"),
-        (raises, "unknown error", "the tests are rough"),
+        (raises, "unknown error", "RuntimeError"),
+        (finds_no_way_in, "unknown error", "Permission denied"),
     ],
 )
 def test_every_bad_end_is_final_and_has_a_reason(
@@ -318,6 +323,7 @@ def test_every_bad_end_is_final_and_has_a_reason(
     report = server.reports[run.result_id]
     assert report.status == expected
     assert reason in report.log
+    assert "/srv/house" not in report.log
     assert report.result == ""
     assert daemon.in_hand == runner.containers == {}
 

@@ -236,6 +236,19 @@ def test_an_assignment_is_read_from_the_wire():
     assert Assignment.from_wire(wire) == ASSIGNMENT
 
 
+@pytest.mark.parametrize("odd", [-1, 2**63, True, "1", "../1", 1.0, None])
+@pytest.mark.parametrize("which", ["result", "task", "run_id"])
+def test_an_id_is_a_number_that_can_be_written_down(odd, which):
+    """A run that the journal cannot hold would keep its place for ever."""
+    task = {"id": 2, "run_id": 3, "image": "image", "database": "", "initiator": 4}
+    wire = {"id": 1, "input": "input", "task": task}
+    {"result": wire, "task": task, "run_id": task}[which][
+        "run_id" if which == "run_id" else "id"
+    ] = odd
+    with pytest.raises(TypeError, match="id"):
+        Assignment.from_wire(wire)
+
+
 def test_the_input_is_not_held_longer_than_until_the_container_has_it():
     run, _ = advance(Run(ASSIGNMENT), state.Admitted())
     assert run.assignment.input == "input"

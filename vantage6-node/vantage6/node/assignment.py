@@ -5,6 +5,9 @@ from typing import Any
 
 from vantage6.common.task_status import TaskStatus
 
+# What the journal can hold as a number.
+_LARGEST_ID = 2**63 - 1
+
 
 @dataclass(frozen=True)
 class Assignment:
@@ -50,7 +53,7 @@ class Assignment:
 
 def _id(value: Any) -> int:
     """An id: names of folders are made of them, so a server must not get anything else in."""
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value <= _LARGEST_ID:
         raise TypeError(f"{value!r:.100} is not an id")
     return value
 

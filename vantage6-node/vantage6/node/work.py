@@ -124,7 +124,7 @@ class RunWork:
                 return Unreleased(str(error))
             case _ if passes:
                 return Postponed(str(error))
-        reason = f"The node met an error that it does not know: {type(error).__name__}: {error}"
+        reason = f"The node met an error that it does not know ({_kind(error)}); its log says more"
         broken = Broken(failure(TaskStatus.UNKNOWN_ERROR, reason))
         if isinstance(action, Clean):
             return broken
@@ -237,6 +237,12 @@ class RunWork:
             # The algorithm ran as a user of its image and made folders of its own.
             self._runner.empty(self._workspace.folder(result_id))
             self._workspace.remove(result_id)
+
+
+def _kind(error: Exception) -> str:
+    """What went wrong, for the researcher: the error's own words may name paths of the house."""
+    words = error.strerror if isinstance(error, OSError) else None
+    return words or type(error).__name__
 
 
 def _passes(error: Exception) -> bool:
