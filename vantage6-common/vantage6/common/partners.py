@@ -98,11 +98,15 @@ class Partners:
         return self._pins.trusted_key(organization_id, shown.public_key, shown.name)
 
     def name(self, organization_id: int) -> str | None:
-        """The name under which the key of an organization was pinned."""
+        """The name under which the key of an organization was pinned, if no other has it.
+
+        At the first use a name is the server's word: it could show a new organization, with a key
+        of its own, under the name of one that is trusted.
+        """
         if organization_id == self._own:
             return self._own_name
         pin = self._pins.find(organization_id)
-        return pin.name if pin and pin.name else None
+        return pin.name if pin and pin.name and self._pins.is_alone(pin) else None
 
     def reads_authenticated(self, organization_id: int) -> bool:
         """Whether an organization says, signed with its pinned key, that it reads our envelope.
@@ -121,14 +125,17 @@ class Partners:
         known = _genuine(pin.capabilities if pin else "", key, organization_id)
         text = self._look_up(organization_id).capabilities
         shown = _genuine(text, key, organization_id)
-        if known and known.reads_authenticated and _is_older(shown, known):
+        if known and _is_older(shown, known):
+            if not known.reads_authenticated:
+                # It said later that it does not any more.
+                return False
             raise Downgraded(
                 f"Organization {organization_id} has said, signed with its key, that it reads "
                 "authenticated envelopes, and the server does not show that any more. It gets "
                 "nothing in the classic envelope unless somebody has asked it and accepts that: "
                 f"{self._way_back.format(organization_id)}"
             )
-        if shown and (known is None or not _is_older(shown, known)):
+        if shown:
             self._pins.remember_capabilities(organization_id, text)
         return shown is not None and shown.reads_authenticated
 

@@ -104,6 +104,14 @@ class Pins:
         """What is pinned of an organization, if anything is."""
         return _read(self._path).get((self._server, organization_id))
 
+    def is_alone(self, pin: Pin) -> bool:
+        """Whether no other organization of the server has the name of this one."""
+        others = (other for other in _read(self._path).values() if other.server == pin.server)
+        return all(
+            other.organization_id == pin.organization_id or other.name != pin.name
+            for other in others
+        )
+
     def trusted_key(self, organization_id: int, shown: str, name: str = "") -> str:
         """The key to use for an organization, given the one that the server shows.
 

@@ -93,6 +93,21 @@ def test_anchor_B_task_on_whose_authority(
     assert told in _start(work, run)
 
 
+def test_anchor_B_task_on_whose_authority_a_name_is_nobodys_alone(
+    make_work, assignment, server, signed, key, partner, tmp_path
+):
+    """The server shows a new organization, with a key of its own, under a trusted name."""
+    work = make_work(key, policy=dataclasses.replace(POLICY, organizations=("north",)))
+    RSACryptor.create_new_rsa_key(tmp_path / "evil.pem")
+    evil = RSACryptor(tmp_path / "evil.pem")
+    server.public_keys |= {9: evil.public_key_str}
+    context = InputContext(COLLABORATION, canonical("average"), 9, OURS)
+    text = authenticated.seal(DATA, context, evil.private_key, key.private_key.public_key())
+    forged = server.add(assignment(input=text, initiator=9))
+    # `north` is the name of our own organization, too.
+    assert "does not allow tasks of organization 9" in _start(work, forged)
+
+
 def test_cve_2024_22193_A12_plain_input_in_an_encrypted_collaboration(
     make_work, server, assignment, key, runner
 ):
@@ -148,3 +163,30 @@ def test_anchor_B_promises_of_others_cannot_be_made_by_the_server(make_work, ser
     del server.capabilities[THEIRS]
     with pytest.raises(ValueError, match="keys confirm 8 --classic"):
         envelopes.seal_input(THEIRS, "average", DATA)
+
+
+def test_anchor_B_a_later_promise_counts_not_an_older_one(make_work, server, key, partner):
+    """Who said last that it reads classic envelopes only is sent nothing else."""
+    server.public_keys |= {OURS: key.public_key_str, THEIRS: partner.public_key_str}
+    work = make_work(key)
+    partners = work._delivery._envelopes._partners
+    early = capability.make(partner.private_key, THEIRS, issued_at=100)
+    late = capability.make(partner.private_key, THEIRS, [capability.CLASSIC], issued_at=200)
+    for shown, reads in ((early, True), (late, False), (early, False), ("", False)):
+        server.capabilities[THEIRS] = shown
+        assert partners.reads_authenticated(THEIRS) is reads
+
+
+@pytest.mark.parametrize("takes", ["both", "authenticated"])
+def test_anchor_B_without_a_journal_no_result_leaves_in_the_classic_envelope(
+    make_work, server, signed, key, journal, takes
+):
+    work, run = make_work(key, takes=takes), signed()
+    assert _start(work, run) == "started"
+    work.perform(Collect(), run, Timeline())
+    journal.forget(run.result_id)
+    report = Report(TaskStatus.COMPLETED, "", "2026-01-01T00:00:00.000000", has_output=True)
+    event = work.perform(Deliver(report), run, Timeline())
+    assert isinstance(event, Rejected)
+    assert "does not know any more how the input came" in event.report.log
+    assert server.reports == {}

@@ -254,6 +254,7 @@ class Sealed:
         if record is None or _ASKED not in record.facts:
             # Who asked at the start: later the server could name somebody else.
             reader = self._readers_key(record.assignment if record else assignment)
+            self._require_classic(assignment)
             return self._cryptor.encrypt_bytes_to_str(output, reader)
         asked = dict(record.facts[_ASKED])
         digest = asked.pop("digest")
@@ -278,6 +279,14 @@ class Sealed:
     def open_result(self, answer: Answer) -> bytes:
         """The result of a subtask, in either envelope."""
         return self._correspondence.open_result(answer)
+
+    def _require_classic(self, assignment: Assignment) -> None:
+        """Send nothing in the classic envelope that was asked for in the other one."""
+        if self._takes == "authenticated" or is_authenticated_envelope(assignment.input):
+            raise EncryptionError(
+                "The journal of this node does not know any more how the input came, so the "
+                "result would leave less protected than that was; send the task again"
+            )
 
     def _readers_key(self, assignment: Assignment) -> str:
         return self._partners.key_text(_initiator(assignment))
