@@ -28,7 +28,7 @@ def passing_on(ip: str, port: int) -> Iterator[int]:
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             with socket.create_connection((LOOPBACK, port)) as other:
-                _pass_on({self.request: other, other: self.request})
+                pass_on({self.request: other, other: self.request})
 
     with _Server((ip, 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -46,7 +46,8 @@ class _Server(socketserver.ThreadingTCPServer):
     block_on_close = False
 
 
-def _pass_on(pairs: dict[socket.socket, socket.socket]) -> None:
+def pass_on(pairs: dict[socket.socket, socket.socket]) -> None:
+    """Pass on what arrives at each of these sockets to the other one, until one of them ends."""
     while True:
         for ready in select.select(list(pairs), [], [])[0]:
             try:

@@ -273,6 +273,7 @@ class Service:
     def __init__(self, name: str, command: Sequence[str], output: Path) -> None:
         self.name, self.output = name, output
         with output.open("ab") as file:
+            self._before = file.tell()
             self.process = subprocess.Popen(
                 [str(COMMANDS / command[0]), *command[1:]],
                 stdin=subprocess.DEVNULL,
@@ -301,6 +302,10 @@ class Service:
     def last_words(self) -> str:
         """The last line of its output."""
         return last_line(self.output.read_text(errors="replace"))
+
+    def said(self) -> str:
+        """What it has written so far; not what an earlier process wrote before it."""
+        return self.output.read_bytes()[self._before :].decode(errors="replace")
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM."""
