@@ -3,11 +3,13 @@
 import json
 import os
 import subprocess
+from contextlib import closing
 
 import pytest
 import yaml
 from click.testing import CliRunner
 
+from development.engine import ensure_engine
 from development.federation import COMMANDS
 from development.ports import free_port
 from vantage6.common.encryption import RSACryptor
@@ -89,6 +91,15 @@ def test_a_node_that_runs_is_well(doctor):
         ("server", {"api_path": "/nowhere"}, "is not a server of vantage6"),
         ("server", {"connection": {"ca_file": "/no.pem"}}, "/no.pem"),
         (
+            "server",
+            {"connection": {"ca_file": "/no.pem"}, "server_url": "http://host.docker.internal"},
+            "/no.pem",
+        ),
+        ("signatures", {"required_signatures": ["/no.pem"]}, "/no.pem"),
+        ("service x", {"docker_services": {"x": "v6-nobody-is-called-so"}}, "no container"),
+        ("destination", {"allowed_destinations": ["no.example.invalid:9"]}, "not known"),
+        ("destination", {"allowed_destinations": ["127.0.0.1:9"]}, "Connection refused"),
+        (
             "registry",
             {
                 "docker_registries": [
@@ -117,6 +128,22 @@ def test_a_name_that_only_containers_know_is_no_fault(doctor):
     code, findings = doctor(server_url="http://host.docker.internal")
     assert (code, faults(findings)) == (0, set())
     assert "API key" not in {finding["subject"] for finding in findings}
+
+
+def test_a_database_in_a_container_of_the_house_is_looked_for_there(doctor):
+    _, findings = doctor(
+        databases={"default": "postgresql://reader@omop:5432/omop"},
+        docker_services={"omop": "v6-nobody-is-called-so:5432"},
+    )
+    assert faults(findings) == {"service omop"}
+
+
+def test_an_engine_that_leaves_a_way_to_the_hypervisor_is_a_note(doctor):
+    with closing(ensure_engine()) as engine:
+        version = engine.version()["Version"]
+    code, findings = doctor()
+    told = [one["verdict"] for one in findings if "AF_VSOCK" in one["text"]]
+    assert (code, told) == (0, ["note"] if int(version.split(".")[0]) < 23 else [])
 
 
 def test_an_engine_that_is_not_there_does_not_hide_the_rest(write):

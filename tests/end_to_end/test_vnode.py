@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import docker
 import pexpect
@@ -20,7 +22,7 @@ from development.bridge import address_for_containers, passing_on
 from development.console import SetupError
 from development.engine import ensure_engine
 from development.federation import Federation, Hospital, run_command
-from development.images import of_this_checkout
+from development.images import BASE, Image, ensure, of_this_checkout
 from vantage6.common import __version__
 from vantage6.common.globals import DEFAULT_NODE_IMAGE
 
@@ -36,6 +38,52 @@ def engine() -> Iterator[docker.DockerClient]:
     client = ensure_engine()
     yield client
     client.close()
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A container of the house with a network of its own, and an image that asks it."""
+
+    container: str
+    image: str
+
+
+LISTENS = """
+import socket
+listener = socket.create_server(("0.0.0.0", 5432))
+while True:
+    connection, _ = listener.accept()
+    with connection:
+        connection.sendall(b"12 patients")
+"""
+ASKS = """
+import json, os, socket
+with socket.create_connection(("registry", 5432), 20) as connection:
+    text = b"".join(iter(lambda: connection.recv(100), b"")).decode()
+with open(os.environ["OUTPUT_FILE"], "w") as file:
+    file.write("json." + json.dumps(text))
+"""
+
+
+@pytest.fixture(scope="module")
+def registry(engine) -> Iterator[Registry]:
+    folder = Path(__file__).parents[2] / "vantage6-node" / "tests" / "runner" / "probe"
+    image = ensure(Image("vantage6/test-probe:latest", folder, parent=BASE))
+    name = f"vnode-test-registry-{secrets.token_hex(4)}"
+    network = engine.networks.create(name, internal=True)
+    try:
+        container = engine.containers.run(
+            image,
+            name=name,
+            network=name,
+            environment={"PROGRAM": LISTENS},
+            ports={"5432": None},
+            detach=True,
+        )
+        yield Registry(name, image)
+        container.remove(force=True)
+    finally:
+        network.remove()
 
 
 @dataclass
@@ -64,6 +112,23 @@ class Owners:
 
     def container(self, hospital: str) -> docker.models.containers.Container:
         return self.engine.containers.get(f"vantage6-{self.paths[hospital].stem}-user")
+
+    def ask_south(self, image: str, question: dict) -> Any:
+        """What an image answers at the south."""
+        client = self.federation.client()
+        (south,) = (
+            one["id"] for one in client.organization.list()["data"] if one["name"] == "south"
+        )
+        task = client.task.create(
+            collaboration=client.collaboration.list(scope="organization")[0]["id"],
+            organizations=[south],
+            name="ask",
+            image=image,
+            description="",
+            input=question,
+        )
+        (answer,) = client.task.wait(task["id"], timeout=_SECONDS)
+        return answer
 
     def seen(self, hospital: str) -> dict:
         """The entry of a node in the list, as programs read it."""
@@ -119,10 +184,14 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def owners(image, hospitals, folder, engine) -> Iterator[Owners]:
+def owners(image, registry, hospitals, folder, engine) -> Iterator[Owners]:
     with of_this_checkout(DEFAULT_NODE_IMAGE) as node_image:
         members = [Hospital(one.name, one.database, {}) for one in hospitals[:2]]
-        federation = Federation(folder / "federation", members, [f"^{image}$"])
+        members[1].node_config.update(
+            docker_services={"registry": registry.container}, algorithm_env={"PROGRAM": ASKS}
+        )
+        allowed = [f"^{one}$" for one in (image, registry.image)]
+        federation = Federation(folder / "federation", members, allowed)
         federation.prepare()
         federation.folder.chmod(0o711)
         federation.start_server()
@@ -262,21 +331,21 @@ def test_attach_shows_the_log_and_ctrl_c_leaves_the_node(owners: Owners) -> None
 
 def test_a_node_that_docker_restarts_goes_on(owners: Owners, image: str) -> None:
     """It is kept: one that is removed at its end may be gone, by a race within the engine."""
-    client = owners.federation.client()
     owners.container("south").restart()
-    task = client.task.create(
-        collaboration=client.collaboration.list(scope="organization")[0]["id"],
-        organizations=[
-            one["id"] for one in client.organization.list()["data"] if one["name"] == "south"
-        ],
-        name="count",
-        image=image,
-        description="",
-        input=average.partial_input(),
-    )
-    (partial,) = client.task.wait(task["id"], timeout=_SECONDS)
+    partial = owners.ask_south(image, average.partial_input())
     south = owners.federation.hospitals[1].database
     assert partial["count"] == len(south.read_text().splitlines()) - 1
+
+
+def test_a_node_in_a_container_leads_to_a_container_of_the_house(
+    owners: Owners, registry: Registry
+) -> None:
+    """It joins the network of that one, for which nobody else has a way, and leaves it."""
+    assert owners.ask_south(registry.image, {"method": "any"}) == "12 patients"
+    network = owners.engine.networks.get(registry.container)
+    network.reload()
+    names = {one["Name"] for one in network.attrs["Containers"].values()}
+    assert names == {registry.container, owners.container("south").name}
 
 
 def test_from_its_end_to_its_removal(owners: Owners) -> None:

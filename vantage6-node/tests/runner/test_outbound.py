@@ -18,6 +18,7 @@ import pytest
 from docker.errors import NotFound
 
 from development import debian, postgres, sparql
+from development.certificates import make_certificate
 from development.images import ALGORITHM_BASE, Image, ensure
 from vantage6.node.databases import Database
 from vantage6.node.outbound.outbound import Outbound, faults
@@ -362,12 +363,12 @@ def make_service(engine):
     """Make containers of somebody else, and networks for them."""
     with ExitStack() as made:
 
-        def make(name, word="one", network=None, exposed=()):
+        def make(name, word="one", network=None, exposed=(), program=SERVES):
             api = engine.api
             service = api.create_container(
                 PROBE,
                 name=name,
-                environment={"PROGRAM": SERVES.replace("NAME", repr(word.encode()))},
+                environment={"PROGRAM": program.replace("NAME", repr(word.encode()))},
                 ports=list(exposed),
                 labels={"vantage6-test": "service"},
                 host_config=api.create_host_config(network_mode=network or "bridge"),
@@ -441,6 +442,57 @@ def test_what_a_service_exposes_and_what_cannot_be_reached(house, engine, make_s
     assert "'omop'" in ways.faults[0]
     assert "exposes no port" in ways.faults[0]
     assert "no container" in ways.faults[1]
+
+
+ENCRYPTS = """
+import http.server, ssl
+with open("/tmp/server.pem", "w") as file:
+    file.write(PEM)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("/tmp/server.pem")
+class Patients(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"two patients")
+server = http.server.HTTPServer(("0.0.0.0", 5432), Patients)
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+"""
+
+
+def test_a_certificate_is_checked_by_the_algorithm_for_the_name_that_it_connects_to(
+    house, report, make_service, name, tmp_path
+):
+    """The node passes bytes on: it neither ends the encryption nor changes the name."""
+    made = make_certificate(tmp_path / "tls", "records.house")
+    pem = made.certificate.read_text() + made.key.read_text()
+    make_service(name, program=ENCRYPTS.replace("PEM", repr(pem)))
+    wait_for_service(house.runner, name)
+    outbound = house.outbound({"records.house": f"{name}:5432", "other.house": f"{name}:5432"})
+    program = f"""
+import ssl, urllib.request
+def ask(host, authority):
+    trust = ssl.create_default_context(cadata=authority)
+    try:
+        with urllib.request.urlopen(f"https://{{host}}:5432/", timeout=20, context=trust) as answer:
+            return answer.read().decode()
+    except urllib.error.URLError as error:
+        return error.reason.verify_message
+authority = {made.authority.read_text()!r}
+report([
+    ask("records.house", authority),
+    ask("other.house", authority),
+    ask("records.house", None),
+])
+"""
+    found, passed = report(
+        program, [Database.from_config("default", "https://records.house:5432/")], outbound
+    )
+    assert found[0] == "two patients"
+    assert "certificate is not valid for 'other.house'" in found[1]
+    assert "unable to get" in found[2]
+    assert faults(passed) == []
 
 
 def test_a_node_in_a_container_joins_the_network_of_a_service_and_leaves_it(

@@ -1,15 +1,19 @@
 """Whether the server sees a node: asked at the server, as nobody else knows."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
+from vantage6.common.container.settings import HOST_NAME
 from vantage6.common.exceptions import ConfigurationError, ServerError, ServerUnreachable
 from vantage6.node import assembly
 from vantage6.node.server import ApiKeyRefused
 
 NOT_REACHABLE = "not reachable"
+UNKNOWN = "known only while it runs"
 # Seconds. Whoever lists nodes does not wait for a server that is away.
 PATIENCE = 8.0
 
@@ -33,9 +37,20 @@ def ask(config: Mapping[str, Any]) -> str:
     except ApiKeyRefused:
         return "API key refused"
     except (ServerUnreachable, ServerError):
-        return NOT_REACHABLE
+        return UNKNOWN if is_known_inside_only(config) else NOT_REACHABLE
     finally:
         server.close()
+
+
+def is_known_inside_only(config: Mapping[str, Any]) -> bool:
+    """Whether the server has the name by which containers alone call the machine they are on."""
+    if urlsplit(config["server_url"]).hostname != HOST_NAME:
+        return False
+    try:
+        socket.gethostbyname(HOST_NAME)
+    except OSError:
+        return True
+    return False
 
 
 def ask_all(questions: Sequence[Callable[[], str]], patience: float = PATIENCE) -> list[str]:

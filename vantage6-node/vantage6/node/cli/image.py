@@ -91,6 +91,8 @@ def list_images(
     if as_json:
         click.echo(json.dumps(found))
         return
+    if not found:
+        click.echo("No images were loaded for this node")
     for digest, signatures in found.items():
         click.echo(f"{digest}  signatures: {signatures}")
 

@@ -9,6 +9,7 @@ from vantage6.node import assembly
 from vantage6.node.databases import DEFAULT_LABEL, Database, Databases, is_readable_by
 from vantage6.node.doctor.findings import Finding, Findings, note, well, wrong
 from vantage6.node.doctor.house import readers
+from vantage6.node.doctor.ways import is_service
 from vantage6.node.outbound.destinations import NoDestination, servers
 
 _SECONDS = 5
@@ -18,7 +19,7 @@ def databases(context: InstanceContext) -> Findings:
     """Every database: whether an algorithm will be able to use it."""
     found = Databases(context.config["databases"], context.config["database_types"])
     for database in found:
-        yield from _server(database) if database.path is None else [_file(database)]
+        yield from _server(context, database) if database.path is None else [_file(database)]
     if DEFAULT_LABEL not in found.current():
         yield note(
             "databases",
@@ -42,7 +43,7 @@ def _file(database: Database) -> Finding:
     return well(subject, f"{database.path} can be read")
 
 
-def _server(database: Database) -> Findings:
+def _server(context: InstanceContext, database: Database) -> Findings:
     subject = _subject(database)
     try:
         addresses = servers(database.uri)
@@ -54,7 +55,10 @@ def _server(database: Database) -> Findings:
         )
         return
     for host, port in addresses:
-        yield _answer(subject, host, port)
+        if is_service(context, host):
+            yield well(subject, f"{host}, port {port}, is a container: see service {host}")
+        else:
+            yield _answer(subject, host, port)
 
 
 def _answer(subject: str, host: str, port: int) -> Finding:

@@ -3,15 +3,18 @@
 import logging
 
 from vantage6.common.context import InstanceContext
-from vantage6.node.doctor import data, house, machine, server
+from vantage6.node.doctor import data, house, machine, server, ways
 from vantage6.node.doctor.findings import Finding, Findings, wrong
 
 _EXAMINATIONS = (
     ("configuration", house.configuration),
     ("policy", house.policy),
+    ("signatures", house.signatures),
     ("data folder", machine.data_folder),
     ("engine", machine.engine),
     ("databases", data.databases),
+    ("services", ways.services),
+    ("destinations", ways.destinations),
     ("private key", data.private_key),
     ("server", server.server),
 )

@@ -9,6 +9,7 @@ from vantage6.common.context import InstanceContext
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.node.configuration import NodeSchema
 from vantage6.node.doctor.findings import Findings, note, well, wrong
+from vantage6.node.image.signature import load_public_key
 from vantage6.node.policy import configured
 
 _SHOWN = 5
@@ -51,6 +52,22 @@ def policy(context: InstanceContext) -> Findings:
             "not count, so every task will be refused",
             "Set `policies.trust_server_identity`, or restrict organizations instead",
         )
+
+
+def signatures(context: InstanceContext) -> Findings:
+    """Every key of `required_signatures`: whether signatures could be checked with it."""
+    for name in context.config["required_signatures"]:
+        subject, path = "signatures", context.data_dir / Path(name).expanduser()
+        try:
+            load_public_key(path)
+        except ConfigurationError as error:
+            yield wrong(
+                subject,
+                str(error),
+                "Name the public half (PEM) of the key of those who sign the images",
+            )
+        else:
+            yield well(subject, f"{path} can be used to check images")
 
 
 def _listed(patterns: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """The machine: its engine, its disk, and what we may do on it."""
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from vantage6.node.usage import Disk, in_words
 
 # What limits are made of, in the words of the engine's own report
 _LIMITS = {"MemoryLimit": "memory", "PidsLimit": "processes", "CpuCfsQuota": "processors"}
+
+# The first version whose containers get no sockets of AF_VSOCK, see decision 0019
+_CLOSES_VSOCK = 23
 
 
 def data_folder(context: InstanceContext) -> Findings:
@@ -93,12 +97,25 @@ def _engine(api: Any, info: dict[str, Any]) -> Findings:
             f"It cannot limit what containers use: {', '.join(missing)}",
             "Switch on the control groups of the kernel (cgroups)",
         )
+    if _major(info["ServerVersion"]) < _CLOSES_VSOCK:
+        yield note(
+            "engine",
+            "On a virtual machine its containers may speak to services of the hypervisor "
+            "(AF_VSOCK)",
+            f"Use an engine of version {_CLOSES_VSOCK} or later",
+        )
     if not any("seccomp" in option for option in info.get("SecurityOptions") or ()):
         yield note(
             "engine",
             "It does not restrict the calls to the kernel (seccomp)",
             "Use an engine and a kernel with seccomp",
         )
+
+
+def _major(version: str) -> int:
+    """The first number of a version; of what is not one, later than all."""
+    number = version.partition(".")[0]
+    return int(number) if number.isdecimal() else sys.maxsize
 
 
 def _relay(api: Any, image: str) -> Findings:

@@ -1,10 +1,9 @@
 """The server: the way to it, its clock, and what it and the node agree on."""
 
-import socket
 import time
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
 
+from vantage6.common.container.settings import HOST_NAME
 from vantage6.common.context import InstanceContext
 from vantage6.common.encryption import RSACryptor
 from vantage6.common.exceptions import (
@@ -17,43 +16,32 @@ from vantage6.common.exceptions import (
 from vantage6.node import assembly
 from vantage6.node.doctor.findings import Finding, Findings, note, well, wrong
 from vantage6.node.server import ApiKeyRefused, Identity, Server
+from vantage6.node.visibility import is_known_inside_only
 
 # Tokens are dated; beyond this they come from the future, or are over.
 _CLOCK_WRONG = 60.0
 _CLOCK_NOTE = 5.0
-# What a container calls the machine that it is on
-_OF_CONTAINERS = "host.docker.internal"
 
 
 def server(context: InstanceContext) -> Findings:
     """From the way to the server to what it knows of us."""
     subject = "server"
-    if _is_known_inside_only(context.config["server_url"]):
-        yield note(
-            subject,
-            f"{_OF_CONTAINERS} is a name that containers know; it cannot be asked from here",
-            "`vnode list` tells whether the server sees the node that runs",
-        )
-        return
     try:
         found = assembly.connect(context.config)
     except ConfigurationError as error:
         yield wrong(subject, str(error), "Correct `connection.ca_file`")
         return
     try:
-        yield from _reach(context, found)
+        if is_known_inside_only(context.config):
+            yield note(
+                subject,
+                f"{HOST_NAME} is a name that containers know; it cannot be asked from here",
+                "`vnode list` tells whether the server sees the node that runs",
+            )
+        else:
+            yield from _reach(context, found)
     finally:
         found.close()
-
-
-def _is_known_inside_only(url: str) -> bool:
-    if urlsplit(url).hostname != _OF_CONTAINERS:
-        return False
-    try:
-        socket.gethostbyname(_OF_CONTAINERS)
-    except OSError:
-        return True
-    return False
 
 
 def _reach(context: InstanceContext, found: Server) -> Findings:
