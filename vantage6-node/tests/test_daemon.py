@@ -31,6 +31,7 @@ from vantage6.node.runner.settings import Limits, Rules
 from vantage6.node.server import ApiKeyRefused
 from vantage6.node.socket import NewTask, RunsKilled, SocketDown, SocketUp
 from vantage6.node.state import Overrun
+from vantage6.node.usage import Disk
 from vantage6.node.workers import ThreadWorkers
 
 
@@ -146,6 +147,20 @@ def test_nothing_begins_on_a_full_disk(node, server, assignment):
     daemon = node(kept_free=2**60)
     assert daemon.in_hand == {run.result_id: "starting"}
     assert server.moves == []
+
+
+def test_a_disk_that_was_filled_with_what_rounds_left_is_freed(
+    node, server, assignment, tmp_path, monkeypatch
+):
+    """Each task may leave as much as a run may write, under a run id that never comes again."""
+    left = tmp_path / "node" / "tmp" / "99-0123456789abcdef"
+    left.mkdir(parents=True)
+    (left / "filling").write_bytes(b"x")
+    monkeypatch.setattr(Disk, "is_short", property(lambda _: left.exists()))
+    run = server.add(assignment())
+    node()
+    assert status(server, run) == "completed"
+    assert not left.exists()
 
 
 def test_an_answer_from_before_the_end_of_a_run_does_not_start_it_again(

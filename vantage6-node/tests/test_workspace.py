@@ -202,6 +202,14 @@ def test_what_runs_share_stays_while_something_is_in_it(workspace, run, files):
     workspace.remove_temporary(run)
 
 
+def test_what_nobody_shares_any_more_is_found_the_largest_first(workspace, run, database):
+    runs = [replace(run, run_id=run_id) for run_id in (1, 2, 3)]
+    folders = [workspace.prepare(one, b"", []).temporary for one in runs]
+    for folder, size in zip(folders, (4096, 100_000, 50_000), strict=True):
+        (folder / "left").write_bytes(b"x" * size)
+    assert workspace.left_temporary([runs[1]]) == [folders[2], folders[0]]
+
+
 def test_a_database_that_is_a_folder(workspace, run, tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()

@@ -8,6 +8,8 @@ Starting, collecting and delivering have rooms of their own.
 
 import errno
 import logging
+import threading
+from pathlib import Path
 
 from vantage6.common.exceptions import ServerError, ServerUnreachable
 from vantage6.common.task_status import TaskStatus
@@ -96,6 +98,7 @@ class RunWork:
         self._readmission = Readmission(
             server, runner, proxy, self._outbound, workspace, settings, calls
         )
+        self._making_room = threading.Lock()
         self._disk = Disk(workspace.root, settings.kept_free)
         self.watchdog = Watchdog(runner, workspace, settings, self._disk)
 
@@ -157,13 +160,28 @@ class RunWork:
 
     def _start(self, assignment: Assignment, timeline: Timeline) -> Event:
         """Start a run where there is room for it; from then on the watchdog looks after it."""
+        self._journal.begin(assignment)
+        if self._disk.is_short:
+            self._make_room()
         if self._disk.is_short:
             return Postponed("The disk of this node is nearly full; nothing more begins")
-        self._journal.begin(assignment)
         event = self._launch.start(assignment, timeline)
         if isinstance(event, Started):
             self.watchdog.follow(assignment)
         return event
+
+    def _make_room(self) -> None:
+        """Delete what rounds left that no run here needs now, the largest first.
+
+        Nothing else would: an algorithm could fill the disk a little with each of its tasks.
+        """
+        with self._making_room:
+            used = [record.assignment for record in self._journal.records()]
+            for folder in self._workspace.left_temporary(used):
+                if not self._disk.is_short:
+                    return
+                log.warning("The disk is nearly full: what run id %s shared goes", folder.name)
+                self._remove_folder(folder)
 
     def _release(self, assignment: Assignment) -> Event:
         """Free the engine of a run that may be delivered late; make safe what is, before."""
@@ -231,12 +249,15 @@ class RunWork:
         self._proxy.dismiss(result_id)
         self._outbound.close(result_id)
         self._runner.remove(result_id)
+        self._remove_folder(self._workspace.folder(result_id))
+
+    def _remove_folder(self, folder: Path) -> None:
         try:
-            self._workspace.remove(result_id)
+            self._workspace.remove_tree(folder)
         except PermissionError:
             # The algorithm ran as a user of its image and made folders of its own.
-            self._runner.empty(self._workspace.folder(result_id))
-            self._workspace.remove(result_id)
+            self._runner.empty(folder)
+            self._workspace.remove_tree(folder)
 
 
 def _kind(error: Exception) -> str:

@@ -19,6 +19,7 @@ them is open to everybody by its mode, below a folder that only the node may ent
 import hashlib
 import json
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from vantage6.node.databases import Database, file_names
 from vantage6.node.outbox import Outbox
 from vantage6.node.runner.settings import RunFiles, task_folder
 from vantage6.node.state import Assignment
+from vantage6.node.usage import measure
 
 _WAYS = "ways.json"
 _FOR_ALL = 0o777
@@ -186,7 +188,7 @@ class Workspace:
         PermissionError
             When the container left folders of another user that we may not change.
         """
-        self._remove_tree(self.folder(result_id))
+        self.remove_tree(self.folder(result_id))
 
     def remove_temporary(self, assignment: Assignment) -> None:
         """Delete the folder that a run shares with others if nothing was left in it."""
@@ -195,12 +197,23 @@ class Workspace:
         except OSError:
             return  # in use, or gone with another run of the same id
 
+    def left_temporary(self, used: Iterable[Assignment]) -> list[Path]:
+        """What rounds left for others that may never come, all but that of some; largest first."""
+        kept = {_shared_name(assignment) for assignment in used}
+        left = [path for path in self._temporary.iterdir() if path.name not in kept]
+        return sorted(left, key=lambda path: measure([path], sys.maxsize).size, reverse=True)
+
     @staticmethod
-    def _remove_tree(folder: Path) -> None:
+    def remove_tree(folder: Path) -> None:
         """Delete a folder in which an algorithm may have left others a thousand levels deep.
 
         Not by our own hands: the standard library holds a file open for each level, and other
         runs' doors would be short of them.
+
+        Raises
+        ------
+        PermissionError
+            When the container left folders of another user that we may not change.
         """
         if not folder.exists():
             return
