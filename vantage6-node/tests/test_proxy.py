@@ -626,7 +626,9 @@ def test_nonsense_in_a_subtask_is_told_too(get, upstream, tmp_path, entry):
 @pytest.mark.parametrize(
     "body", [b"[" + b"{}," * 200_000, b"[" * 200_000, b'"' + b'\\"' * 10**6 + b",{" * 10**5]
 )
-def test_what_takes_more_memory_than_its_letters_is_not_taken_apart(tmp_path, upstream, body):
+def test_cve_2022_21822_C_what_takes_more_memory_than_its_letters(  # noqa: N802
+    tmp_path, upstream, body
+):
     """Eight megabytes of `{}` become two hundred, for each connection of the container."""
     call = door_module.Call(
         "POST", "/task", headers={"authorization": f"Bearer {TOKEN}"}, body=body
