@@ -22,8 +22,8 @@ every_package = pytest.mark.parametrize("package", PACKAGES)
 
 
 def imports(folder: Path) -> Iterator[tuple[str, str]]:
-    """Return which file imports which module, for all files below a folder."""
-    for path in sorted(folder.rglob("*.py")):
+    """Return which file imports which module, for a file, or all below a folder."""
+    for path in [folder] if folder.is_file() else sorted(folder.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             for name in imported(node):
                 yield str(path.relative_to(ROOT)), name
@@ -38,7 +38,7 @@ def imported(node: ast.AST) -> list[str]:
         assert node.module
         if node.module == "vantage6":
             return [f"vantage6.{alias.name}" for alias in node.names]
-        return [node.module]
+        return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return []
 
 
@@ -104,6 +104,7 @@ def test_packages_look_alike(package):
     ("folder", "description"),
     [
         ("vantage6-server/vantage6/server", "vantage6-server/README.md"),
+        ("vantage6-node/vantage6/node", "vantage6-node/README.md"),
         (
             "vantage6-server/vantage6/server/service",
             "vantage6-server/vantage6/server/service/__init__.py",
@@ -114,6 +115,44 @@ def test_every_room_is_described(folder, description):
     parts = {path.stem for path in (ROOT / folder).iterdir() if not path.stem.startswith("_")}
     named = re.findall(r"`(\w+)(?:\.py|/)?", (ROOT / description).read_text(encoding="utf-8"))
     assert parts - {"py"} - set(named) == set()
+
+
+#: Rooms of the node that know none of those beside them, so that each can be judged alone.
+STRANGERS = {
+    "assignment.py": ("",),
+    "layout.py": ("",),
+    "rules.py": ("",),
+    "destinations.py": ("databases", "outbound", "policy", "runner", "server", "state"),
+    "state.py": ("audit", "journal", "policy", "runner", "server", "work", "workspace"),
+    "policy": ("audit", "journal", "outbound", "runner", "server", "state", "work", "workspace"),
+    "audit": ("journal", "outbound", "runner", "server", "state", "work", "workspace"),
+    "image": ("audit", "journal", "policy", "runner", "server", "state", "work", "workspace"),
+    "runner": ("audit", "journal", "outbound", "policy", "server", "work", "workspace"),
+    "runner/interface.py": ("runner.docker", "runner.engine"),
+    "server.py": ("audit", "journal", "policy", "runner", "work", "workspace"),
+    "journal.py": ("audit", "policy", "runner", "server", "state", "work", "workspace"),
+    "outbox.py": ("audit", "journal", "policy", "runner", "server", "state", "work"),
+    "workspace.py": ("audit", "journal", "outbound", "policy", "runner", "server", "work"),
+    "outbound": ("audit", "journal", "policy", "runner.docker", "server", "work"),
+    "work.py": ("assembly", "cli", "daemon", "runner.docker"),
+    "daemon.py": ("assembly", "audit", "cli", "journal", "policy", "runner.docker", "workspace"),
+}
+
+
+@pytest.mark.parametrize("room", STRANGERS)
+def test_rooms_of_the_node_know_no_more_than_they_need(room):
+    above = f"vantage6.node.{room.removesuffix('.py').replace('/', '.')}"
+    strangers = tuple(f"vantage6.node.{name}".rstrip(".") for name in STRANGERS[room])
+    wrong = [
+        (path, name)
+        for path, name in imports(ROOT / "vantage6-node/vantage6/node" / room)
+        if not _is_in(name, above) and any(_is_in(name, stranger) for stranger in strangers)
+    ]
+    assert wrong == []
+
+
+def _is_in(module: str, room: str) -> bool:
+    return f"{module}.".startswith(f"{room}.")
 
 
 def test_test_folders_are_no_packages():

@@ -14,6 +14,7 @@ from vantage6.common.exceptions import BadRequest, ServerError, ServerUnreachabl
 from vantage6.common.partners import Shown
 from vantage6.common.task_status import check_move
 from vantage6.common.text import bytes_to_base64s
+from vantage6.node.assignment import Assignment
 from vantage6.node.audit import AuditLog
 from vantage6.node.audit.runs import RunAudit
 from vantage6.node.daemon import Daemon
@@ -22,12 +23,11 @@ from vantage6.node.journal import Journal
 from vantage6.node.keyring import envelopes_of
 from vantage6.node.policy import Policy
 from vantage6.node.proxy import Proxy
+from vantage6.node.rules import Limits, Rules
 from vantage6.node.runner.fake import FakeRunner
 from vantage6.node.runner.settings import Identity as ContainerIdentity
-from vantage6.node.runner.settings import Limits, Rules
 from vantage6.node.server import Identity
 from vantage6.node.settings import LogPolicy, Settings
-from vantage6.node.state import Assignment
 from vantage6.node.work import RunWork
 from vantage6.node.workspace import Workspace
 

@@ -20,6 +20,7 @@ from vantage6.node.daemon import POLL_WITH_SOCKET, POLL_WITHOUT_SOCKET, Daemon, 
 from vantage6.node.image.signature import SignatureCheck
 from vantage6.node.image.store import ImageStore
 from vantage6.node.outbox import Outbox
+from vantage6.node.rules import Limits, Rules
 from vantage6.node.runner.fake import RUNS_ON, FakeRunner, cannot_start
 from vantage6.node.runner.interface import (
     ContainerEnded,
@@ -27,7 +28,6 @@ from vantage6.node.runner.interface import (
     EngineUnreachable,
     ImageMissing,
 )
-from vantage6.node.runner.settings import Limits, Rules
 from vantage6.node.server import ApiKeyRefused
 from vantage6.node.socket import NewTask, RunsKilled, SocketDown, SocketUp
 from vantage6.node.state import Overrun

@@ -11,8 +11,8 @@ import pytest
 
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.task_status import TaskStatus
+from vantage6.node.assignment import Report
 from vantage6.node.journal import Journal, JournalError
-from vantage6.node.state import Report
 
 REPORT = Report(TaskStatus.COMPLETED, "log", "later", "earlier", has_output=True)
 

@@ -16,7 +16,7 @@ from vantage6.node.policy import (
     read_input,
 )
 from vantage6.node.policy.configured import policy as policy_of
-from vantage6.node.runner.settings import Limits, Rules
+from vantage6.node.rules import Limits, Rules
 from vantage6.node.state import Collect, Start, Started
 from vantage6.node.timeline import Timeline
 

@@ -3,8 +3,8 @@
 import pytest
 
 from vantage6.node.reasons import reason
+from vantage6.node.rules import Limits
 from vantage6.node.runner.interface import Ending
-from vantage6.node.runner.settings import Limits
 
 LIMITS = Limits(memory=2**27, pids=32, tmp=2**20, disk=2**26)
 

@@ -17,8 +17,8 @@ from vantage6.common.exceptions import (
     ServerUnreachable,
 )
 from vantage6.common.task_status import TaskStatus
+from vantage6.node.assignment import Report
 from vantage6.node.server import ApiKeyRefused, Server
-from vantage6.node.state import Report
 
 NODE = {"id": 1, "name": "node", "organization": {"id": 7}, "collaboration": {"id": 3}}
 ORGANIZATION = {"id": 7, "name": "north", "public_key": None}

@@ -7,7 +7,8 @@ import pytest
 from vantage6.common.exceptions import IllegalTransition
 from vantage6.common.task_status import TaskStatus, is_final
 from vantage6.node import state
-from vantage6.node.state import Assignment, Phase, Report, Run, Trace, advance, begin
+from vantage6.node.assignment import Assignment, Report
+from vantage6.node.state import Phase, Run, Trace, advance, begin
 
 ASSIGNMENT = Assignment(1, 2, 3, "image", "default", "input", 4)
 GOOD = Report(TaskStatus.COMPLETED, "", "later", "earlier", has_output=True)

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from vantage6.node.rules import Limits, Rules
 from vantage6.node.runner.fake import RUNS_ON
 from vantage6.node.runner.interface import EngineUnreachable
-from vantage6.node.runner.settings import Limits, Rules
 from vantage6.node.watchdog import Watchdog
 from vantage6.node.workspace import Workspace
 

@@ -5,7 +5,7 @@ import ipaddress
 import pytest
 
 from vantage6.node.databases import Database
-from vantage6.node.outbound.destinations import (
+from vantage6.node.destinations import (
     Destination,
     NoDestination,
     check_alias,

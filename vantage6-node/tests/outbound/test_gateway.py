@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from vantage6.node.destinations import Destination, Line
 from vantage6.node.outbound import gateway as module
-from vantage6.node.outbound.destinations import Destination, Line
 from vantage6.node.outbound.gateway import Gateway, RelayFailed, Unreachable, connect
 
 PROGRAM = Path(__file__).parents[3] / "docker" / "relay" / "relay.py"

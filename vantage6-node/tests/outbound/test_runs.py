@@ -6,9 +6,9 @@ import socket
 import pytest
 
 from vantage6.node.databases import Databases
+from vantage6.node.rules import Limits, Rules
 from vantage6.node.runner.fake import RUNS_ON
 from vantage6.node.runner.interface import Service
-from vantage6.node.runner.settings import Limits, Rules
 from vantage6.node.state import Clean, Collect, Readmit, Start, Started
 from vantage6.node.timeline import Timeline
 

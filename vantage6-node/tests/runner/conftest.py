@@ -22,24 +22,18 @@ from development.console import SetupError
 from development.engine import ensure_engine
 from development.images import BASE, Image, ensure, ensure_relay_image
 from vantage6.common.encryption import DummyCryptor
+from vantage6.node.assignment import Assignment
 from vantage6.node.audit import AuditLog
 from vantage6.node.audit.runs import RunAudit
 from vantage6.node.databases import Database
 from vantage6.node.globals import RELAY_IMAGE
 from vantage6.node.keyring import envelopes_of
 from vantage6.node.proxy import Proxy
+from vantage6.node.rules import Limits, Rules
 from vantage6.node.runner.docker import DockerRunner
 from vantage6.node.runner.interface import ContainerEnded
-from vantage6.node.runner.settings import (
-    INSTANCE_LABEL,
-    Identity,
-    Limits,
-    Rules,
-    container_settings,
-    own_user,
-)
+from vantage6.node.runner.settings import INSTANCE_LABEL, Identity, container_settings, own_user
 from vantage6.node.server import Identity as NodeIdentity
-from vantage6.node.state import Assignment
 from vantage6.node.workspace import Workspace
 
 PROBE_IMAGE = "vantage6/test-probe:latest"

@@ -59,7 +59,8 @@ class Harness:
 @pytest.fixture
 def fake_harness(tmp_path, assignment, database):
     from vantage6.node.databases import Database
-    from vantage6.node.runner.settings import Identity, Rules, container_settings
+    from vantage6.node.rules import Rules
+    from vantage6.node.runner.settings import Identity, container_settings
     from vantage6.node.workspace import Workspace
 
     def succeeds(container):

@@ -16,6 +16,7 @@ from docker.errors import NotFound
 from vantage6.common.encryption import DummyCryptor
 from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
 from vantage6.node import usage
+from vantage6.node.assignment import Assignment
 from vantage6.node.audit import AuditLog
 from vantage6.node.audit.runs import RunAudit
 from vantage6.node.daemon import Daemon
@@ -26,11 +27,11 @@ from vantage6.node.keyring import envelopes_of
 from vantage6.node.policy import Policy
 from vantage6.node.policy.house import ImageRule
 from vantage6.node.proxy import Proxy
+from vantage6.node.rules import Limits, Rules
 from vantage6.node.runner.docker import DockerRunner
-from vantage6.node.runner.settings import INSTANCE_LABEL, Limits, Rules
+from vantage6.node.runner.settings import INSTANCE_LABEL
 from vantage6.node.settings import LogPolicy, Settings
 from vantage6.node.socket import NewTask, RunsKilled
-from vantage6.node.state import Assignment
 from vantage6.node.work import RunWork
 from vantage6.node.workers import ThreadWorkers
 from vantage6.node.workspace import Workspace

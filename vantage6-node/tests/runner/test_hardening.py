@@ -4,8 +4,8 @@ from pathlib import PurePosixPath
 
 import pytest
 
+from vantage6.node.rules import Limits
 from vantage6.node.runner.hardening import confinement, hardening
-from vantage6.node.runner.settings import Limits
 
 LIMITS = Limits(memory=100, cpus=0.5, pids=7, disk=5000, tmp=8192)
 NEVER = {"privileged", "cap_add", "devices", "pid_mode", "uts_mode", "userns_mode", "volumes_from"}

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from vantage6.node.runner.settings import Limits
+from vantage6.node.rules import Limits
 
 pytestmark = pytest.mark.docker
 

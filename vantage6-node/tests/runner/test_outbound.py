@@ -20,12 +20,13 @@ from docker.errors import NotFound
 from development import debian, postgres, sparql
 from development.certificates import make_certificate
 from development.images import ALGORITHM_BASE, Image, ensure
+from vantage6.node.assignment import Assignment
 from vantage6.node.databases import Database
 from vantage6.node.outbound.outbound import Outbound, faults
+from vantage6.node.rules import Limits, Rules
 from vantage6.node.runner.interface import ContainerEnded, RunnerError, ServiceMissing
 from vantage6.node.runner.services import Services
-from vantage6.node.runner.settings import Limits, Rules, container_settings, own_user
-from vantage6.node.state import Assignment
+from vantage6.node.runner.settings import container_settings, own_user
 
 pytestmark = pytest.mark.docker
 

@@ -14,13 +14,14 @@ import pytest
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.task_status import TaskStatus
 from vantage6.common.text import bytes_to_base64s
+from vantage6.node.assignment import Assignment
 from vantage6.node.configuration import NodeSchema
 from vantage6.node.databases import Database
 from vantage6.node.outbound.plan import plan
 from vantage6.node.policy import Origin, Policy, Request, decide, read_input
 from vantage6.node.policy.configured import check_openness
 from vantage6.node.policy.configured import policy as configured
-from vantage6.node.state import Assignment, Refused, Start
+from vantage6.node.state import Refused, Start
 from vantage6.node.timeline import Timeline
 
 

@@ -17,8 +17,9 @@ from vantage6.common.envelope import is_authenticated_envelope
 from vantage6.common.image import canonical
 from vantage6.common.task_status import TaskStatus
 from vantage6.common.text import bytes_to_base64s
+from vantage6.node.assignment import Report
 from vantage6.node.policy import Policy
-from vantage6.node.state import Collect, Deliver, Refused, Rejected, Report, Start, Started
+from vantage6.node.state import Collect, Deliver, Refused, Rejected, Start, Started
 from vantage6.node.timeline import Timeline
 
 OURS, THEIRS = 7, 8

@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 
 from vantage6.common.task_status import TaskStatus
+from vantage6.node.assignment import Assignment, Report
 from vantage6.node.audit.runs import RunAudit
 from vantage6.node.outbound.outbound import Outbound, faults
 from vantage6.node.outbox import OutputUnusable
 from vantage6.node.proxy import Proxy
 from vantage6.node.reasons import reason, remark
 from vantage6.node.reports import as_failure, failure
+from vantage6.node.rules import Limits
 from vantage6.node.runner.interface import ContainerMissing, Ending, Runner
-from vantage6.node.runner.settings import Limits
 from vantage6.node.settings import Settings
-from vantage6.node.state import Assignment, Collected, Event, Report
+from vantage6.node.state import Collected, Event
 from vantage6.node.workspace import Workspace
 
 

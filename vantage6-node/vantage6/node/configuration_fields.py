@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import ValidationError, fields
 
 from vantage6.node.databases import variable_names
-from vantage6.node.outbound.destinations import (
+from vantage6.node.destinations import (
     NoDestination,
     check_alias,
     parse_destination,

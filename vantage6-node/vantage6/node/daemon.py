@@ -17,12 +17,13 @@ from vantage6.common.exceptions import IllegalTransition
 from vantage6.common.retry import Backoff
 from vantage6.common.task_status import is_failure
 from vantage6.node import state
+from vantage6.node.assignment import Assignment, Report
 from vantage6.node.inquiry import Inquiry
 from vantage6.node.messages import Fatal, Happened, Killed, LoggedIn, Looked, ServerAway, Synced
 from vantage6.node.runner.interface import ContainerEnded, EngineBack, Runner, RunnerError
 from vantage6.node.server import Identity, Server
 from vantage6.node.socket import NewTask, RunsKilled, SocketDown, SocketUp
-from vantage6.node.state import Action, Assignment, Event, Phase, Report, Run, Trace
+from vantage6.node.state import Action, Event, Phase, Run, Trace
 from vantage6.node.timeline import Timeline
 from vantage6.node.work import RunWork
 from vantage6.node.workers import Workers

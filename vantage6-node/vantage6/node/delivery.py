@@ -3,21 +3,14 @@
 from http import HTTPStatus
 
 from vantage6.common.exceptions import EncryptionError, ServerError
+from vantage6.node.assignment import Assignment, Report
 from vantage6.node.audit.runs import RunAudit
 from vantage6.node.envelopes import Envelopes
 from vantage6.node.outbox import OutputUnusable
 from vantage6.node.reports import DEFINITE, as_failure
 from vantage6.node.server import Server
 from vantage6.node.settings import Settings
-from vantage6.node.state import (
-    Assignment,
-    Delivered,
-    Event,
-    Gone,
-    Postponed,
-    Rejected,
-    Report,
-)
+from vantage6.node.state import Delivered, Event, Gone, Postponed, Rejected
 from vantage6.node.workspace import Workspace
 
 

@@ -22,9 +22,9 @@ from vantage6.common.exceptions import ContextMismatch, EncryptionError, KeyChan
 from vantage6.common.image import canonical
 from vantage6.common.partners import Partners
 from vantage6.node.agreement import Agreement
+from vantage6.node.assignment import Assignment
 from vantage6.node.journal import Journal
 from vantage6.node.policy import Origin
-from vantage6.node.state import Assignment
 
 # What the journal keeps of a signed input: its context, and its digest.
 _ASKED = "asked"

@@ -22,8 +22,8 @@ from typing import Any
 
 from vantage6.common.exceptions import ConfigurationError, Vantage6Error
 from vantage6.common.task_status import TaskStatus
+from vantage6.node.assignment import Assignment, Report
 from vantage6.node.reports import now
-from vantage6.node.state import Assignment, Report
 
 _VERSION = 1
 _TABLES = """

@@ -5,6 +5,7 @@ from concurrent.futures import Future
 
 from vantage6.common.exceptions import ServerError, ServerUnreachable
 from vantage6.common.task_status import TaskStatus
+from vantage6.node.assignment import Assignment
 from vantage6.node.audit.runs import RunAudit
 from vantage6.node.delivery import is_over
 from vantage6.node.envelopes import Envelopes, claimed_origin
@@ -18,7 +19,7 @@ from vantage6.node.reports import DEFINITE, failure, now
 from vantage6.node.runner.interface import Runner
 from vantage6.node.server import Server
 from vantage6.node.settings import Settings
-from vantage6.node.state import Assignment, Event, Gone, Postponed, Refused, Started
+from vantage6.node.state import Event, Gone, Postponed, Refused, Started
 from vantage6.node.timeline import Timeline
 from vantage6.node.workers import Workers
 from vantage6.node.workspace import Workspace

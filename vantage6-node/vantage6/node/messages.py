@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from vantage6.node.assignment import Assignment
 from vantage6.node.server import Identity
-from vantage6.node.state import Assignment, Event, Trace
+from vantage6.node.state import Event, Trace
 from vantage6.node.work import RunWork
 
 

@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 
 from vantage6.common.exceptions import Vantage6Error
-from vantage6.node.runner.settings import task_folder
+from vantage6.node.layout import task_folder
 
 _OUTPUT = "output"
 _PARTIAL = ".part"

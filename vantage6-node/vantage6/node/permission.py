@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from vantage6.common.exceptions import EncryptionError, KeyChanged
 from vantage6.node.agreement import Disagreement
+from vantage6.node.assignment import Assignment
 from vantage6.node.envelopes import Envelopes, Letter, NotAccepted
 from vantage6.node.policy import (
     Decision,
@@ -20,11 +21,10 @@ from vantage6.node.policy import (
     decide,
     read_input,
 )
+from vantage6.node.rules import Rules
 from vantage6.node.runner.interface import FoundImage, Runner
-from vantage6.node.runner.settings import Rules
 from vantage6.node.server import Server
 from vantage6.node.settings import Settings
-from vantage6.node.state import Assignment
 
 _LARGEST_LOOKED_INTO = 2**18
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from vantage6.node.assignment import Assignment
 from vantage6.node.audit.runs import RunAudit
 from vantage6.node.databases import Database, check_readable
 from vantage6.node.outbound.outbound import Outbound
@@ -11,7 +12,6 @@ from vantage6.node.permission import Permit
 from vantage6.node.runner.interface import Runner
 from vantage6.node.runner.settings import ContainerSettings, container_settings, own_user
 from vantage6.node.settings import Settings
-from vantage6.node.state import Assignment
 from vantage6.node.timeline import Timeline
 from vantage6.node.workers import Workers
 from vantage6.node.workspace import Workspace

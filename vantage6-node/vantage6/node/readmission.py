@@ -6,16 +6,16 @@ Nothing here ends a run: one that cannot be connected again runs on as it is.
 import logging
 
 from vantage6.common.exceptions import ServerError, ServerUnreachable
+from vantage6.node.assignment import Assignment
 from vantage6.node.databases import Database, DatabaseMissing
-from vantage6.node.outbound.destinations import NoDestination
+from vantage6.node.destinations import NoDestination
 from vantage6.node.outbound.gateway import RelayFailed
 from vantage6.node.outbound.outbound import Outbound
 from vantage6.node.proxy import Proxy
+from vantage6.node.rules import Rules
 from vantage6.node.runner.interface import ContainerMissing, Runner, RunnerError
-from vantage6.node.runner.settings import Rules
 from vantage6.node.server import Server
 from vantage6.node.settings import Settings
-from vantage6.node.state import Assignment
 from vantage6.node.workers import Workers
 from vantage6.node.workspace import Workspace
 

@@ -2,8 +2,8 @@
 
 import signal
 
+from vantage6.node.rules import Limits
 from vantage6.node.runner.interface import Ending
-from vantage6.node.runner.settings import Limits
 from vantage6.node.usage import in_words
 
 _SIGNALLED = 128

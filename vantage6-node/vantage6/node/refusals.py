@@ -11,9 +11,9 @@ from vantage6.common.task_status import TaskStatus
 from vantage6.node.agreement import Disagreement
 from vantage6.node.copies import NoCopy
 from vantage6.node.databases import DatabaseMissing, DatabaseUnreadable
+from vantage6.node.destinations import NoDestination
 from vantage6.node.envelopes import NotAccepted
 from vantage6.node.image.signature import Unsigned
-from vantage6.node.outbound.destinations import NoDestination
 from vantage6.node.outbound.gateway import RelayFailed
 from vantage6.node.policy import NotAllowed, Origin
 from vantage6.node.runner.interface import EngineUnreachable, ImageMissing, RunnerError

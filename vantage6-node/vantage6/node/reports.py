@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from vantage6.common.task_status import TaskStatus
-from vantage6.node.state import Report
+from vantage6.node.assignment import Report
 
 # Answers of the server that will be the same however often we ask
 DEFINITE = frozenset({400, 403, 404, 409, 413, 422})

@@ -31,7 +31,7 @@ from vantage6.common.exceptions import (
 )
 from vantage6.common.partners import Shown
 from vantage6.common.task_status import TaskStatus
-from vantage6.node.state import Assignment, Report
+from vantage6.node.assignment import Assignment, Report
 
 _PAGE = 100
 # Characters of a result from which on it is sent piece by piece

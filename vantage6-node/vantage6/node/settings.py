@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from vantage6.node.databases import Databases
 from vantage6.node.image.signature import SignatureCheck
 from vantage6.node.policy import Policy
-from vantage6.node.runner.settings import Identity, Rules
+from vantage6.node.rules import Rules
+from vantage6.node.runner.settings import Identity
 
 
 @dataclass(frozen=True)

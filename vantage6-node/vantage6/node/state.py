@@ -27,8 +27,7 @@ from typing import Any
 
 from vantage6.common.exceptions import IllegalTransition
 from vantage6.common.task_status import TaskStatus, check_move
-from vantage6.node.assignment import Assignment as Assignment
-from vantage6.node.assignment import Report as Report
+from vantage6.node.assignment import Assignment, Report
 
 
 class Phase(Enum):

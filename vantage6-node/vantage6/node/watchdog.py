@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vantage6.node.assignment import Assignment
+from vantage6.node.rules import Rules
 from vantage6.node.runner.interface import Runner, RunnerError
-from vantage6.node.runner.settings import Rules
 from vantage6.node.settings import Settings
-from vantage6.node.state import Assignment
 from vantage6.node.usage import Disk, Usage, in_words, measure
 from vantage6.node.workspace import Workspace
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from vantage6.common.exceptions import ServerError, ServerUnreachable
 from vantage6.common.task_status import TaskStatus
+from vantage6.node.assignment import Assignment
 from vantage6.node.audit import AuditUnavailable
 from vantage6.node.audit.runs import RunAudit
 from vantage6.node.collection import Collection
@@ -30,7 +31,6 @@ from vantage6.node.settings import Settings
 from vantage6.node.state import (
     Abandon,
     Action,
-    Assignment,
     Broken,
     Clean,
     Cleaned,

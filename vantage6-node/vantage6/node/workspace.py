@@ -24,11 +24,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vantage6.node.assignment import Assignment
 from vantage6.node.copies import copy_database
 from vantage6.node.databases import Database, file_names
+from vantage6.node.layout import RunFiles, task_folder
 from vantage6.node.outbox import Outbox
-from vantage6.node.runner.settings import RunFiles, task_folder
-from vantage6.node.state import Assignment
 from vantage6.node.usage import measure
 
 _WAYS = "ways.json"

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vantage6.common.text import base64s_to_bytes
+from vantage6.node.assignment import Assignment, Report
 from vantage6.node.audit.log import AuditLog, AuditUnavailable
 from vantage6.node.policy import Decision, Origin, Request
-from vantage6.node.state import Assignment, Report
 
 # Of a subtask; more than there are members of any collaboration.
 _MOST_INPUTS = 1000

@@ -7,10 +7,10 @@ from vantage6.common.encryption import RSACryptor
 from vantage6.common.exceptions import ConfigurationError, EncryptionError
 from vantage6.node import assembly
 from vantage6.node.databases import DEFAULT_LABEL, Database, Databases, is_readable_by
+from vantage6.node.destinations import NoDestination, servers
 from vantage6.node.doctor.findings import Finding, Findings, note, well, wrong
 from vantage6.node.doctor.house import readers
 from vantage6.node.doctor.ways import is_service
-from vantage6.node.outbound.destinations import NoDestination, servers
 
 _SECONDS = 5
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from vantage6.common.exceptions import Vantage6Error
 from vantage6.node import unix_socket
-from vantage6.node.outbound.destinations import Destination, Line, is_closed, is_literal
+from vantage6.node.destinations import Destination, Line, is_closed, is_literal
 
 _CONTROL = "control.sock"
 # Connections of one run at a time; each takes two threads of ours that mostly wait.

@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Mapping, Sequence
 
+from vantage6.node.assignment import Assignment
 from vantage6.node.databases import Database
-from vantage6.node.outbound.destinations import parse_service
+from vantage6.node.destinations import parse_service
 from vantage6.node.outbound.gateway import Gateway, Traffic, Unreachable
 from vantage6.node.outbound.plan import ServicePorts, Ways, plan
+from vantage6.node.rules import Rules
 from vantage6.node.runner.interface import Runner, RunnerError, ServiceMissing
-from vantage6.node.runner.settings import Rules
-from vantage6.node.state import Assignment
 from vantage6.node.workspace import Workspace
 
 log = logging.getLogger(__name__)

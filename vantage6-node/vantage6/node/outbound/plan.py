@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from vantage6.node.databases import Database
-from vantage6.node.outbound.destinations import (
+from vantage6.node.destinations import (
     Destination,
     Line,
     NoDestination,

@@ -11,7 +11,7 @@ from typing import Any
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.node.configuration import LimitsSchema
 from vantage6.node.policy.house import ImageRule, Patterns, Policy
-from vantage6.node.runner.settings import Limits, Rules
+from vantage6.node.rules import Limits, Rules
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from vantage6.common.serialization import PICKLE
 from vantage6.node.policy.house import ImageRule, Policy
 from vantage6.node.policy.images import matches, may_match, spellings
 from vantage6.node.policy.request import Origin, Request
-from vantage6.node.runner.settings import Rules
+from vantage6.node.rules import Rules
 
 
 class NotAllowed(Vantage6Error):

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from vantage6.node.policy.images import matches, spellings
-from vantage6.node.runner.settings import Rules
+from vantage6.node.rules import Rules
 
 Patterns = tuple[re.Pattern[str], ...]
 

@@ -18,6 +18,7 @@ from docker.errors import APIError, DockerException, NotFound
 from vantage6.common.container.settings import TYPE_LABEL
 from vantage6.common.retry import Backoff
 from vantage6.node.image.store import ImageStore
+from vantage6.node.rules import Limits
 from vantage6.node.runner import engine
 from vantage6.node.runner.engine import as_inside, talking_to_engine, words
 from vantage6.node.runner.hardening import confinement, hardening
@@ -45,7 +46,6 @@ from vantage6.node.runner.settings import (
     RESULT_LABEL,
     ContainerSettings,
     Identity,
-    Limits,
     host_path,
 )
 from vantage6.node.state import Trace

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from vantage6.node.layout import DATA_FOLDER
 from vantage6.node.runner.interface import (
     ContainerEnded,
     ContainerMissing,
@@ -21,7 +22,7 @@ from vantage6.node.runner.interface import (
     Service,
     ServiceMissing,
 )
-from vantage6.node.runner.settings import DATA_FOLDER, ContainerSettings
+from vantage6.node.runner.settings import ContainerSettings
 from vantage6.node.state import Trace
 
 #: What a program gives back when it goes on until `FakeRunner.finish` ends it.

@@ -11,7 +11,7 @@ from typing import Any
 
 from docker.types import DeviceRequest, Ulimit
 
-from vantage6.node.runner.settings import Limits
+from vantage6.node.rules import Limits
 
 # Log of one container on the engine's disk; an algorithm must not fill it.
 _LOG_OPTIONS = {"max-size": "10m", "max-file": "2"}

@@ -10,7 +10,8 @@ from pathlib import PurePosixPath
 import docker
 from docker.errors import NotFound
 
-from vantage6.node.runner.settings import DATA_FOLDER, LOOKER, TEMPORARY_FOLDER, Identity
+from vantage6.node.layout import DATA_FOLDER, TEMPORARY_FOLDER
+from vantage6.node.runner.settings import LOOKER, Identity
 
 #: The home of users that the image gives none.
 NO_HOME = PurePosixPath("/tmp")

@@ -25,15 +25,11 @@ from docker.errors import APIError, ImageNotFound, NotFound
 
 from vantage6.common.container.settings import Mount
 from vantage6.node.globals import PROXY_HOST
+from vantage6.node.rules import Limits
 from vantage6.node.runner.engine import talking_to_engine
 from vantage6.node.runner.hardening import hardening
 from vantage6.node.runner.interface import EngineUnreachable, ImageMissing
-from vantage6.node.runner.settings import (
-    RELAY,
-    SANDBOX_LABEL,
-    Identity,
-    Limits,
-)
+from vantage6.node.runner.settings import RELAY, SANDBOX_LABEL, Identity
 
 _MOUNT_POINT = "/run/vantage6"
 _HOST_NAME = "algorithm"

@@ -2,20 +2,19 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from vantage6.common.container.settings import TYPE_LABEL, Mount
+from vantage6.node.assignment import Assignment
 from vantage6.node.databases import Database, file_names
 from vantage6.node.globals import PROXY_HOST, PROXY_PORT
-from vantage6.node.runner.variables import DATA_FOLDER as DATA_FOLDER
+from vantage6.node.layout import DATA_FOLDER, TEMPORARY_FOLDER, RunFiles, task_folder
+from vantage6.node.rules import Limits, Rules
 from vantage6.node.runner.variables import (
     database_variables,
     predecessor_variables,
 )
-from vantage6.node.state import Assignment
-
-TEMPORARY_FOLDER = PurePosixPath("/mnt/tmp")
 
 INSTANCE_LABEL = "vantage6-instance"
 SANDBOX_LABEL = "vantage6-sandbox"
@@ -24,29 +23,6 @@ ALGORITHM = "algorithm"
 RELAY = "relay"
 CLEANER = "cleaner"
 LOOKER = "looker"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one container may use at most, and leave behind.
-
-    Attributes
-    ----------
-    memory, output, disk, tmp : int
-        Bytes: of memory, of the result, in its folders of the node, in each folder in memory.
-    cpus : float
-    pids : int
-    time : float, optional
-        Seconds; None: as long as it takes.
-    """
-
-    memory: int = 4 * 2**30
-    cpus: float = 1.0
-    pids: int = 512
-    output: int = 2**30
-    time: float | None = None
-    disk: int = 10 * 2**30
-    tmp: int = 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -63,16 +39,6 @@ class ContainerSettings:
     writable_root: bool = False
     gpu: bool = False
     hosts: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class RunFiles:
-    """Where the files of one run are on our side; see `workspace.py`."""
-
-    input: Path
-    token: Path
-    data: Path
-    temporary: Path
 
 
 @dataclass(frozen=True)
@@ -103,43 +69,6 @@ class Identity:
     def labels(self, kind: str) -> dict[str, str]:
         """The labels that everything of ours carries."""
         return {TYPE_LABEL: kind, "node": self.name, INSTANCE_LABEL: self.instance}
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What the owner of the node set for the containers of an image.
-
-    Attributes
-    ----------
-    limits : Limits
-    environment : mapping of str to str
-        Further variables.
-    run_as : str, optional
-        `uid:gid`; None: the user that the image names.
-    writable_root : bool
-        Whether it may write to the file system of its image.
-    writable_database : bool
-        Whether it gets a copy of its database that it may change.
-    databases : tuple of str
-        Labels of those that it gets besides the one of its task.
-    gpu : bool
-    destinations : tuple of str
-        `host:port` that it may connect to.
-    """
-
-    limits: Limits = field(default_factory=Limits)
-    environment: Mapping[str, str] = field(default_factory=dict)
-    run_as: str | None = None
-    writable_root: bool = False
-    writable_database: bool = False
-    databases: tuple[str, ...] = ()
-    gpu: bool = False
-    destinations: tuple[str, ...] = ()
-
-
-def task_folder(result_id: int) -> str:
-    """Name of the folder of a run inside the container."""
-    return f"task-{result_id:09d}"
 
 
 def container_settings(

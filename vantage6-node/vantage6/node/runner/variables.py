@@ -1,12 +1,11 @@
 """The variables by which algorithms find their databases, as pure functions."""
 
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 
 from vantage6.node.databases import Database, file_names, variable_names
-from vantage6.node.outbound.destinations import inside
+from vantage6.node.destinations import inside
+from vantage6.node.layout import DATA_FOLDER
 
-DATA_FOLDER = PurePosixPath("/mnt/data")
 _SUFFIX = "_DATABASE_URI"
 _TYPE_SUFFIX = "_DATABASE_TYPE"
 
