@@ -3,13 +3,13 @@
 from contextlib import closing
 
 from vantage6.common.context import InstanceContext
-from vantage6.node.doctor.findings import Finding, Findings, well, wrong
-from vantage6.node.outbound.destinations import (
+from vantage6.node.destinations import (
     Destination,
     name_of,
     parse_destination,
     parse_service,
 )
+from vantage6.node.doctor.findings import Finding, Findings, well, wrong
 from vantage6.node.outbound.gateway import Unreachable, connect
 from vantage6.node.runner import engine
 from vantage6.node.runner.interface import EngineUnreachable, ServiceMissing
