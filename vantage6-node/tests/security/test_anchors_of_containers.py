@@ -20,6 +20,7 @@ import pytest
 from vantage6.common.encryption import RSACryptor
 from vantage6.common.pins import Pins
 from vantage6.common.task_status import TaskStatus
+from vantage6.node.assignment import Assignment
 from vantage6.node.audit import AuditLog
 from vantage6.node.audit.files import lines
 from vantage6.node.configuration import NodeSchema
@@ -30,7 +31,7 @@ from vantage6.node.image import bundle
 from vantage6.node.image.store import ImageStore
 from vantage6.node.journal import Journal
 from vantage6.node.runner.fake import RUNS_ON
-from vantage6.node.state import Assignment, Collect, Collected, Deliver, Start, Started
+from vantage6.node.state import Collect, Collected, Deliver, Start, Started
 from vantage6.node.timeline import Timeline
 
 
