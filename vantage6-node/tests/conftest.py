@@ -175,7 +175,10 @@ class FakeServer:
         self.claim_run(result_id)
         self._move(result_id, report.status)
         self.reports[result_id] = SimpleNamespace(
-            status=report.status.value, log=report.log, result=result, at=report.finished_at
+            status=report.status.value,
+            log=report.log,
+            result=result.decode(),
+            at=report.finished_at,
         )
 
     def close(self):

@@ -140,7 +140,7 @@ def test_input_and_result_are_signed_and_bound_to_each_other(node, researcher, a
     assert letter.data == DATA
     assert (letter.origin.organization_id, letter.origin.proven) == (RESEARCHER, True)
     assert letter.origin.organization_name == "org1"
-    result = node.seal_result(run, b"json.1")
+    result = node.seal_result(run, b"json.1").decode()
     assert is_authenticated_envelope(result)
     assert researcher.open_result(answer_of(run, result)) == b"json.1"
 
@@ -150,7 +150,7 @@ def test_a_classic_input_gets_a_classic_result(node, researcher, cryptors, assig
     run = assignment(input=text, initiator=RESEARCHER)
     letter = open_input(node, run)
     assert (letter.data, letter.origin.proven) == (DATA, False)
-    result = node.seal_result(run, b"json.1")
+    result = node.seal_result(run, b"json.1").decode()
     assert is_envelope(result)
     assert not is_authenticated_envelope(result)
     assert researcher.open_result(answer_of(run, result)) == b"json.1"
@@ -222,7 +222,7 @@ def test_after_a_restart_the_server_cannot_have_the_result_sealed_for_somebody_e
     classic = accomplice.encrypt_bytes_to_str(DATA, cryptors[HOSPITAL].public_key_str)
     for text in (signed, classic):
         other = dataclasses.replace(run, input=text, initiator=STRANGER)
-        result = hospital().seal_result(other, b"json.1")
+        result = hospital().seal_result(other, b"json.1").decode()
         with pytest.raises(EncryptionError):
             accomplice.decrypt_str_to_bytes(result)
         assert researcher.open_result(answer_of(run, result)) == b"json.1"
@@ -257,7 +257,7 @@ def test_pins_that_cannot_be_read_stop_runs_and_tell_no_path(node, ask, tmp_path
 def test_a_result_waits_for_a_server_that_is_away_without_the_input(hospital, researcher, ask):
     run = ask()
     open_input(hospital(), run)
-    result = hospital().seal_result(dataclasses.replace(run, input=""), b"json.1")
+    result = hospital().seal_result(dataclasses.replace(run, input=""), b"json.1").decode()
     assert researcher.open_result(answer_of(run, result)) == b"json.1"
 
 
@@ -300,7 +300,7 @@ def done(node, ask):
     runs = [ask(), ask()]
     for run in runs:
         open_input(node, run)
-    return [(run, node.seal_result(run, b"json.1")) for run in runs]
+    return [(run, node.seal_result(run, b"json.1").decode()) for run in runs]
 
 
 def test_results_that_are_swapped_are_found_out(researcher, done):
@@ -372,7 +372,7 @@ def test_a_result_answers_the_input_that_was_sent(node, researcher, ask):
     first, second = ask(), ask()
     crossed = dataclasses.replace(first, input=second.input)
     open_input(node, crossed)
-    result = node.seal_result(crossed, b"json.1")
+    result = node.seal_result(crossed, b"json.1").decode()
     with pytest.raises(EncryptionError, match="its input_digest differs"):
         researcher.open_result(answer_of(first, result))
 

@@ -242,7 +242,7 @@ def test_progress_and_report(server, session):
     session.answers["result/1"] = (200, {})
     server.tell_progress(1, TaskStatus.ACTIVE, "then")
     report = Report(TaskStatus.CRASHED, "why", "later", "then")
-    server.deliver(1, report, "result")
+    server.deliver(1, report, b"result")
     assert [call.json for call in session.calls] == [
         {"status": "active", "started_at": "then"},
         {
@@ -263,8 +263,8 @@ def test_refusals_carry_the_words_of_the_server(server, session):
 
 def test_a_large_result_is_sent_piece_by_piece(server, session):
     session.answers["result/1"] = (200, {})
-    result = 'ab$"é' * 2**19
-    server.deliver(1, Report(TaskStatus.COMPLETED, "", "later", "then"), result)
+    result = "ab$+/=" * 2**19
+    server.deliver(1, Report(TaskStatus.COMPLETED, "", "later", "then"), result.encode())
     (call,) = session.calls
     body = b"".join(call.data)
     assert json.loads(body)["result"] == result

@@ -29,7 +29,7 @@ from vantage6.common.envelope.opening import (
     open_stream,
     verify,
 )
-from vantage6.common.envelope.sealing import seal, seal_binary, seal_stream
+from vantage6.common.envelope.sealing import seal, seal_ascii, seal_binary, seal_stream
 from vantage6.common.envelope.text import is_authenticated_envelope
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "open_stream",
     "require",
     "seal",
+    "seal_ascii",
     "seal_binary",
     "seal_stream",
     "verify",

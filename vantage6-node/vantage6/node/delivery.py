@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 
+from vantage6.common.client.large import Letters
 from vantage6.common.exceptions import EncryptionError, ServerError
 from vantage6.node.assignment import Assignment, Report
 from vantage6.node.audit.runs import RunAudit
@@ -51,11 +52,11 @@ class Delivery:
             return Rejected(as_failure(report, f"The server does not take the result: {error}"))
         return Delivered()
 
-    def _result(self, assignment: Assignment, report: Report) -> str:
-        """The text of the result as it goes over the wire; only its initiator can read it."""
+    def _result(self, assignment: Assignment, report: Report) -> Letters:
+        """The letters of the result as it goes over the wire; only its initiator can read it."""
         if not report.has_output:
             self._audit.leaves(assignment, report, b"")
-            return ""
+            return b""
         output = self._workspace.outbox.read(assignment.result_id)
         self._audit.leaves(assignment, report, output)
         return self._envelopes.seal_result(assignment, output)

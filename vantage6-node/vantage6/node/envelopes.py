@@ -16,8 +16,10 @@ from vantage6.common.authenticated import (
     is_authenticated_envelope,
     require,
 )
+from vantage6.common.client.large import Letters
 from vantage6.common.correspondence import Answer, Correspondence
 from vantage6.common.encryption import DummyCryptor, RSACryptor, is_envelope
+from vantage6.common.envelope import base64
 from vantage6.common.exceptions import ContextMismatch, EncryptionError, KeyChanged
 from vantage6.common.image import canonical
 from vantage6.common.partners import Partners
@@ -88,8 +90,8 @@ class Envelopes(Protocol):
         """
         ...
 
-    def seal_result(self, assignment: Assignment, output: bytes) -> str:
-        """The text of a result as it goes over the wire.
+    def seal_result(self, assignment: Assignment, output: bytes) -> Letters:
+        """The letters of a result as it goes over the wire.
 
         Raises
         ------
@@ -152,10 +154,10 @@ class Plain:
         """Everybody can, in a collaboration that is not encrypted."""
         self._agreement.check()
 
-    def seal_result(self, assignment: Assignment, output: bytes) -> str:
+    def seal_result(self, assignment: Assignment, output: bytes) -> Letters:
         """Base64, as long as the collaboration is not encrypted."""
         self._agreement.check()
-        return self._cryptor.encrypt_bytes_to_str(output)
+        return base64.digits(output)
 
     def seal_input(self, organization_id: int, image: str, data: bytes) -> str:
         """Base64, as long as the collaboration is not encrypted."""
@@ -248,14 +250,14 @@ class Sealed:
         self._agreement.check()
         self._readers_key(assignment)
 
-    def seal_result(self, assignment: Assignment, output: bytes) -> str:
+    def seal_result(self, assignment: Assignment, output: bytes) -> Letters:
         """The result for the organization that asked, in the envelope of its input."""
         record = self._journal.record(assignment.result_id)
         if record is None or _ASKED not in record.facts:
             # Who asked at the start: later the server could name somebody else.
             reader = self._readers_key(record.assignment if record else assignment)
             self._require_classic(assignment)
-            return self._cryptor.encrypt_bytes_to_str(output, reader)
+            return self._cryptor.encrypt_bytes_to_str(output, reader).encode("ascii")
         asked = dict(record.facts[_ASKED])
         digest = asked.pop("digest")
         context = ResultContext.answering(
@@ -265,7 +267,7 @@ class Sealed:
             result_id=assignment.result_id,
         )
         recipient = self._partners.key(context.recipient)
-        return authenticated.seal(output, context, self._cryptor.private_key, recipient)
+        return authenticated.seal_ascii(output, context, self._cryptor.private_key, recipient)
 
     def seal_input(self, organization_id: int, image: str, data: bytes) -> str:
         """The input of a subtask, in the best envelope that the organization reads."""

@@ -14,7 +14,7 @@ from requests.adapters import HTTPAdapter
 
 from vantage6.common import jwt
 from vantage6.common.client.connection import Connection
-from vantage6.common.client.large import LargeJson
+from vantage6.common.client.large import LargeJson, Letters
 from vantage6.common.client.transport import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
@@ -289,17 +289,16 @@ class Server:
             body["started_at"] = started_at
         self._report(result_id, body)
 
-    def deliver(self, result_id: int, report: Report, result: str) -> None:
+    def deliver(self, result_id: int, report: Report, result: Letters) -> None:
         """Tell how a run ended, with its encrypted or encoded result."""
         body = {
             "status": report.status.value,
             "finished_at": report.finished_at,
             "log": report.log,
-            "result": result,
         }
         if report.started_at:
             body["started_at"] = report.started_at
-        self._report(result_id, body, read_timeout=4 * READ_TIMEOUT)
+        self._report(result_id, body, result, read_timeout=4 * READ_TIMEOUT)
 
     # Calls
 
@@ -365,11 +364,21 @@ class Server:
         """What tells the server which process speaks, if it wants to know."""
         return {"claim": self.claim} if self.claim and self._knows_claims else {}
 
-    def _report(self, result_id: int, body: Mapping[str, Any], **options: Any) -> None:
+    def _report(
+        self,
+        result_id: int,
+        body: Mapping[str, Any],
+        result: Letters | None = None,
+        **options: Any,
+    ) -> None:
         whole: Any = {**body, **self._claim()}
-        result = body.get("result", "")
-        if len(result) > _LARGE:
-            whole = LargeJson(whole, "result", result)
+        if result is not None:
+            large = len(result) > _LARGE
+            whole = (
+                LargeJson(whole, "result", result)
+                if large
+                else {**whole, "result": result.decode("ascii")}
+            )
         self.call("patch", f"result/{result_id}", json=whole, unread=True, **options)
 
     def _authenticate(self) -> None:

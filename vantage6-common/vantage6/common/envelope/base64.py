@@ -10,7 +10,12 @@ _BLOCK = 2**18
 
 def encode(data: bytes | bytearray | memoryview) -> str:
     """Base64 of some bytes."""
-    return binascii.b2a_base64(data, newline=False).decode("ascii")
+    return digits(data).decode("ascii")
+
+
+def digits(data: bytes | bytearray | memoryview) -> bytes:
+    """The letters of base64 as bytes."""
+    return binascii.b2a_base64(data, newline=False)
 
 
 def decode(text: str) -> bytes:

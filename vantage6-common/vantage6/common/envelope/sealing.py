@@ -1,6 +1,5 @@
 """Making authenticated envelopes."""
 
-import io
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
@@ -115,6 +114,18 @@ def seal(
     EncryptionError
         When a key is too short.
     """
+    return seal_ascii(data, context, own_key, recipient_key, chunk=chunk).decode("ascii")
+
+
+def seal_ascii(
+    data: Bytes,
+    context: Context,
+    own_key: RSAPrivateKey,
+    recipient_key: RSAPublicKey,
+    *,
+    chunk: int = CHUNK,
+) -> bytearray:
+    """The letters of `seal` as bytes, which takes half the memory for a large payload."""
     return seal_text_with(new_material(context, own_key, recipient_key, chunk), data)
 
 
@@ -158,20 +169,19 @@ def seal_stream(
     return seal_stream_with(new_material(context, own_key, recipient_key, chunk), source, target)
 
 
-def seal_text_with(material: Material, data: Bytes) -> str:
-    """`seal` with material that was made before."""
+def seal_text_with(material: Material, data: Bytes) -> bytearray:
+    """`seal_ascii` with material that was made before."""
     sealer, layout = Sealer(material), Layout(material.header.chunk, len(data))
     view = memoryview(data)
     room = memoryview(bytearray(min(layout.body, layout.chunk + OVERHEAD)))
-    written = io.StringIO()
-    written.write(f"{text.START}{base64.encode(sealer.raw_header)}{text.SEPARATOR}")
+    written = bytearray(f"{text.START}{base64.encode(sealer.raw_header)}{text.SEPARATOR}".encode())
     for index in range(layout.frames):
         part = view[layout.chunk_at(index)]
         frame = room[: len(part) + OVERHEAD]
         sealer.write_frame(part, layout.is_last(index), frame)
-        written.write(base64.encode(frame))
-    written.write(f"{text.SEPARATOR}{base64.encode(sealer.signature())}")
-    return written.getvalue()
+        written += base64.digits(frame)
+    written += f"{text.SEPARATOR}{base64.encode(sealer.signature())}".encode()
+    return written
 
 
 def seal_binary_with(material: Material, data: Bytes) -> bytes:
