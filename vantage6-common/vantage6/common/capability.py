@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from vantage6.common import keys
 from vantage6.common.envelope import base64
 from vantage6.common.envelope.context import MAX_ID
-from vantage6.common.envelope.form import canonical_json
 from vantage6.common.exceptions import EncryptionError
+from vantage6.common.text import canonical_json
 
 CLASSIC, AUTHENTICATED = "classic", "authenticated"
 

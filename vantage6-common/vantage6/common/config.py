@@ -19,8 +19,8 @@ from typing import Any
 import yaml
 from marshmallow import INCLUDE, Schema, ValidationError, fields, validate
 
-from vantage6.common.encryption import write_private_file
 from vantage6.common.exceptions import ConfigurationError
+from vantage6.common.files import write_private_file
 
 APPLICATION = "application"
 DTAP = ("dev", "test", "acc", "prod")

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from vantage6.common.envelope import SEPARATOR, is_envelope
 from vantage6.common.exceptions import EncryptionError
+from vantage6.common.files import write_private_file
 from vantage6.common.keys import load_private_key, load_public_key
 from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
 
@@ -186,18 +187,6 @@ class RSACryptor(_TextConversion):
 def load_cryptor(private_key_file: Path | str | None) -> "RSACryptor | DummyCryptor":
     """The cryptor for a key file, or the one without encryption for None."""
     return DummyCryptor() if private_key_file is None else RSACryptor(private_key_file)
-
-
-def write_private_file(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read, never visible to others half way."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def _ctr(key: bytes, start: bytes, data: bytes) -> bytes:

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from vantage6.common import keys
-from vantage6.common.encryption import write_private_file
 from vantage6.common.exceptions import ConfigurationError, EncryptionError, KeyChanged
 from vantage6.common.file_lock import locked
+from vantage6.common.files import write_private_file
 
 __all__ = ["Pin", "Pins", "check_offer", "fingerprint", "pinned_keys"]
 

@@ -2,6 +2,8 @@
 
 import base64
 import ipaddress
+import json
+from typing import Any
 
 from vantage6.common.globals import STRING_ENCODING
 
@@ -29,3 +31,8 @@ def logger_name(special__name__: str) -> str:
     """The last part of a module's name, cut to fourteen characters for aligned logs."""
     name = special__name__.rsplit(".", maxsplit=1)[-1]
     return name if len(name) <= 14 else f"{name[:11]}.."
+
+
+def canonical_json(values: Any) -> bytes:
+    """The one spelling of JSON that digests are made of: sorted, without spaces, in ASCII."""
+    return json.dumps(values, sort_keys=True, separators=(",", ":")).encode("ascii")

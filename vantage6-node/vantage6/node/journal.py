@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from vantage6.common.exceptions import ConfigurationError, Vantage6Error
+from vantage6.common.files import sync_folder
 from vantage6.common.task_status import TaskStatus
 from vantage6.node.assignment import Assignment, Report
 from vantage6.node.reports import now
@@ -92,7 +93,7 @@ class Journal:
             raise ConfigurationError(f"The journal {path} cannot be opened: {error}") from error
         except sqlite3.DatabaseError as error:
             raise ConfigurationError(_put_aside(path, error)) from error
-        _fsync_folder(path.parent)
+        sync_folder(path.parent)
 
     # Runs
 
@@ -247,14 +248,6 @@ def _put_aside(path: Path, error: sqlite3.DatabaseError) -> str:
         "were not sent yet are computed anew, and signed inputs that were used before would be "
         "taken once more, so restore the file from a backup where that matters"
     )
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _text_of(assignment: Assignment) -> str:

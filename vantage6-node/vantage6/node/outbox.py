@@ -11,6 +11,7 @@ import stat
 from pathlib import Path
 
 from vantage6.common.exceptions import Vantage6Error
+from vantage6.common.files import sync_folder
 from vantage6.node.layout import task_folder
 
 _OUTPUT = "output"
@@ -84,15 +85,15 @@ class Outbox:
 
     def secure(self, result_id: int) -> None:
         """Wait until an output outlives a power cut; the container wrote it without waiting."""
-        for path, kind in ((self._path(result_id), 0), (self._folder, os.O_DIRECTORY)):
-            try:
-                descriptor = os.open(path, os.O_RDONLY | kind)
-            except FileNotFoundError:
-                continue  # delivered meanwhile, or a run without an output
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        try:
+            descriptor = os.open(self._path(result_id), os.O_RDONLY)
+        except FileNotFoundError:
+            return  # delivered meanwhile, or a run without an output
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        sync_folder(self._folder)
 
     def discard(self, result_id: int) -> None:
         """Delete an output, if it is here."""

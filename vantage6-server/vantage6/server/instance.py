@@ -11,8 +11,8 @@ from sqlalchemy.engine import URL
 from vantage6.common import __version__
 from vantage6.common.config import warnings_about_keys
 from vantage6.common.context import InstanceContext
-from vantage6.common.encryption import write_private_file
 from vantage6.common.exceptions import ConfigurationError
+from vantage6.common.files import write_private_file
 from vantage6.common.log import setup_logging
 from vantage6.server import first_run, migration
 from vantage6.server.configuration import (

@@ -13,6 +13,7 @@ from typing import Any
 from vantage6.common.envelope import base64
 from vantage6.common.envelope.context import Context, from_dict, to_dict
 from vantage6.common.exceptions import EncryptionError
+from vantage6.common.text import canonical_json
 
 VERSION = 2
 ALGORITHMS = {
@@ -177,11 +178,6 @@ def read_prefix(raw: bytes, chunk: int) -> tuple[int, bool]:
     if not (0 <= size <= chunk if is_last else size == chunk):
         raise malformed()
     return size, is_last
-
-
-def canonical_json(values: dict[str, Any]) -> bytes:
-    """The one spelling of a JSON object: sorted, without spaces, in ASCII."""
-    return json.dumps(values, sort_keys=True, separators=(",", ":")).encode("ascii")
 
 
 def malformed() -> EncryptionError:

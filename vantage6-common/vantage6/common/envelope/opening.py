@@ -1,12 +1,9 @@
 """Opening authenticated envelopes: nothing is handed out before all of it is proven."""
 
-import os
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
@@ -36,6 +33,7 @@ from vantage6.common.envelope.form import (
 from vantage6.common.envelope.streams import Readable, read_up_to
 from vantage6.common.envelope.text import TextEnvelope
 from vantage6.common.exceptions import EncryptionError
+from vantage6.common.files import written_beside
 
 
 @dataclass(frozen=True)
@@ -179,7 +177,7 @@ def open_stream(
     _check_recipient(header, own_key)
     _check_sender(header, sender_key)
     statement = Statement(raw_header)
-    with _written_beside(target) as file:
+    with written_beside(target) as file:
         chunks = Chunks(_content_key(own_key, header), raw_header)
         size = 0
         for piece in _decrypted_pieces(source, header.chunk, chunks, statement):
@@ -315,21 +313,6 @@ def _content_key(own_key: RSAPrivateKey, header: Header) -> bytes:
     instead = new_content_key()
     found = keys.unwrap(own_key, header.key)
     return found if found is not None and len(found) == KEY_BYTES else instead
-
-
-@contextmanager
-def _written_beside(target: Path) -> Iterator[BinaryIO]:
-    """A new file that replaces the target when all went well, and is gone otherwise."""
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _refusal() -> EncryptionError:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from vantage6.common.text import canonical_json
+
 _FIELDS = {"number", "at", "event", "facts", "previous", "hash"}
 _LONGEST_TEXT = 1000
 
@@ -76,7 +78,7 @@ def make_line(head: Head, at: str, event: str, facts: Mapping[str, Any]) -> tupl
         "previous": head.hash,
     }
     digest = _digest(content)
-    return canonical({**content, "hash": digest}) + b"\n", Head(head.count + 1, digest)
+    return canonical_json({**content, "hash": digest}) + b"\n", Head(head.count + 1, digest)
 
 
 def read_line(line: bytes) -> Record | None:
@@ -91,18 +93,18 @@ def read_line(line: bytes) -> Record | None:
     number, facts = content["number"], content["facts"]
     if type(number) is not int or not isinstance(facts, dict) or not isinstance(digest, str):
         return None
-    spelled = canonical({**content, "hash": digest})
+    spelled = canonical_json({**content, "hash": digest})
     is_intact = digest == _digest(content) and line.rstrip(b"\n") == spelled
     return Record(**content, hash=digest, is_intact=is_intact)
 
 
-def canonical(content: Any) -> bytes:
-    """The one spelling of JSON that hashes are made of."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+def sha256(data: bytes) -> str:
+    """The digest of a payload, or of a line."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def _digest(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(canonical(content)).hexdigest()
+    return sha256(canonical_json(content))
 
 
 def _short(value: Any) -> Any:

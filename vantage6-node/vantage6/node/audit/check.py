@@ -6,12 +6,11 @@ chain that somebody who may write all files of the node made anew from some line
 with the head beside it. Against that only a head noted outside of the machine helps.
 """
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vantage6.node.audit.chain import Head, Record, read_line
+from vantage6.node.audit.chain import Head, Record, read_line, sha256
 from vantage6.node.audit.files import lines, read_seal
 from vantage6.node.audit.log import CUT, TORN
 
@@ -128,7 +127,7 @@ def _take_unread(check: Check, record: Record, unread: list[bytes], place: str) 
     """What stood before a line and was none: a torn line that the log tells of, or a fault."""
     if not unread:
         return
-    digest = hashlib.sha256(b"".join(unread).strip(b"\n")).hexdigest()
+    digest = sha256(b"".join(unread).strip(b"\n"))
     if record.event == TORN and record.facts.get("sha256") == digest:
         check.notes.append(f"{place}: a line before line {record.number} is torn, as that tells")
     else:

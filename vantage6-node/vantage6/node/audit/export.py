@@ -9,7 +9,8 @@ from typing import Any
 from vantage6.common.encryption import RSACryptor
 from vantage6.common.exceptions import EncryptionError, Vantage6Error
 from vantage6.common.keys import fingerprint, is_signed, load_public_key, sign
-from vantage6.node.audit.chain import Head, canonical, read_line
+from vantage6.common.text import canonical_json
+from vantage6.node.audit.chain import Head, read_line
 from vantage6.node.audit.check import Check, check_folder, check_lines
 from vantage6.node.audit.files import lines
 from vantage6.node.reports import now
@@ -100,4 +101,4 @@ def _verify(content: Mapping[str, Any], signature: Mapping[str, str]) -> str:
 
 
 def _digest(content: Mapping[str, Any]) -> bytes:
-    return hashlib.sha256(_PURPOSE + canonical(content)).digest()
+    return hashlib.sha256(_PURPOSE + canonical_json(content)).digest()

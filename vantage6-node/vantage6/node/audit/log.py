@@ -6,7 +6,6 @@ lock on the file is held from looking at its end until the new line is behind it
 
 import contextlib
 import fcntl
-import hashlib
 import logging
 import os
 import threading
@@ -15,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from vantage6.common.exceptions import Vantage6Error
-from vantage6.node.audit.chain import Head, make_line, read_line
+from vantage6.common.files import sync_folder
+from vantage6.node.audit.chain import Head, make_line, read_line, sha256
 from vantage6.node.audit.files import CURRENT, SEAL, archive, files, last_record, read_seal
 from vantage6.node.reports import now
 
@@ -106,7 +106,7 @@ class AuditLog:
         record = read_line(_content(file).partition(b"\n")[0])
         first = record.number if record else self._head.count
         self._path.rename(archive(self._folder, first))
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
 
     def _note_damage(self, file: int) -> None:
         """Find the end of the chain, and write down what is wrong with it."""
@@ -120,9 +120,9 @@ class AuditLog:
             os.write(file, b"\n")
         if rest:
             log.warning("The audit log ended in a line that was not whole; it is kept")
-            self._write(file, TORN, {"bytes": len(rest), "sha256": _sha256(rest)})
+            self._write(file, TORN, {"bytes": len(rest), "sha256": sha256(rest)})
         elif status.st_size == 0:
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
         if sealed and _is_ahead(sealed, self._head):
             log.error("The audit log is shorter than it was, or another one: run `audit verify`")
             self._write(file, CUT, {"sealed": str(sealed)})
@@ -191,15 +191,3 @@ def _is_ahead(sealed: Head, head: Head) -> bool:
 def _write_all(file: int, data: bytes) -> None:
     while data:
         data = data[os.write(file, data) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -1,12 +1,12 @@
 """What the audit log says about runs; no payload, no token, no path."""
 
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vantage6.common.text import base64s_to_bytes
 from vantage6.node.assignment import Assignment, Report
+from vantage6.node.audit.chain import sha256
 from vantage6.node.audit.log import AuditLog, AuditUnavailable
 from vantage6.node.policy import Decision, Origin, Request
 
@@ -131,11 +131,6 @@ class RunAudit:
     def forget(self, result_id: int) -> None:
         """Nothing more will be told about a run."""
         self._leaving.pop(result_id, None)
-
-
-def sha256(data: bytes) -> str:
-    """The digest of a payload."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def _sent(entry: Any) -> dict[str, Any]:

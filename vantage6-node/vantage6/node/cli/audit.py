@@ -9,8 +9,9 @@ import click
 
 from vantage6.common.cli import instance_options, json_option, select_context
 from vantage6.common.context import InstanceContext
-from vantage6.common.encryption import RSACryptor, write_private_file
+from vantage6.common.encryption import RSACryptor
 from vantage6.common.exceptions import ConfigurationError
+from vantage6.common.files import write_private_file
 from vantage6.node.assembly import load_key
 from vantage6.node.audit.chain import Head
 from vantage6.node.audit.check import Check, check_folder

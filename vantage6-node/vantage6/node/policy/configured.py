@@ -1,7 +1,6 @@
 """From the configuration of a node to the policy of its owner."""
 
 import hashlib
-import json
 import logging
 import re
 from collections.abc import Iterable, Mapping
@@ -9,6 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from vantage6.common.exceptions import ConfigurationError
+from vantage6.common.text import canonical_json
 from vantage6.node.configuration import LimitsSchema
 from vantage6.node.policy.house import ImageRule, Patterns, Policy
 from vantage6.node.rules import Limits, Rules
@@ -120,4 +120,4 @@ def check_openness(config: Mapping[str, Any], environment: str) -> None:
 def fingerprint(config: Mapping[str, Any]) -> str:
     """What tells one policy from another, for the audit log."""
     said = {key: config[key] for key in _KEYS}
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(canonical_json(said)).hexdigest()
