@@ -52,7 +52,10 @@ class Upstream:
             raise self.faults.pop(0)
         status, body, headers = self.answers.get((method, path), (200, {"path": path}, {}))
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return SimpleNamespace(status_code=status, content=content, headers=headers)
+        headers = {"Content-Length": str(len(content)), **headers}
+        return SimpleNamespace(
+            status_code=status, content=content, headers=headers, close=lambda: None
+        )
 
     def organization(self, organization_id, collaboration_id):
         if organization_id not in self.public_keys:
@@ -296,8 +299,8 @@ def test_a_node_out_of_files_for_a_moment_keeps_its_doors(get, monkeypatch):
 
 
 def test_one_large_body_of_a_container_at_a_time(get, upstream, tmp_path, monkeypatch):
-    monkeypatch.setattr(door_module, "_LARGE_BODY", 10)
-    start = f"POST /task HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 11\r\n\r\n"
+    monkeypatch.setattr(door_module, "_LARGE_BODY", 60)
+    start = f"POST /task HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 61\r\n\r\n"
     with contextlib.closing(socket.socket(socket.AF_UNIX)) as slow:
         slow.connect(str(tmp_path / SOCKET_NAME))
         slow.sendall(start.encode())
@@ -642,3 +645,19 @@ def test_an_input_of_plain_text_is_one_value(open_proxy, upstream):
     task = {"image": "average", "organizations": [{"id": 7, "input": plain}]}
     upstream.answers["POST", "task"] = (201, {"id": 1}, {})
     assert open_proxy()("/task", "POST", task).status == 201
+
+
+def test_of_large_answers_one_container_has_one_at_a_time_in_our_memory(
+    open_proxy, upstream, tmp_path, monkeypatch
+):
+    """Else it had as many of the largest results as it has connections, until we had no more."""
+    monkeypatch.setattr(door_module, "_PATIENCE", 0.01)
+    get = open_proxy()
+    large = {"Content-Length": str(2**30)}
+    upstream.answers["GET", "result/1"] = (200, b"x" * 2**24, large)
+    with contextlib.closing(UnixConnection(tmp_path / SOCKET_NAME)) as slow:
+        slow.request("GET", "/result/1", headers={"Authorization": f"Bearer {TOKEN}"})
+        slow.getresponse()
+        assert get("/result/1").status == 503
+        upstream.answers["GET", "result/2"] = (200, {}, {"Content-Length": "2"})
+        assert get("/result/2").status == 200

@@ -6,8 +6,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -24,19 +25,27 @@ _LARGEST_BODY = 2**30
 _LARGE_BODY = 8 * 2**20
 _LENGTH = re.compile("[0-9]{1,12}")
 _PAUSE = 0.1
+_PATIENCE = 60.0
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Call:
-    """What a container asks."""
+    """What a container asks.
+
+    Attributes
+    ----------
+    reserve : callable
+        Waits until an answer of this many bytes may be in our memory; False when in vain.
+    """
 
     method: str
     path: str
     query: list[tuple[str, str]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    reserve: Callable[[int], bool] = field(default=lambda size: True, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -61,12 +70,12 @@ class Door:
     Attributes
     ----------
     answer : callable
-    large_body : Lock
-        Held by the one call that may have a large body now.
+    large_body : RLock
+        Held by the one call that may have a large body, or answer, now.
     """
 
     def __init__(self, folder: Path, answer: Callable[[Call], Answer]) -> None:
-        self.answer, self.large_body = answer, threading.Lock()
+        self.answer, self.large_body = answer, threading.RLock()
         self._listener = unix_socket.listen(folder, SOCKET_NAME, _MOST_CONNECTIONS)
         self._places = threading.BoundedSemaphore(_MOST_CONNECTIONS)
         self._connections: set[socket.socket] = set()
@@ -134,16 +143,27 @@ class _Conversation(BaseHTTPRequestHandler):
             url = urlsplit(self.path)
         except ValueError:
             return self._refuse(HTTPStatus.BAD_REQUEST, "This is no address")
-        one_at_a_time = self.server.large_body if int(length) > _LARGE_BODY else nullcontext()
-        with one_at_a_time:
+        with ExitStack() as held:
+            reserve = partial(self._reserve, held)
+            if not reserve(int(length)):
+                return self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "One large body at a time")
             call = Call(
                 method=self.command,
                 path=url.path,
                 query=parse_qsl(url.query, keep_blank_values=True),
                 headers={name.lower(): value for name, value in self.headers.items()},
                 body=self.rfile.read(int(length)),
+                reserve=reserve,
             )
             return self._reply(self.server.answer(call))
+
+    def _reserve(self, held: ExitStack, size: int) -> bool:
+        """Wait for the right to something large, and have it until the answer has left."""
+        if size > _LARGE_BODY:
+            if not self.server.large_body.acquire(timeout=_PATIENCE):
+                return False
+            held.callback(self.server.large_body.release)
+        return True
 
     def _refuse(self, status: HTTPStatus, message: str) -> None:
         # The body was not read, so the connection cannot be used any further.

@@ -10,6 +10,7 @@ import json
 import logging
 import re
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -135,7 +136,7 @@ class Proxy:
             headers["Content-Type"] = "application/json"
 
         def send() -> requests.Response:
-            return self._server.forward(
+            response = self._server.forward(
                 call.method,
                 path,
                 query=call.query,
@@ -143,6 +144,11 @@ class Proxy:
                 body=body,
                 read_timeout=READ_TIMEOUT + _wait(call),
             )
+            if not call.reserve(_size(response)):
+                response.close()
+                raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "One large answer at a time")
+            response.content  # noqa: B018 - read now, while the call may be repeated
+            return response
 
         response = self._patiently(send, repeatable=call.method == "GET")
         passed = {
@@ -294,6 +300,13 @@ def _check_allowed(call: Call, path: str, token: str) -> None:
         return
     if not hmac.compare_digest(shown.encode(), f"Bearer {token}".encode()):
         raise Refusal(HTTPStatus.UNAUTHORIZED, "This is not the token of this run")
+
+
+def _size(response: requests.Response) -> int:
+    """How many bytes an answer has, which are not here yet; more than any where nobody says."""
+    length = response.headers.get("Content-Length", "")
+    is_said = length.isdecimal() and "Content-Encoding" not in response.headers
+    return int(length) if is_said else sys.maxsize
 
 
 def _wait(call: Call) -> float:

@@ -326,6 +326,8 @@ class Server:
     ) -> requests.Response:
         """Pass on a call of an algorithm, under its own token, whatever the answer is.
 
+        Its content stays with the server until it is read.
+
         Raises
         ------
         requests.RequestException
@@ -338,6 +340,7 @@ class Server:
             headers=dict(headers),
             data=body or None,
             timeout=(CONNECT_TIMEOUT, read_timeout),
+            stream=True,
         )
         return response
 
