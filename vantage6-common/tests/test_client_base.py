@@ -154,8 +154,16 @@ def test_no_answer_is_one_sentence():
 def test_a_real_refused_connection_is_one_sentence():
     with pytest.raises(ServerUnreachable) as caught:
         Transport("http://127.0.0.1:9/api").call("get", "version")
-    assert "Connection refused" in str(caught.value)
-    assert "object at" not in str(caught.value)
+    assert str(caught.value).endswith("127.0.0.1:9/api: Connection refused")
+
+
+def test_a_proxy_in_between_is_named_without_its_password():
+    with requests.Session() as session:
+        session.proxies = {"http": "http://me:hush@127.0.0.1:9"}
+        with pytest.raises(ServerUnreachable) as caught:
+            Transport("http://server.test/api", session).call("get", "version")
+    assert "over the proxy 127.0.0.1:9: " in str(caught.value)
+    assert "hush" not in str(caught.value)
 
 
 def test_an_answer_that_is_not_json():

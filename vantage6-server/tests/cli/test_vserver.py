@@ -236,7 +236,7 @@ class TestStart:
         (operator.data / "server.sqlite").write_text("no database, but long enough to look at")
         done = operator.vserver("start", "--ip", LOOPBACK)
         assert done.returncode == 1
-        assert "The server ended at once, with exit code 1. The last it said:" in done.stderr
+        assert "The server ended at once, with exit code 1: The database" in done.stderr
         assert "file is not a database" in done.stderr
         with pytest.raises(docker.errors.NotFound):
             container_of(engine, operator)

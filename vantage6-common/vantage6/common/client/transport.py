@@ -1,7 +1,9 @@
 """One HTTP call to the server, with its answer decoded or its refusal raised."""
 
+import re
 import ssl
 from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
 
 from vantage6.common.client.large import LargeJson
 from vantage6.common.exceptions import ServerError, ServerUnreachable
@@ -10,6 +12,8 @@ from vantage6.common.exceptions import ServerError, ServerUnreachable
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 60.0
 _PIECE = 2**16
+# Before the words of an error of the system
+_NUMBER = re.compile(r"^\[Errno -?\d+\] ")
 
 
 class Response(Protocol):
@@ -147,8 +151,14 @@ class Transport:
             )
         except OSError as error:  # also the errors of requests, whose base is derived from it
             raise ServerUnreachable(
-                f"No answer from the server at {self.base_url}: {_reason(error)}"
+                f"No answer from the server at {self.base_url}{self._detour()}: {_reason(error)}"
             ) from error
+
+    def _detour(self) -> str:
+        """The proxy in between, which may be what does not answer; its password stays here."""
+        proxies = getattr(self.session, "proxies", None) or {}
+        proxy = urlsplit(proxies.get(urlsplit(self.base_url).scheme) or "")
+        return f" over the proxy {proxy.netloc.rpartition('@')[2]}" if proxy.netloc else ""
 
 
 def _new_session() -> Session:
@@ -206,4 +216,4 @@ def _reason(error: Exception) -> str:
     if isinstance(reason, ssl.SSLCertVerificationError):
         return f"its certificate cannot be trusted, {reason.verify_message}"
     text = str(reason.args[-1] if reason.args else reason)
-    return text.rpartition(": ")[2] or type(error).__name__
+    return _NUMBER.sub("", text.rpartition(": ")[2]) or type(error).__name__

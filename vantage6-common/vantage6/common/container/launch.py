@@ -10,6 +10,7 @@ from vantage6.common.container.containers import ContainerFailed, Program, expla
 
 LINES_SHOWN = 20
 _ANSWER_SECONDS = 5.0
+_OF_COMMANDS = "Error: "
 
 Sign = TypeVar("Sign")
 
@@ -39,10 +40,20 @@ def launch(api: Any, program: Program, wait: Callable[[str], Sign]) -> Sign:
             # It would be started again and again; what it said stays to be read.
             containers.halt(api, container)
         said = translate(output.last_lines().rstrip(), program.names)
-        words = f"{error}. The last it said:\n{said}" if said else str(error)
-        raise ContainerFailed(words) from error
+        raise ContainerFailed(last_words(str(error), said)) from error
     finally:
         output.close()
+
+
+def last_words(ending: str, said: str) -> str:
+    """What to say of a program that ended, from how it ended and what it printed.
+
+    One of our commands that gives up says so in a sentence, which is all that is needed.
+    """
+    for line in reversed(said.splitlines()):
+        if line.startswith(_OF_COMMANDS):
+            return f"{ending}: {line.removeprefix(_OF_COMMANDS)}"
+    return f"{ending}. The last it said:\n{said}" if said else ending
 
 
 def translate(text: str, names: Mapping[str, str]) -> str:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vantage6.common.config import warnings_about_keys
 from vantage6.common.container import containers, image
 from vantage6.common.container import settings as common
 from vantage6.common.container.containers import Program
 from vantage6.common.container.launch import launch
 from vantage6.common.context import InstanceContext
 from vantage6.common.exceptions import ConfigurationError
+from vantage6.node.configuration import NodeSchema
 from vantage6.node.container import files, settings
 from vantage6.node.container.settings import DEFAULT_IMAGE, NODE, ONCE_FILE, READY_FILE, Files
 
@@ -115,6 +117,8 @@ class Deployment:
                 f"-e {context.environment} --{context.scope}"
             )
         settings.check_reachable(context.config)
+        for warning in warnings_about_keys(context.config, NodeSchema()):
+            self._say(warning)
 
     def _program(self, wishes: Wishes, found: Files) -> Program:
         context = self._context
