@@ -147,6 +147,18 @@ class TestApiKey:
         ends(terminal)
         assert yaml.safe_load(owner.config.read_text())["application"]["api_key"] == "hush-hush"
 
+    def test_who_cannot_reach_the_server_from_here_is_told_before_a_password(
+        self, owner: Owner
+    ) -> None:
+        url = "http://host.docker.internal"
+        owner.run("new", "-n", "north", "--yes", "--server-url", url)
+        told = owner.run("create-private-key", "-n", "north", "--upload").stderr
+        assert "--no-upload and --organization-name" in told
+        made = owner.run(
+            "create-private-key", "-n", "north", "--no-upload", "--organization-name", "north"
+        )
+        assert made.returncode == 0, made.stderr
+
     def test_it_is_read_where_nobody_can_be_asked(self, owner: Owner) -> None:
         owner.make()
         assert owner.run("set-api-key", "-n", "north", text="from a pipe\n").returncode == 0

@@ -13,7 +13,7 @@ CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 60.0
 _PIECE = 2**16
 # Before the words of an error of the system
-_NUMBER = re.compile(r"^\[Errno -?\d+\] ")
+_NUMBER = re.compile(r"\[Errno -?\d+\] ")
 
 
 class Response(Protocol):

@@ -103,7 +103,14 @@ def _decide(question: str, given: bool | None, options: str) -> bool:
 
 def _log_in(context: InstanceContext, username: str | None, code: str | None) -> "Account":
     from vantage6.node.private_key import Account
+    from vantage6.node.visibility import is_known_inside_only
 
+    if is_known_inside_only(context.config):
+        raise ConfigurationError(
+            "Only containers know the name of the server, so nobody can log in to it from here: "
+            "say --no-upload and --organization-name NAME, and the node leaves the public key at "
+            "the server when it starts"
+        )
     account = Account(context)
     is_terminal = sys.stdin.isatty()
     if not username and not is_terminal:

@@ -169,5 +169,5 @@ def _encryption(questions: _Questions, given: Mapping[str, Any]) -> dict[str, An
         )
     key = given.get("private_key") or ""
     if enabled and not key:
-        key = questions.text("Path of the private key:", "")
+        key = questions.text("Path of the private key (empty: the one in its data folder):", "")
     return {"enabled": enabled, "private_key": key}

@@ -39,9 +39,7 @@ def find(
         log=log_folder(context),
         engine=settings.engine_socket(variables),
         tasks=tasks if tasks and tasks != context.data_dir else None,
-        key=_existing("private key", key_path(context))
-        if config["encryption"]["enabled"]
-        else None,
+        key=_key(context) if config["encryption"]["enabled"] else None,
         ca=_existing(
             "file of trusted authorities", config["connection"]["ca_file"] or trusted_by(variables)
         ),
@@ -105,10 +103,16 @@ def _databases(configured: Mapping[str, str], force: bool) -> Iterator[MountedDa
         yield MountedDatabase(database.label, database.path, name)
 
 
-def _existing(what: str, name: str | Path | None) -> Path | None:
+def _key(context: InstanceContext) -> Path | None:
+    way_out = "name it in `encryption.private_key`, or make one: `vnode create-private-key`"
+    return _existing("private key", key_path(context), way_out)
+
+
+def _existing(what: str, name: str | Path | None, way_out: str = "") -> Path | None:
     if not name:
         return None
     path = Path(name).expanduser().absolute()
     if not path.is_file():
-        raise ConfigurationError(f"The {what} is not there: {path}")
+        hint = f"; {way_out}" if way_out else ""
+        raise ConfigurationError(f"The {what} is not there: {path}{hint}")
     return path
