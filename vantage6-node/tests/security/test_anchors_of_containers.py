@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import resource
 import socket
 import tarfile
 from pathlib import Path
@@ -23,6 +24,7 @@ from vantage6.common.task_status import TaskStatus
 from vantage6.node.assignment import Assignment
 from vantage6.node.audit import AuditLog
 from vantage6.node.audit.files import lines
+from vantage6.node.cli.start import allow_files
 from vantage6.node.configuration import NodeSchema
 from vantage6.node.container.settings import ENGINE_SOCKET, command
 from vantage6.node.databases import DatabaseMissing, Databases
@@ -121,6 +123,17 @@ def test_anchor_C_nvflare_2_9_no_credential_is_a_word_of_a_command(tmp_path):
         name="north", environment="prod", scope="user", config={"api_key": "secret-key"}
     )
     assert "secret-key" not in " ".join(command(context))
+
+
+def test_cve_2022_21822_C_runs_cannot_use_up_the_files_of_the_node():
+    """Each holds up to 32 calls, passed on to the server, and 64 connections to destinations."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, before[1]), before[1]))
+    try:
+        allow_files()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (min(2**16, before[1]), before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @pytest.mark.parametrize("odd", ["../1", "/etc/passwd", "1/../2", b"1"])

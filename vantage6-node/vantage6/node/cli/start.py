@@ -1,6 +1,7 @@
 """`vnode-local start`."""
 
 import logging
+import resource
 import signal
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from vantage6.node.cli.options import (
 )
 from vantage6.node.container.inside import in_container
 from vantage6.node.daemon import Daemon
+
+# Each run may hold some hundred connections, and none may be short of them for another's sake.
+_FILES = 2**16
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +70,7 @@ def start(
     # That a connection was lost is for us to say.
     logging.getLogger("engineio.client").setLevel(logging.ERROR)
     log.info("vantage6 node %s: %s, environment %s", __version__, context.name, context.environment)
+    allow_files()
     is_wanted = once_file is None or _consume(once_file)
     try:
         daemon = assembly.build(
@@ -86,6 +91,14 @@ def start(
         if ready_file:
             ready_file.unlink(missing_ok=True)
     log.info("The node has stopped")
+
+
+def allow_files() -> None:
+    """Have as many files open as the system lets us; by default it is not enough for ten runs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _consume(file: Path) -> bool:
