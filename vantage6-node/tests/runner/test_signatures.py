@@ -3,6 +3,7 @@
 
 import base64
 import json
+import tarfile
 import threading
 from contextlib import contextmanager
 from functools import partial
@@ -275,7 +276,7 @@ def test_from_the_maker_to_a_house_without_a_registry(
     engine.images.remove(image_id, force=True)
 
     done = command("load", file, node=True)
-    assert done.output.strip() == f"Loaded {digest}"
+    assert done.output.strip() == f"Loaded {images.canonical(image)}, {digest}"
     assert json.loads(command("list", "--json", node=True).output) == {digest: 1}
     assert engine.api.inspect_image(image)["RepoDigests"] == []
     (loaded,) = (path for path in tmp_path.rglob("images") if path.is_dir())
@@ -351,6 +352,28 @@ def test_a_file_with_another_image_than_its_manifest_is_refused(shelf, store, tm
     file.write_bytes(content[:at] + content[at:].replace(image_id.encode(), other.encode(), 1))
     with pytest.raises(bundle.BundleUnusable, match="another image"):
         bundle.load(api, store, file)
+
+
+def test_anchor_E4_a_file_that_gives_an_allowed_name_to_another_image(shelf, tmp_path, api, store):
+    """An engine takes every name in an archive from the image that has it."""
+    allowed, sent, other = (shelf.image() for _ in range(3))
+    for number, image in enumerate((allowed, sent, other)):
+        shelf.make(image, str(number))
+    ids = {image: api.inspect_image(image)["Id"] for image in (allowed, sent, other)}
+    manifest = json.dumps({"config": {"digest": ids[sent]}}).encode()
+    repository, _, tag = allowed.rpartition(":")
+    # Another image under the allowed name beside the one that is meant, or that one under both.
+    for renamed in (other, sent):
+        api.tag(ids[renamed], repository, tag, force=True)
+        names = {"names": [sent, allowed]}
+        archive = api._get(api._url("/images/get"), params=names).content
+        api.tag(ids[allowed], repository, tag, force=True)
+        with tarfile.open(tmp_path / "evil.tar", "w") as evil:
+            bundle._add(evil, f"{digest_of(manifest)}.manifest", manifest)
+            bundle._add(evil, "image.tar", archive)
+        with pytest.raises(bundle.BundleUnusable, match="one image under one name"):
+            bundle.load(api, store, tmp_path / "evil.tar")
+        assert api.inspect_image(allowed)["Id"] == ids[allowed]
 
 
 # Registries that give out tokens

@@ -76,8 +76,8 @@ def load_image(
     """Load what `image save` wrote, for a node of this machine."""
     store = _store(name, config, environment, system_folders)
     with _engine() as api:
-        digest = bundle.load(api, store, file)
-    click.echo(f"Loaded {digest}")
+        image_name, digest = bundle.load(api, store, file)
+    click.echo(f"Loaded {image_name}, {digest}")
 
 
 @image.command("list")

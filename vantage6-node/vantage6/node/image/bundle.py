@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from vantage6.common import image as images
-from vantage6.common.exceptions import Vantage6Error
+from vantage6.node.image import contents
+from vantage6.node.image.contents import BundleUnusable
 from vantage6.node.image.registry import Repository
 from vantage6.node.image.signature import Signature, keep_signatures, kept_signatures
 from vantage6.node.image.store import ImageStore, digest_of
@@ -23,10 +24,6 @@ _IMAGE = "image.tar"
 _SIGNATURES = re.compile(r"sha256:[0-9a-f]{64}\.signatures")
 _MANIFEST = re.compile(r"sha256:[0-9a-f]{64}\.manifest")
 _LARGEST_DOCUMENT = 4 * 2**20
-
-
-class BundleUnusable(Vantage6Error):
-    """A file is not what `save` makes of an image; the text says why."""
 
 
 def save(
@@ -72,45 +69,54 @@ def save(
     return digest
 
 
-def load(api: Any, store: ImageStore, file: Path) -> str:
-    """Have the image of a file in the engine, and what proves it in the store; its digest.
+def load(api: Any, store: ImageStore, file: Path) -> tuple[str, str]:
+    """Have the image of a file in the engine, and what proves it in the store.
+
+    Returns
+    -------
+    tuple of str
+        Its name and its digest.
 
     Raises
     ------
     BundleUnusable
-        When the file holds no image, or another than its manifests describe.
+        When the file holds no image, or another than its manifests describe, or several names.
     """
     try:
         with tarfile.open(file) as archive:
-            digest = _load(api, store, archive)
-    except tarfile.TarError as error:
+            name, digest = _load(api, store, archive)
+    except (tarfile.TarError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise BundleUnusable(f"{file} is not an image with its manifest: {error}") from error
     if not any(_is_here(api, image_id) for image_id in store.image_ids(digest)):
         raise BundleUnusable(f"{file} holds another image than its manifest describes")
-    return digest
+    return name, digest
 
 
-def _load(api: Any, store: ImageStore, archive: tarfile.TarFile) -> str:
-    digests = []
+def _load(api: Any, store: ImageStore, archive: tarfile.TarFile) -> tuple[str, str]:
+    manifests = []
     signatures: dict[str, list[Signature]] = {}
-    has_image = False
+    image = None
     for entry in archive:
         if entry.name == _IMAGE:
-            for line in api.load_image(archive.extractfile(entry)):
-                if "error" in line:
-                    raise BundleUnusable(f"The engine does not take the image: {line['error']}")
-            has_image = True
+            image = entry
         elif _MANIFEST.fullmatch(entry.name):
-            digests.append(store.add_manifest(_read(archive, entry)))
+            manifests.append(_read(archive, entry))
         elif _SIGNATURES.fullmatch(entry.name):
             found = json.loads(_read(archive, entry))
             signatures[entry.name.removesuffix(".signatures")] = [Signature(**one) for one in found]
-    if not (digests and has_image):
+    content = image and archive.extractfile(image)
+    if not (manifests and content):
         raise BundleUnusable("The file holds no image with its manifest")
-    for digest, found in signatures.items():
-        keep_signatures(store, digest, found)
+    name = contents.check(content, {_described(manifest) for manifest in manifests})
+    content.seek(0)
+    for line in api.load_image(content):
+        if "error" in line:
+            raise BundleUnusable(f"The engine does not take the image: {line['error']}")
     # The first is that of the name; others are those of single platforms.
-    return digests[0]
+    digest, *_ = [store.add_manifest(manifest) for manifest in manifests]
+    for signed, found in signatures.items():
+        keep_signatures(store, signed, found)
+    return name, digest
 
 
 def signatures_here(store: ImageStore) -> Iterator[tuple[str, int]]:
@@ -128,7 +134,12 @@ def _manifests(repository: Repository, name: str) -> Iterator[bytes]:
 
 
 def _describes(manifest: bytes, image_id: str) -> bool:
-    return bool(json.loads(manifest).get("config", {}).get("digest") == image_id)
+    return _described(manifest) == image_id
+
+
+def _described(manifest: bytes) -> str:
+    """The id of the image that a manifest describes; "" for a list of platforms."""
+    return str(json.loads(manifest).get("config", {}).get("digest", ""))
 
 
 def _is_here(api: Any, image_id: str) -> bool:
