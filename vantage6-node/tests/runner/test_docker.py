@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from vantage6.node.runner import docker as engine_runner
 from vantage6.node.runner import engine as engine_module
+from vantage6.node.runner import ourselves
 from vantage6.node.runner.interface import EngineUnreachable, ImageMissing
 from vantage6.node.runner.settings import INSTANCE_LABEL, SANDBOX_LABEL, Identity
 from vantage6.node.state import Trace
@@ -152,11 +152,11 @@ def test_an_engine_that_goes_away_is_told_apart_from_one_that_refuses(monkeypatc
 def test_a_node_in_a_container_knows_which():
     container = "0123456789abcdef" * 4
     line = f"1 2 8:1 /docker/containers/{container}/hostname /etc/hostname rw - ext4 /dev/sda1 rw"
-    assert engine_runner.own_container_id(line) == container
-    assert engine_runner.own_container_id("") == socket.gethostname()
+    assert ourselves.own_container_id(line) == container
+    assert ourselves.own_container_id("") == socket.gethostname()
 
 
 def test_a_node_that_is_in_no_container_after_all(make_runner, monkeypatch):
-    monkeypatch.setattr(engine_runner, "own_container_id", lambda text: "no-such-container")
+    monkeypatch.setattr(ourselves, "own_container_id", lambda text: "no-such-container")
     with pytest.raises(EngineUnreachable, match="--dockerized"):
         make_runner(in_container=True).connect()

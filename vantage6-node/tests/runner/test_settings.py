@@ -7,7 +7,8 @@ import pytest
 from vantage6.node.databases import Database
 from vantage6.node.layout import RunFiles
 from vantage6.node.rules import Rules
-from vantage6.node.runner.settings import Identity, container_settings, host_path, own_user
+from vantage6.node.runner.ourselves import host_path
+from vantage6.node.runner.settings import Identity, container_settings, own_user
 
 FILES = RunFiles(Path("/n/input"), Path("/n/token"), Path("/n/data"), Path("/n/tmp"))
 IDENTITY = Identity("north", "user", "abcd1234")

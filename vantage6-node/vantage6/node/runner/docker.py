@@ -1,8 +1,6 @@
 """Runs containers with the Docker engine."""
 
 import logging
-import re
-import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,11 +14,11 @@ import docker
 from docker.errors import APIError, DockerException, NotFound
 
 from vantage6.common.container.settings import TYPE_LABEL
-from vantage6.common.retry import Backoff
 from vantage6.node.image.store import ImageStore
 from vantage6.node.rules import Limits
 from vantage6.node.runner import engine
 from vantage6.node.runner.engine import as_inside, talking_to_engine, words
+from vantage6.node.runner.events import Events
 from vantage6.node.runner.hardening import confinement, hardening
 from vantage6.node.runner.homes import Homes
 from vantage6.node.runner.images import REGISTRY_SECONDS, Images
@@ -35,6 +33,7 @@ from vantage6.node.runner.interface import (
     RunnerError,
     Service,
 )
+from vantage6.node.runner.ourselves import find_own_container, host_path
 from vantage6.node.runner.sandbox import Sandbox, SandboxPool
 from vantage6.node.runner.services import Services
 from vantage6.node.runner.settings import (
@@ -46,7 +45,6 @@ from vantage6.node.runner.settings import (
     RESULT_LABEL,
     ContainerSettings,
     Identity,
-    host_path,
 )
 from vantage6.node.state import Trace
 
@@ -108,13 +106,12 @@ class DockerRunner:
         self._closing = threading.Event()
         self._sandbox_wanted = threading.Event()
         self._api: Any = None
-        self._stream: Any = None
         self._keeper: threading.Thread | None = None
 
     def connect(self) -> None:
         """Find the engine, and see that containers can be run with it."""
         self._api = engine.connect(_CONNECTIONS)
-        own = self._find_own_container()
+        own = find_own_container(self._api) if self._in_container else None
         self._own_mounts: list[dict[str, Any]] = own["Mounts"] if own else []
         self._services = Services(self._api, own["Id"] if own else None)
         self._pool = SandboxPool(
@@ -126,6 +123,7 @@ class DockerRunner:
             _SPARE_SANDBOXES,
         )
         self._pool.check_image()
+        self._events = Events(self._api, self._identity.instance)
         self._homes = Homes(self._api, self._identity)
         self._images = Images(
             self._api,
@@ -143,7 +141,9 @@ class DockerRunner:
             target=self._keep_sandboxes_ready, name="sandboxes", daemon=True
         )
         self._keeper.start()
-        threading.Thread(target=self._watch, args=(tell,), name="engine", daemon=True).start()
+        self._events.start(
+            begin=lambda: self._look_again(tell), ended=lambda actor: self._pass_on(actor, tell)
+        )
         return traces
 
     def look(self) -> dict[int, Trace]:
@@ -285,6 +285,7 @@ class DockerRunner:
         self._closing.set()
         self._sandbox_wanted.set()
         if self._keeper is not None:
+            self._events.close()
             # What it is just making would be left behind.
             self._keeper.join(_KEEPER_SECONDS)
             if kill:
@@ -292,8 +293,6 @@ class DockerRunner:
                     self.remove(result_id)
             self._pool.close()
             self._services.close()
-        if self._stream is not None:
-            self._stream.close()
         if self._api is not None:
             self._api.close()
 
@@ -323,29 +322,13 @@ class DockerRunner:
 
     # Threads that only tell
 
-    def _watch(self, tell: Callable[[Notice], None]) -> None:
-        """Pass on the ends of containers for as long as the node lives."""
-        backoff = Backoff(limit=10)
-        while not self._closing.is_set():
-            try:
-                self._follow_events(tell, backoff)
-            except (RunnerError, DockerException) as error:
-                log.warning("No events from the container engine: %s", error)
-            self._closing.wait(backoff.pause())
-
-    def _follow_events(self, tell: Callable[[Notice], None], backoff: Backoff) -> None:
-        filters = {
-            "type": "container",
-            "event": "die",
-            "label": f"{INSTANCE_LABEL}={self._identity.instance}",
-        }
-        with talking_to_engine():
-            self._stream = self._api.events(decode=True, filters=filters)
-            self._forget_dead_relays()
-            tell(EngineBack())
-            backoff.reset()
-            for event in self._stream:
-                self._pass_on(event["Actor"], tell)
+    def _look_again(self, tell: Callable[[Notice], None]) -> None:
+        """Events reach us, again: relays may have ended unnoticed, and so may runs."""
+        for relay in self._list(RELAY):
+            if relay["State"] != "running":
+                self._pool.forget(relay["Id"])
+        self._sandbox_wanted.set()
+        tell(EngineBack())
 
     def _pass_on(self, actor: Mapping[str, Any], tell: Callable[[Notice], None]) -> None:
         labels = actor["Attributes"]
@@ -354,12 +337,6 @@ class DockerRunner:
         elif labels[TYPE_LABEL] == RELAY:
             self._pool.forget(actor["ID"])
             self._sandbox_wanted.set()
-
-    def _forget_dead_relays(self) -> None:
-        for relay in self._list(RELAY):
-            if relay["State"] != "running":
-                self._pool.forget(relay["Id"])
-        self._sandbox_wanted.set()
 
     def _keep_sandboxes_ready(self) -> None:
         """Make sandboxes in the background, whenever one may have been taken."""
@@ -445,31 +422,6 @@ class DockerRunner:
 
     def _host_path(self, path: Path) -> Path:
         return host_path(path, self._own_mounts) if self._in_container else path
-
-    def _find_own_container(self) -> dict[str, Any] | None:
-        """The container that we are in, if we are in one."""
-        if not self._in_container:
-            return None
-        container_id = own_container_id(Path("/proc/self/mountinfo").read_text(encoding="utf-8"))
-        try:
-            with talking_to_engine():
-                own: dict[str, Any] = self._api.inspect_container(container_id)
-        except NotFound as error:
-            raise EngineUnreachable(
-                "This node was started with --dockerized, but the engine does not know the "
-                f"container {container_id!r} that it is in"
-            ) from error
-        return own
-
-
-def own_container_id(mount_info: str) -> str:
-    """The id of the container that we are in.
-
-    The engine mounts three files of its own into each container, from a folder with the id
-    as its name. The host name is the id too, unless somebody chose it or shares the host's.
-    """
-    match = re.search(r"/containers/([0-9a-f]{64})/", mount_info)
-    return match[1] if match else socket.gethostname()
 
 
 def _result_id(container: Mapping[str, Any]) -> int:

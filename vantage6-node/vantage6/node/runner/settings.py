@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 from vantage6.common.container.settings import TYPE_LABEL, Mount
 from vantage6.node.assignment import Assignment
@@ -151,21 +149,3 @@ def own_user(image_user: str, uid: int, gid: int) -> str | None:
     has no capabilities. An image that names a user knows why.
     """
     return f"{uid}:{gid}" if uid != 0 and not image_user else None
-
-
-def host_path(path: Path, own_mounts: Iterable[Mapping[str, Any]]) -> Path:
-    """Where the engine finds a path of ours, if we run in a container with these mounts.
-
-    Raises
-    ------
-    ValueError
-        When the path is not on a mount: the engine would silently make an empty folder.
-    """
-    best = max(
-        (mount for mount in own_mounts if path.is_relative_to(mount["Destination"])),
-        key=lambda mount: len(mount["Destination"]),
-        default=None,
-    )
-    if best is None:
-        raise ValueError(f"{path} is not on a volume of the node's container")
-    return Path(best["Source"]) / path.relative_to(best["Destination"])
