@@ -16,8 +16,9 @@ from vantage6.common.context import NAME_VARIABLE
 from vantage6.common.task_status import LEGAL_MOVES, TaskStatus, is_final
 from vantage6.node.cli import main as vnode_local
 from vantage6.node.cli.vnode import main as vnode
-from vantage6.node.configuration import Duration, ImageRuleSchema, Name, NodeSchema, Size
-from vantage6.node.configuration_fields import DatabasesField
+from vantage6.node.configuration import NodeSchema
+from vantage6.node.configuration_blocks import ImageRuleSchema
+from vantage6.node.configuration_fields import DatabasesField, Duration, Name, Size
 from vantage6.server.cli import main as vserver_local
 from vantage6.server.cli.vserver import main as vserver
 from vantage6.server.configuration import ServerSchema

@@ -1,5 +1,6 @@
-"""Fields of the configuration about databases and what lies outside; see `configuration.py`."""
+"""Kinds of values that keys of the configuration can have; see `configuration.py`."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,85 @@ from vantage6.node.destinations import (
     parse_destination,
     parse_service,
 )
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# What the loader of programs, shells and interpreters take code from, and where data would go.
+_RESERVED = re.compile(
+    r"LD_.*|GLIBC_.*|MALLOC_.*|PATH|IFS|BASH_ENV|BASH_FUNC_.*|SHELLOPTS|PYTHON(PATH|HOME|STARTUP"
+    r"|BREAKPOINT|INSPECT|USERBASE|PLATLIBDIR)|PERL5(LIB|OPT)|RUBY(LIB|OPT)|NODE_OPTIONS"
+    r"|R_(HOME|LIBS|LIBS_SITE|LIBS_USER|PROFILE|PROFILE_USER|ENVIRON|ENVIRON_USER)"
+    r"|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS|.*_PROXY"
+)
+
+
+class Size(fields.Field[int]):
+    """A number of bytes, also written as `512m` or `4g`."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
+        match = _SIZE.fullmatch(str(value).strip())
+        if match is None:
+            raise ValidationError("Write a size like 512m or 4g")
+        return int(float(match[1]) * _UNITS[match[2].lower()])
+
+
+class Pattern(fields.String):
+    """A regular expression."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        pattern: str = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValidationError(f"{pattern!r} is not a regular expression: {error}") from error
+        return pattern
+
+
+class Duration(fields.Field[float]):
+    """A number of seconds, also written as `30s`, `15m`, `2h` or `1d`."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> float:
+        match = _DURATION.fullmatch(str(value).strip())
+        if match is None:
+            raise ValidationError("Write a duration like 30s, 15m, 2h or 1d")
+        return float(match[1]) * _SECONDS[match[2]]
+
+
+class Name(fields.Field[int | str]):
+    """A name, or an id: a number is an id, a text a name, and never the one for the other."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int | str:
+        if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
+            raise ValidationError("Write a name, or an id as a number")
+        return value
+
+
+class Text(fields.String):
+    """A text; numbers are taken as the text they are written as."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            value = str(value)
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        return text
+
+
+class VariableName(fields.String):
+    """The name of a variable of an algorithm, and none that changes what programs it runs."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        name: str = super()._deserialize(value, attr, data, **kwargs)
+        if not _VARIABLE.fullmatch(name):
+            raise ValidationError(f"{name!r} is not the name of a variable")
+        if _RESERVED.fullmatch(name.upper()):
+            raise ValidationError(
+                f"{name} says which programs and libraries run, or where connections go; that is "
+                "for the image to say"
+            )
+        return name
 
 
 class DatabasesField(fields.Field[dict[str, str]]):

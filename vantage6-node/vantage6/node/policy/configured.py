@@ -9,7 +9,7 @@ from typing import Any
 
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.text import canonical_json
-from vantage6.node.configuration import LimitsSchema
+from vantage6.node.configuration_blocks import LimitsSchema
 from vantage6.node.policy.house import ImageRule, Patterns, Policy
 from vantage6.node.rules import Limits, Rules
 
