@@ -6,7 +6,6 @@ process. Memory is what a process of its own needs more, at its peak, than it ne
 
 import argparse
 import base64
-import csv
 import io
 import json
 import os
@@ -21,9 +20,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from rich.console import Console
-from rich.table import Table
 
+from development import tables
 from development.console import SetupError, main, step
 from development.install import ROOT
 from vantage6.common import authenticated
@@ -40,8 +38,6 @@ HEADER = ["measure", "compared with", "MB", "limit: ms", "ours: ms", "ratio", "g
           "limit: memory", "ours: memory"]  # fmt: skip
 
 Action = Callable[[], object]
-
-console = Console(highlight=False)
 
 
 @dataclass(frozen=True)
@@ -188,22 +184,12 @@ def peak(size: int, measure: str, side: str) -> float:
 def show(rows: Sequence[Row]) -> None:
     """Print the table."""
     title = "The authenticated envelope beside the cryptography library alone"
-    table = Table(title=title, title_justify="left")
-    for column in HEADER:
-        is_text = column in ("measure", "compared with")
-        table.add_column(column, justify="left" if is_text else "right")
-    for row in rows:
-        table.add_row(*row.cells())
-    console.print(table)
+    tables.show(title, HEADER, [row.cells() for row in rows], ("measure", "compared with"))
 
 
 def write(rows: Sequence[Row], path: Path) -> None:
     """Write the table as CSV."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(HEADER)
-        writer.writerows(row.cells() for row in rows)
+    tables.write(path, HEADER, [row.cells() for row in rows])
 
 
 def _write(path: Path, data: bytes) -> None:

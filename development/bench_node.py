@@ -6,7 +6,6 @@ gives back its input, so that nothing but ours is measured.
 """
 
 import argparse
-import csv
 import json
 import os
 import subprocess
@@ -19,10 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from rich.console import Console
-from rich.table import Table
 
-from development import average, bench, federation
+from development import average, bench, federation, tables
 from development.average import BareRun
 from development.console import main
 from development.demo import prepare
@@ -41,7 +38,7 @@ SHORT_PAYLOAD = 10 * 2**20
 REST_SECONDS = 30.0
 SAMPLE_SECONDS = 0.05
 
-console = Console(highlight=False)
+HEADER = ("measure", "value", "unit", "goal")
 
 
 def measure(arguments: Sequence[str] | None = None) -> None:
@@ -64,8 +61,9 @@ def measure(arguments: Sequence[str] | None = None) -> None:
         members = Federation(folder / "f", [hospital], [f"^{partial}$", f"^{echo}$"])
         with federation.running(members):
             figures = list(_figures(members, partial, echo, folder, queue, payload))
-    _write(options.csv, figures)
-    _show(figures)
+    rows = [[str(value) for value in figure.values()] for figure in figures]
+    tables.write(options.csv, HEADER, rows)
+    tables.show(f"The node; load {os.getloadavg()[0]:.1f}", HEADER, rows, set(HEADER) - {"value"})
     print(json.dumps(figures))
 
 
@@ -163,23 +161,6 @@ def _highest(value: Callable[[], float]) -> Iterator[list[float]]:
 
 def _figure(measure: str, unit: str, value: float, goal: str) -> dict[str, Any]:
     return {"measure": measure, "value": round(value, 3), "unit": unit, "goal": goal}
-
-
-def _write(path: Path, figures: list[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, figures[0])
-        writer.writeheader()
-        writer.writerows(figures)
-
-
-def _show(figures: list[dict[str, Any]]) -> None:
-    table = Table(title=f"The node; load {os.getloadavg()[0]:.1f}", title_justify="left")
-    for column in ("measure", "value", "unit", "goal"):
-        table.add_column(column, justify="right" if column == "value" else "left")
-    for figure in figures:
-        table.add_row(*(str(value) for value in figure.values()))
-    console.print(table)
 
 
 if __name__ == "__main__":

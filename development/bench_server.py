@@ -5,7 +5,6 @@ servers that were asked the same by the same client, one right after the other.
 """
 
 import argparse
-import csv
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -15,10 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
-from development import bench_world, postgres, wrk
+from development import bench_world, postgres, tables, wrk
 from development.bench_world import Server, World
 from development.console import SetupError, main, step
 from development.install import ROOT
@@ -37,8 +33,6 @@ UNABLE = "-"
 
 #: The path and the body of a request.
 Asked = tuple[str, dict[str, object] | None]
-
-console = Console(highlight=False)
 
 
 @dataclass(frozen=True)
@@ -259,21 +253,12 @@ def in_turn(actions: Sequence[Callable[[], float]], rounds: int) -> list[Figure]
 def show(rows: Sequence[Row]) -> None:
     """Print the table."""
     title = "The server beside the classic one, 3.5.2; the ratio: how many times better ours is"
-    table = Table(title=title, title_justify="left")
-    for column in HEADER:
-        table.add_column(column, justify="left" if column in ("measure", "remark") else "right")
-    for row in rows:
-        table.add_row(*row.cells())
-    console.print(table)
+    tables.show(title, HEADER, [row.cells() for row in rows], ("measure", "remark"))
 
 
 def write(rows: Sequence[Row], path: Path) -> None:
     """Write the table as CSV."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(HEADER)
-        writer.writerows(row.cells() for row in rows)
+    tables.write(path, HEADER, [row.cells() for row in rows])
 
 
 def _per_second(server: Server, effort: Effort) -> float:
