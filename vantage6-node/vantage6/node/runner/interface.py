@@ -110,7 +110,7 @@ class Ending:
 class Runner(Protocol):
     """Runs containers, each under the id of a result.
 
-    One contract suite (`tests/runner_contract.py`) holds for every implementation.
+    One contract suite (`tests/runner/test_contract.py`) holds for every implementation.
     """
 
     def connect(self) -> None:
