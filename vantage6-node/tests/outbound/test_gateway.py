@@ -217,6 +217,18 @@ def test_one_side_that_only_listens_does_not_end_the_other(gateway, relay, serve
         assert everything(idle) == b"zyx"
 
 
+def test_anchor_D_audit_counts_what_somebody_got_who_then_broke_off():  # noqa: N802
+    """Else a destination that an algorithm knows takes as much as it likes, and none is noted."""
+    counted = []
+    ours, inside = socket.socketpair()
+    outside, theirs = socket.socketpair()
+    with ours, inside, outside, theirs:
+        ours.sendall(b"x" * 100)
+        theirs.close()
+        module._pump(inside, outside, counted.append)
+    assert counted == [100]
+
+
 def test_connections_of_one_run_are_bounded(gateway, relay, server, monkeypatch):
     monkeypatch.setattr(module, "_MOST_CONNECTIONS", 3)
     to = line(server.port)

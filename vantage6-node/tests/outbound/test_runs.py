@@ -118,3 +118,19 @@ def test_a_run_of_an_earlier_process_gets_back_what_still_is_allowed(
     perform(second, run, Clean())
     with socket.socket(socket.AF_UNIX) as late, pytest.raises(OSError, match=r"refused|No such"):
         late.connect(str(runner.sandbox(run.result_id) / "destination-0.sock"))
+
+
+@pytest.mark.parametrize("end", ["killed", "the node stops"])
+def test_anchor_D_audit_of_what_went_through_before_a_run_was_cut_off(  # noqa: N802
+    make_work, server, runner, assignment, perform, configured, tmp_path, end
+):
+    work, run = make_work(**configured), server.add(assignment())
+    perform(work, run, Start())
+    if end == "killed":
+        server.kill(run)
+        perform(work, run, Clean(confirm=True))
+    else:
+        work.close()
+    lines = b"".join(path.read_bytes() for path in (tmp_path / "audit").glob("*.jsonl"))
+    (cut,) = [line for line in lines.splitlines() if b"connections closed" in line]
+    assert b"omop.house:5432" in cut

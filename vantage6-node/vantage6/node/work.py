@@ -241,13 +241,16 @@ class RunWork:
         """Let no algorithm speak to the server any more."""
         self.watchdog.close()
         self._proxy.close()
-        self._outbound.close_all()
+        for result_id, passed in self._outbound.close_all().items():
+            self._audit.disconnected(result_id, [traffic.facts() for traffic in passed])
         self._audit.close()
 
     def _remove(self, result_id: int) -> None:
         self.watchdog.leave(result_id)
         self._proxy.dismiss(result_id)
-        self._outbound.close(result_id)
+        if passed := self._outbound.close(result_id):
+            # It was not collected: killed, most likely.
+            self._audit.disconnected(result_id, [traffic.facts() for traffic in passed])
         self._runner.remove(result_id)
         self._remove_folder(self._workspace.folder(result_id))
 

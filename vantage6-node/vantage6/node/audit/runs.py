@@ -116,6 +116,10 @@ class RunAudit:
         """The server wants a run no more, and nothing of it is left here."""
         self._note("run dropped", **_about(assignment))
 
+    def disconnected(self, result_id: int, connections: Sequence[Mapping[str, Any]]) -> None:
+        """A run was killed, or the node stops before it: this went through until now."""
+        self._note("connections closed", result_id=result_id, connections=list(connections))
+
     def close(self) -> None:
         """The node stops."""
         self._note("node stopped")

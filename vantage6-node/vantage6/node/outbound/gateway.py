@@ -120,10 +120,9 @@ class Gateway:
         outlet.close()
         return outlet.traffic
 
-    def close(self) -> None:
-        """Close the connections of all runs."""
-        for result_id in list(self._outlets):
-            self.dismiss(result_id)
+    def close(self) -> dict[int, list[Traffic]]:
+        """Close the connections of all runs, and say what went through them, by run."""
+        return {result_id: self.dismiss(result_id) for result_id in list(self._outlets)}
 
 
 class _Outlet:
@@ -286,8 +285,9 @@ def _pump(source: socket.socket, target: socket.socket, count: Callable[[int], N
     buffer = memoryview(bytearray(_BUFFER))
     try:
         while size := source.recv_into(buffer):
-            target.sendall(buffer[:size])
+            # Before: whoever breaks off in the middle has got some of it.
             count(size)
+            target.sendall(buffer[:size])
         target.shutdown(socket.SHUT_WR)
     except OSError as error:
         log.debug("A connection of a run broke off: %s", error)
