@@ -541,5 +541,5 @@ def test_a_file_that_is_gone_when_the_engine_wants_it_is_told_without_our_path(h
             house.start("report(0)", [gone])
     finally:
         workspace.prepare = prepare
-    assert "/mnt/data/patients.csv" in str(refused.value)
+    assert "/mnt/data/patients.csv is not there any more" in str(refused.value)
     assert str(tmp_path) not in str(refused.value)

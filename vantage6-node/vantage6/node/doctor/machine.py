@@ -49,7 +49,7 @@ def _room(folder: Path, kept_free: int | None) -> Findings:
         yield wrong(
             subject,
             f"{free} are free below {folder}, too little to begin anything",
-            "Make room, or name a folder on another disk in `task_dir`",
+            "Make room, name a folder on another disk in `task_dir`, or lower `keep_free`",
         )
     else:
         yield well(subject, f"{free} are free below {folder}")

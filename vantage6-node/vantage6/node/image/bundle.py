@@ -86,7 +86,10 @@ def load(api: Any, store: ImageStore, file: Path) -> tuple[str, str]:
         with tarfile.open(file) as archive:
             name, digest = _load(api, store, archive)
     except (tarfile.TarError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise BundleUnusable(f"{file} is not an image with its manifest: {error}") from error
+        # What the library says of another file is a list of all formats that it does not have.
+        raise BundleUnusable(
+            f"{file} is not an image with its manifest, as `image save` writes it"
+        ) from error
     if not any(_is_here(api, image_id) for image_id in store.image_ids(digest)):
         raise BundleUnusable(f"{file} holds another image than its manifest describes")
     return name, digest

@@ -217,7 +217,9 @@ def load_private_key(path: Path, password: str | None) -> ec.EllipticCurvePrivat
         raise ConfigurationError(f"The key {path} cannot be read: {error.strerror}") from error
     except (TypeError, ValueError) as error:
         raise ConfigurationError(
-            f"{path} holds no private key (PEM) that could be opened: {error}"
+            f"{path} holds no private key (PEM) that this password opens"
+            if password
+            else f"{path} holds no private key (PEM), or one that needs a password"
         ) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise ConfigurationError(f"{path} holds no key for ECDSA, which signatures of images need")

@@ -1,5 +1,6 @@
 """How we reach the container engine: as everybody does, with the errors of a runner."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -47,6 +48,12 @@ def words(error: APIError) -> str:
     return explanation.decode() if isinstance(explanation, bytes) else explanation
 
 
+# What the engine says of a file that was there when the node looked
+_GONE = re.compile(
+    r'(?:invalid mount config for type "bind": )?bind source path does not exist: (.+)'
+)
+
+
 def as_inside(text: str, paths: Mapping[str, str]) -> str:
     """A reason of the engine with paths as the container knows them: ours are not for others.
 
@@ -58,4 +65,4 @@ def as_inside(text: str, paths: Mapping[str, str]) -> str:
     """
     for path in sorted(paths, key=len, reverse=True):
         text = text.replace(path, paths[path])
-    return text
+    return _GONE.sub(r"\1 is not there any more, on the disk of this node", text)
