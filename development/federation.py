@@ -146,6 +146,17 @@ class Federation:
         path = self.write_node_config(hospital)
         return self._start(hospital.name, ["vnode-local", "start", "--config", str(path)])
 
+    def start_twin(self, hospital: Hospital) -> "Service":
+        """Start another node with the API key of a hospital's, in a data folder of its own."""
+        path = self.write_node_config(hospital)
+        content = yaml.safe_load(path.read_text())
+        twin = self.home(hospital) / "twin"
+        content["application"] |= {"task_dir": str(twin / "data"), **_files(twin)}
+        path = path.with_stem(f"{path.stem}-twin")
+        _write_yaml(path, content)
+        name = f"{hospital.name}-twin"
+        return self._start(name, ["vnode-local", "start", "--config", str(path)])
+
     def write_node_config(self, hospital: Hospital) -> Path:
         """Write the configuration file of a node and return its path."""
         home = self.home(hospital)

@@ -173,7 +173,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _ask(self, body: bytes) -> tuple[http.client.HTTPResponse, bytes]:
         connection = http.client.HTTPConnection(LOOPBACK, self.server.target())
         try:
-            connection.request(self.command, self.path, body, dict(self.headers.items()))
+            connection.putrequest(
+                self.command, self.path, skip_host=True, skip_accept_encoding=True
+            )
+            # one by one: some names come several times
+            for name, value in self.headers.items():
+                connection.putheader(name, value)
+            connection.endheaders(body)
             answer = connection.getresponse()
             return answer, answer.read()
         finally:
