@@ -16,6 +16,7 @@ from typing import Any
 
 import docker
 import yaml
+from docker.errors import ImageNotFound
 
 from development import federation, gate
 from development.bridge import LOOPBACK
@@ -164,8 +165,9 @@ class FarImage:
     log_in: dict[str, str]
 
 
-def push_variant(registry: Registry, entrance: Gate) -> FarImage:
-    """Put the image that answers into a registry, with content that no engine has.
+@contextmanager
+def far_image(registry: Registry, entrance: Gate) -> Iterator[FarImage]:
+    """The image that answers, in a registry, with content that no engine has before or after.
 
     Parameters
     ----------
@@ -185,7 +187,12 @@ def push_variant(registry: Registry, entrance: Gate) -> FarImage:
             raise SetupError(f"the image was not pushed: {errors[0]}")
         engine.images.remove(f"{pushed}:{tag}")
     address = f"{LOOPBACK}:{entrance.port}"
-    return FarImage(f"{address}/crash/answer:{tag}", {**registry.log_in, "registry": address})
+    image = FarImage(f"{address}/crash/answer:{tag}", {**registry.log_in, "registry": address})
+    try:
+        yield image
+    finally:
+        with closing(ensure_engine()) as engine, suppress(ImageNotFound):
+            engine.images.remove(image.name, force=True)
 
 
 def kill(service: Service) -> None:

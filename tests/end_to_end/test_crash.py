@@ -43,8 +43,9 @@ def far_image(tmp_path_factory):
     with (
         registries.running(tmp_path_factory.mktemp("registry")) as registry,
         gate.on_the_way_to(lambda: int(registry.address.rpartition(":")[2])) as entrance,
+        crash.far_image(registry, entrance) as image,
     ):
-        yield crash.push_variant(registry, entrance), entrance
+        yield image, entrance
 
 
 def kill_at(house, wanted, answer, waits_for=""):
