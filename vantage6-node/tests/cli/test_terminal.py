@@ -15,6 +15,8 @@ from development.engine import ensure_engine
 COMMANDS = Path(sys.executable).parent
 ENTER = "\r"
 _SECONDS = 60
+# Containers and volumes of a node carry its name; no real one on this machine has this.
+NODE = f"north-{os.getpid()}"
 
 
 class Owner:
@@ -30,14 +32,14 @@ class Owner:
 
     @property
     def config(self) -> Path:
-        return self.home / ".config/vantage6/node/north.yaml"
+        return self.home / f".config/vantage6/node/{NODE}.yaml"
 
     @property
     def data(self) -> Path:
-        return self.home / ".local/share/vantage6/node/north"
+        return self.home / f".local/share/vantage6/node/{NODE}"
 
     def make(self) -> None:
-        made = self.run("new", "-n", "north", "--yes", "--api-key", "old", "--no-encryption")
+        made = self.run("new", "-n", NODE, "--yes", "--api-key", "old", "--no-encryption")
         assert made.returncode == 0, made.stderr
 
     def run(self, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
@@ -101,7 +103,7 @@ class TestWizard:
 
     def test_ctrl_c_leaves_nothing_behind(self, owner: Owner) -> None:
         terminal = owner.terminal("new")
-        answer(terminal, "Name of the configuration", "north")
+        answer(terminal, "Name of the configuration", NODE)
         terminal.expect_exact("Environment")
         terminal.sendintr()
         terminal.expect_exact("Aborted!")
@@ -110,8 +112,8 @@ class TestWizard:
 
     def test_a_start_without_a_configuration_offers_it(self, owner: Owner) -> None:
         owner.variables["DOCKER_HOST"] = "unix:///nowhere.sock"
-        terminal = owner.terminal("start", "-n", "north")
-        terminal.expect_exact("There is no node configuration 'north'")
+        terminal = owner.terminal("start", "-n", NODE)
+        terminal.expect_exact(f"There is no node configuration '{NODE}'")
         terminal.expect_exact("Answer some questions to make it now?")
         terminal.send(ENTER)
         for question in ("API key", "Base URL", "Port", "Path of the API", "Folder", "default"):
@@ -127,19 +129,19 @@ class TestWizard:
         assert owner.config.exists()
 
     def test_a_start_makes_nothing_that_nobody_wants(self, owner: Owner) -> None:
-        terminal = owner.terminal("start", "-n", "north")
+        terminal = owner.terminal("start", "-n", NODE)
         terminal.expect_exact("make it now?")
         terminal.send("n" + ENTER)
         terminal.expect_exact("Aborted!")
         ends(terminal, code=1)
         assert not owner.config.exists()
-        assert "the command `new` makes one" in owner.run("start", "-n", "north").stderr
+        assert "the command `new` makes one" in owner.run("start", "-n", NODE).stderr
 
 
 class TestApiKey:
     def test_it_is_asked_for_and_not_shown(self, owner: Owner) -> None:
         owner.make()
-        terminal = owner.terminal("set-api-key", "-n", "north")
+        terminal = owner.terminal("set-api-key", "-n", NODE)
         terminal.expect_exact("API key:")
         terminal.sendline("hush-hush")
         terminal.expect_exact("Wrote the API key into")
@@ -151,19 +153,19 @@ class TestApiKey:
         self, owner: Owner
     ) -> None:
         url = "http://host.docker.internal"
-        owner.run("new", "-n", "north", "--yes", "--server-url", url)
-        told = owner.run("create-private-key", "-n", "north", "--upload").stderr
+        owner.run("new", "-n", NODE, "--yes", "--server-url", url)
+        told = owner.run("create-private-key", "-n", NODE, "--upload").stderr
         assert "--no-upload and --organization-name" in told
         made = owner.run(
-            "create-private-key", "-n", "north", "--no-upload", "--organization-name", "north"
+            "create-private-key", "-n", NODE, "--no-upload", "--organization-name", "north"
         )
         assert made.returncode == 0, made.stderr
 
     def test_it_is_read_where_nobody_can_be_asked(self, owner: Owner) -> None:
         owner.make()
-        assert owner.run("set-api-key", "-n", "north", text="from a pipe\n").returncode == 0
+        assert owner.run("set-api-key", "-n", NODE, text="from a pipe\n").returncode == 0
         assert "from a pipe" in owner.config.read_text()
-        refused = owner.run("set-api-key", "-n", "north")
+        refused = owner.run("set-api-key", "-n", NODE)
         assert refused.stderr == "Error: There is no API key without a character\n"
 
 
@@ -175,13 +177,13 @@ class TestRemoval:
 
     def test_nothing_goes_without_a_yes(self, owner: Owner) -> None:
         owner.make()
-        terminal = owner.terminal("remove", "-n", "north")
+        terminal = owner.terminal("remove", "-n", NODE)
         terminal.expect_exact(str(owner.config))
-        terminal.expect_exact("Remove the node 'north'?")
+        terminal.expect_exact(f"Remove the node '{NODE}'?")
         terminal.send(ENTER)
         terminal.expect_exact("Aborted!")
         ends(terminal, code=1)
-        assert "say --yes" in owner.run("remove", "-n", "north").stderr
+        assert "say --yes" in owner.run("remove", "-n", NODE).stderr
         assert owner.config.exists()
 
     def test_what_is_not_the_nodes_stays(self, owner: Owner) -> None:
@@ -190,7 +192,7 @@ class TestRemoval:
         for name in ("journal.sqlite-wal", "pins.json", "private_key.pem", "audit.jsonl", "mine"):
             (owner.data / name).touch()
         (owner.data / "runs" / "1").mkdir(parents=True)
-        done = owner.run("remove", "-n", "north", "--yes", "--json")
+        done = owner.run("remove", "-n", NODE, "--yes", "--json")
         assert done.returncode == 0, done.stderr
         assert not owner.config.exists()
         left = {path.name for path in owner.data.iterdir()}
@@ -203,7 +205,7 @@ class TestRemoval:
         client = ensure_engine()
         name = owner.home.name
         owner.config.rename(owner.config.with_name(f"{name}.yaml"))
-        folder = owner.home / ".local/share/vantage6/node/north/tmp/7-abc"
+        folder = owner.data / "tmp/7-abc"
         folder.mkdir(parents=True)
         (folder / "round").touch()
         own, other = f"vantage6-{name}-user-7-tmpvol", f"vantage6-x{name}-user-7-tmpvol"
@@ -229,7 +231,7 @@ class TestRemoval:
 def test_without_an_engine_every_command_says_so(owner: Owner) -> None:
     owner.make()
     owner.variables["DOCKER_HOST"] = "unix:///nowhere.sock"
-    for words in (["list"], ["start", "-n", "north"], ["stop", "--all"], ["remove", "-n", "north"]):
+    for words in (["list"], ["start", "-n", NODE], ["stop", "--all"], ["remove", "-n", NODE]):
         done = owner.run(*words)
         assert done.returncode == 1
         assert done.stderr.startswith("Error: No container engine answers.")
