@@ -128,7 +128,8 @@ def test_nodes_and_clients_stay_while_tokens_and_servers_go(image, hospitals, py
     federation = ShortLived(tmp_path / "f", hospitals, ALLOWED, encrypted=False)
     with running(federation, pythons[classic.NODE]) as node:
         client = federation.client()
-        wait_until(lambda: node.said().count(RENEWED) >= 2, node)
+        # Lost while it connects anew, it would stay away: a fault of its own.
+        wait_until(lambda: node.said().count(RENEWED) >= 2 and has_settled(node), node)
         federation.services["server"].ask_to_stop()
         federation.services["server"].wait_for_end()
         renewals = node.said().count(RENEWED)
