@@ -53,10 +53,11 @@ from urllib.request import Request, urlopen
 token = open(os.environ["TOKEN_FILE"]).read()
 urlopen(Request("http://proxyserver/task/1", headers={"Authorization": f"Bearer {token}"}))
 """
+# Twice what is allowed, and less than the memory: files of a node on a tmpfs count as memory too.
 FILL = """
-for number in range(10**6):
+for number in range(64):
     with open(f"{folder}/{number}", "wb") as file:
-        file.write(bytes(2**16))
+        file.write(bytes(2**20))
 """
 
 # Program, then how it has to end: status and words of the reason; on the image with a time limit
