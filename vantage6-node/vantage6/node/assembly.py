@@ -82,7 +82,7 @@ def build(
     instance = Instance(context.data_dir)
     identity = container.Identity(context.name, context.scope, instance.id)
     server, takes = connect(config, instance.id), config["encryption"]["envelope"]
-    images = ImageStore(context.data_dir / "images")
+    images = ImageStore.of(context.data_dir)
     signatures = signature_check(config, context.data_dir, images)
     runner = DockerRunner(
         identity,

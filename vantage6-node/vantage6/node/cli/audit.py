@@ -4,10 +4,11 @@ import json
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
-from vantage6.common.cli import instance_options, json_option, select_context
+from vantage6.common.cli import instance_options, json_option
 from vantage6.common.context import InstanceContext
 from vantage6.common.encryption import RSACryptor
 from vantage6.common.exceptions import ConfigurationError
@@ -17,7 +18,7 @@ from vantage6.node.audit.chain import Head
 from vantage6.node.audit.check import Check, check_folder
 from vantage6.node.audit.export import check_export
 from vantage6.node.audit.export import export as export_lines
-from vantage6.node.configuration import NodeSchema
+from vantage6.node.cli.options import select_node, with_instance
 
 
 class _HeadType(click.ParamType):
@@ -52,22 +53,15 @@ def audit() -> None:
 )
 @json_option
 def verify(
-    name: str | None,
-    config: str | None,
-    environment: str,
-    system_folders: bool,
-    expect: Head | None,
-    partial: bool,
-    exported: Path | None,
-    as_json: bool,
+    expect: Head | None, partial: bool, exported: Path | None, as_json: bool, **named: Any
 ) -> None:
     """Find lines that were changed, removed, moved or cut off; the exit code is 1 if any were."""
     signer = ""
     if exported:
         check, signer = check_export(_read(exported))
     else:
-        context = _context(name, config, environment, system_folders)
-        check = check_folder(context.data_dir, expect, partial=partial)
+        # Only here: an export can be checked where there is no node.
+        check = check_folder(select_node(**named).data_dir, expect, partial=partial)
     if as_json:
         click.echo(json.dumps({**_as_json(check), "signed_by": signer or None}))
     else:
@@ -76,7 +70,7 @@ def verify(
 
 
 @audit.command()
-@instance_options(default_environment="application", default_system=False)
+@with_instance
 @click.option(
     "--since",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
@@ -87,16 +81,12 @@ def verify(
     "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it to this file."
 )
 def export(
-    name: str | None,
-    config: str | None,
-    environment: str,
-    system_folders: bool,
+    context: InstanceContext,
     since: datetime | None,
     sign: bool,
     output: Path | None,
 ) -> None:
     """Give out the log as JSON, with what a check of it found."""
-    context = _context(name, config, environment, system_folders)
     signer = load_key(context) if sign else None
     if signer is not None and not isinstance(signer, RSACryptor):
         raise ConfigurationError("This node has no private key to sign with: encryption is off")
@@ -107,19 +97,6 @@ def export(
         return
     write_private_file(output, text.encode())
     click.echo(f"The log is in {output}", err=True)
-
-
-def _context(
-    name: str | None, config: str | None, environment: str, system_folders: bool
-) -> InstanceContext:
-    return select_context(
-        "node",
-        NodeSchema(),
-        name=name,
-        config=config,
-        environment=environment,
-        system_folders=system_folders,
-    )
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 
 import click
 
-from vantage6.common.cli import instance_options, json_option, select_context
-from vantage6.node.configuration import NodeSchema
+from vantage6.common.cli import json_option
+from vantage6.common.context import InstanceContext
+from vantage6.node.cli.options import with_instance
 from vantage6.node.doctor import Finding, Verdict, examine
 
 _MARKS = {Verdict.WELL: ("ok", "green"), Verdict.NOTE: ("note", "yellow")}
@@ -17,23 +18,13 @@ _WIDTH = 18
 
 
 @click.command()
-@instance_options(default_environment="application", default_system=False)
+@with_instance
 @json_option
-def doctor(
-    name: str | None, config: str | None, environment: str, system_folders: bool, as_json: bool
-) -> None:
+def doctor(context: InstanceContext, as_json: bool) -> None:
     """Find out why a node does not work, and what mends it.
 
     Nothing is started or changed. The exit code is 1 when something is wrong.
     """
-    context = select_context(
-        "node",
-        NodeSchema(),
-        name=name,
-        config=config,
-        environment=environment,
-        system_folders=system_folders,
-    )
     findings = list(_shown(examine(context), as_json))
     faults = [finding for finding in findings if finding.verdict is Verdict.WRONG]
     if as_json:

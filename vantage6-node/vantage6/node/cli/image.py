@@ -11,10 +11,11 @@ from docker import auth
 from docker.errors import APIError
 
 from vantage6.common import image as images
-from vantage6.common.cli import FriendlyGroup, instance_options, select_context
+from vantage6.common.cli import FriendlyGroup, json_option
+from vantage6.common.context import InstanceContext
 from vantage6.common.engine import connect
 from vantage6.common.image import ImageReference
-from vantage6.node.configuration import NodeSchema
+from vantage6.node.cli.options import with_instance
 from vantage6.node.image import bundle
 from vantage6.node.image.registry import Repository
 from vantage6.node.image.signature import fetch_signatures, load_private_key, publish, sign
@@ -69,25 +70,20 @@ def save_image(name: str, file: Path) -> None:
 
 @image.command("load")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@instance_options(default_environment="application", default_system=False)
-def load_image(
-    file: Path, name: str | None, config: str | None, environment: str, system_folders: bool
-) -> None:
+@with_instance
+def load_image(context: InstanceContext, file: Path) -> None:
     """Load what `image save` wrote, for a node of this machine."""
-    store = _store(name, config, environment, system_folders)
     with _engine() as api:
-        image_name, digest = bundle.load(api, store, file)
+        image_name, digest = bundle.load(api, ImageStore.of(context.data_dir), file)
     click.echo(f"Loaded {image_name}, {digest}")
 
 
 @image.command("list")
-@instance_options(default_environment="application", default_system=False)
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-def list_images(
-    name: str | None, config: str | None, environment: str, system_folders: bool, as_json: bool
-) -> None:
+@with_instance
+@json_option
+def list_images(context: InstanceContext, as_json: bool) -> None:
     """Show the images that were loaded for a node, and how many signatures each has."""
-    found = dict(bundle.signatures_here(_store(name, config, environment, system_folders)))
+    found = dict(bundle.signatures_here(ImageStore.of(context.data_dir)))
     if as_json:
         click.echo(json.dumps(found))
         return
@@ -102,20 +98,6 @@ def _parse(name: str) -> ImageReference:
         return images.parse(name)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-
-
-def _store(
-    name: str | None, config: str | None, environment: str, system_folders: bool
-) -> ImageStore:
-    context = select_context(
-        "node",
-        NodeSchema(),
-        name=name,
-        config=config,
-        environment=environment,
-        system_folders=system_folders,
-    )
-    return ImageStore(context.data_dir / "images")
 
 
 def _log_ins(reference: ImageReference) -> dict[str, Mapping[str, str]]:

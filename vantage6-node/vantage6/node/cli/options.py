@@ -35,7 +35,7 @@ take_over_option = click.option(
 
 def with_instance(command: Command) -> Callable[..., Any]:
     """Give a command the options that name a node; it receives the node's context."""
-    return _with_instance(command, _select)
+    return _with_instance(command, select_node)
 
 
 def with_instance_or_wizard(command: Command) -> Callable[..., Any]:
@@ -64,7 +64,8 @@ def _with_instance(
     return run
 
 
-def _select(**named: Any) -> InstanceContext:
+def select_node(**named: Any) -> InstanceContext:
+    """The node that the options of a command name, see `instance_options`."""
     from vantage6.node.configuration import NodeSchema
 
     return select_context("node", NodeSchema(), **named)
@@ -72,7 +73,7 @@ def _select(**named: Any) -> InstanceContext:
 
 def _select_or_make(**named: Any) -> InstanceContext:
     try:
-        return _select(**named)
+        return select_node(**named)
     except NoConfiguration as error:
         if not sys.stdin.isatty():
             raise
@@ -80,7 +81,7 @@ def _select_or_make(**named: Any) -> InstanceContext:
         click.confirm("Answer some questions to make it now?", default=True, abort=True)
     made = wizard.ask(named["name"], named["environment"], named["system_folders"])
     click.echo(f"The configuration is in {made.path}")
-    return _select(**{**named, "name": made.name})
+    return select_node(**{**named, "name": made.name})
 
 
 def agree(question: str, yes: bool) -> None:

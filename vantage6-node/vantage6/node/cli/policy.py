@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import click
 
-from vantage6.common.cli import instance_options, json_option, select_context
+from vantage6.common.cli import json_option
+from vantage6.common.context import InstanceContext
 from vantage6.common.serialization import JSON, PICKLE
-from vantage6.node.configuration import NodeSchema
+from vantage6.node.cli.options import with_instance
 from vantage6.node.databases import DEFAULT_LABEL
 from vantage6.node.policy import Input, Origin, Request
 from vantage6.node.policy.explain import explain as explain_request
@@ -20,7 +21,7 @@ def policy() -> None:
 
 
 @policy.command()
-@instance_options(default_environment="application", default_system=False)
+@with_instance
 @click.option("--image", required=True, help="As a task would name it.")
 @click.option("--digest", "digests", multiple=True, help="What is behind its tag: sha256:…")
 @click.option(
@@ -41,10 +42,7 @@ def policy() -> None:
 @click.option("--database", default=DEFAULT_LABEL, show_default=True, help="Label in the task.")
 @json_option
 def explain(
-    name: str | None,
-    config: str | None,
-    environment: str,
-    system_folders: bool,
+    context: InstanceContext,
     image: str,
     digests: Sequence[str],
     organizations: Sequence[str],
@@ -56,14 +54,6 @@ def explain(
     as_json: bool,
 ) -> None:
     """Tell what would happen to a run, and why; the exit code is 0 if it would start."""
-    context = select_context(
-        "node",
-        NodeSchema(),
-        name=name,
-        config=config,
-        environment=environment,
-        system_folders=system_folders,
-    )
     organization_id, organization_name = _id_and_name(organizations)
     user_id, user_name = _id_and_name(users)
     request = Request(

@@ -40,6 +40,11 @@ class ImageStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    @classmethod
+    def of(cls, data_folder: Path) -> "ImageStore":
+        """That of the node with this data folder."""
+        return cls(data_folder / "images")
+
     def digests(self) -> Iterator[str]:
         """Everything that there is a manifest of."""
         for path in sorted(self._folder.glob(f"*/{_MANIFEST}")):
