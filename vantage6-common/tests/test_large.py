@@ -16,3 +16,10 @@ def test_the_pieces_are_the_object(text):
     assert json.loads(written) == {"status": "completed", "log": '"}', "result": text}
     assert len(body) == len(written)
     assert b"".join(body) == written
+
+
+@pytest.mark.parametrize("letter", ['"', "\\", "\n", "é", "\0"])
+@pytest.mark.parametrize("before", [0, 2**20 + 1])
+def test_a_text_that_json_would_write_otherwise_is_refused(letter, before):
+    with pytest.raises(ValueError, match="neither base64 nor"):
+        LargeJson({}, "result", ("A" * before + letter).encode())

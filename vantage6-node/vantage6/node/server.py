@@ -376,12 +376,7 @@ class Server:
     ) -> None:
         whole: Any = {**body, **self._claim()}
         if result is not None:
-            large = len(result) > _LARGE
-            whole = (
-                LargeJson(whole, "result", result)
-                if large
-                else {**whole, "result": result.decode("ascii")}
-            )
+            whole = _with_result(whole, result)
         self.call("patch", f"result/{result_id}", json=whole, unread=True, **options)
 
     def _authenticate(self) -> None:
@@ -404,6 +399,13 @@ class Server:
             yield from rows
             if len(rows) < _PAGE:
                 return
+
+
+def _with_result(body: Mapping[str, Any], result: Letters) -> Any:
+    """The body of a report with its result, which is not copied when it is large."""
+    if len(result) > _LARGE:
+        return LargeJson(body, "result", result)
+    return {**body, "result": result.decode("ascii")}
 
 
 def _assignment(result: dict[str, Any]) -> Assignment | None:
