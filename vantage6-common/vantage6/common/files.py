@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,11 @@ def write_private_file(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_beside(path) as file:
         file.write(content)
+
+
+def is_open_to_all(path: Path) -> bool:
+    """Whether every user of this machine can read a file."""
+    return path.exists() and bool(path.stat().st_mode & stat.S_IROTH)
 
 
 def sync_folder(folder: Path) -> None:

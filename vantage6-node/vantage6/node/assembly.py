@@ -2,7 +2,6 @@
 
 import logging
 import os
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -15,6 +14,7 @@ from vantage6.common.config import warnings_about_keys
 from vantage6.common.context import InstanceContext
 from vantage6.common.encryption import DummyCryptor, RSACryptor, load_cryptor
 from vantage6.common.exceptions import ConfigurationError
+from vantage6.common.files import is_open_to_all
 from vantage6.node.audit import AuditLog
 from vantage6.node.audit.runs import RunAudit
 from vantage6.node.configuration import NodeSchema
@@ -294,16 +294,16 @@ def _server_url(config: Mapping[str, Any]) -> str:
 
 def _warn_of_readers(path: Path) -> None:
     """Say so when every user of this machine can read a secret."""
-    if path.exists() and path.stat().st_mode & stat.S_IROTH:
+    if is_open_to_all(path):
         log.warning("%s holds a secret and everybody here can read it: chmod 600 it", path)
 
 
 def _warn(config: Mapping[str, Any], databases: Databases) -> None:
     """Say at the start what will otherwise be a surprise later."""
-    if policy(config).refuses_all:
+    owners = policy(config)
+    if owners.refuses_all:
         log.warning("No image is allowed, so every task will be refused: see `allowed_images`")
-    policies = config["policies"]
-    if policies["allowed_users"] is not None and not policies["trust_server_identity"]:
+    if owners.refuses_all_users:
         log.warning(
             "Every task will be refused: `allowed_users` needs `trust_server_identity`, since "
             "only the server knows the users"

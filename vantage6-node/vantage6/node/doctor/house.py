@@ -1,12 +1,12 @@
 """What the owner wrote down: the configuration, and what it lets run."""
 
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 
 from vantage6.common.config import warnings_about_keys
 from vantage6.common.context import InstanceContext
 from vantage6.common.exceptions import ConfigurationError
+from vantage6.common.files import is_open_to_all
 from vantage6.node.configuration import NodeSchema
 from vantage6.node.doctor.findings import Findings, note, well, wrong
 from vantage6.node.image.signature import load_public_key
@@ -45,7 +45,7 @@ def policy(context: InstanceContext) -> Findings:
         )
     else:
         yield well(subject, f"Images that may run here: {_listed(config['allowed_images'])}")
-    if owners.users is not None and not owners.trust_server:
+    if owners.refuses_all_users:
         yield wrong(
             subject,
             "Some users are allowed only, but only the server knows who asks, and its word does "
@@ -79,7 +79,7 @@ def _listed(patterns: Sequence[str]) -> str:
 
 def readers(subject: str, path: Path) -> Findings:
     """Whether everybody on this machine can read a secret."""
-    if path.exists() and path.stat().st_mode & stat.S_IROTH:
+    if is_open_to_all(path):
         yield note(
             subject, f"{path} holds a secret and everybody here can read it", f"chmod 600 {path}"
         )

@@ -70,6 +70,11 @@ class Policy:
         return not (self.images or self.all_images)
 
     @property
+    def refuses_all_users(self) -> bool:
+        """Whether users are restricted, and nobody is believed who they are."""
+        return self.users is not None and not self.trust_server
+
+    @property
     def allows_anything(self) -> bool:
         """Whether an image passes that nobody can have meant."""
         return self.all_images or any(matches(one, _NOBODYS_NAMES) for one in self.images)
