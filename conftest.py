@@ -1,16 +1,18 @@
 """What all tests share: an engine and a database where there can be one, and no hidden hole."""
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import cache
 from itertools import count
 from pathlib import Path
 
 import pytest
 from docker.errors import DockerException
+from rich.console import Console
 
 from development import debian
 from development import postgres as postgresql
+from development.accuracy import Accuracy, as_property, figures, show
 from development.engine import connect
 
 
@@ -61,6 +63,20 @@ def postgres() -> Iterator[postgresql.Postgres]:
         pytest.skip(postgresql.obstacle())
     with postgresql.serve() as server:
         yield server
+
+
+@pytest.fixture
+def accuracy(record_property: Callable[[str, object], None]) -> Accuracy:
+    """Compare a federated answer with a pooled one; the figures are printed at the end."""
+    return Accuracy(lambda figure: record_property(*as_property(figure)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how near the federated answers came to the pooled ones."""
+    reports = [*terminalreporter.stats.get("passed", []), *terminalreporter.stats.get("failed", [])]
+    noted = [figure for report in reports for figure in figures(report.user_properties)]
+    if noted:
+        show(noted, Console(highlight=False, width=100))
 
 
 @pytest.hookimpl(wrapper=True)

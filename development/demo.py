@@ -19,7 +19,7 @@ from development.average import BareRun, Stopwatch
 from development.console import SetupError, main
 from development.engine import ensure_engine
 from development.federation import Federation, Hospital
-from development.images import ensure_average_image, ensure_relay_image
+from development.images import ensure_relay_image, ensure_shipped_algorithm
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path(os.environ.get("DEMO_FOLDER", ROOT / ".demo")).absolute()
@@ -79,7 +79,7 @@ def prepare() -> str:
     """Have an engine and the images; return the name of the algorithm's image."""
     ensure_engine()
     ensure_relay_image()
-    return ensure_average_image()
+    return ensure_shipped_algorithm("average")
 
 
 def start(members: Federation, watch: Stopwatch) -> None:

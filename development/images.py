@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from http import HTTPStatus
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from docker.models.images import Image as BuiltImage
 from docker.utils.build import exclude_paths
 from requests import RequestException
 
-from development import debian, wheels
+from development import algorithms, debian, wheels
 from development.console import SetupError, main, run, step
 from development.engine import ensure_engine
 from development.install import ROOT
@@ -107,7 +107,7 @@ ALGORITHM_BASE = Image(
     ROOT / "docker" / "algorithm-base",
     parent=BASE,
     packages=("vantage6-client",),
-    extras=("pandas",),
+    extras=("pandas", "scipy"),
 )
 
 
@@ -129,9 +129,15 @@ def ensure_algorithm_image(folder: Path, tag: str) -> str:
     return ensure(Image(tag, folder, parent=ALGORITHM_BASE))
 
 
-def ensure_average_image() -> str:
-    """Have the image of the average algorithm, and return its name."""
-    return ensure_algorithm_image(ROOT / "algorithms" / "average", f"v6-average-py:{__version__}")
+def ensure_shipped_algorithm(name: str) -> str:
+    """Have the image of an algorithm that we ship, and return its name.
+
+    Parameters
+    ----------
+    name : str
+        The name of its folder in `algorithms/`.
+    """
+    return ensure_algorithm_image(algorithms.FOLDERS[name], algorithms.tag(name))
 
 
 def ensure_relay_image() -> str:
@@ -355,12 +361,12 @@ def _make_debian(client: docker.DockerClient, recipe: str) -> None:
 #: What `make images` builds, and of it what the tests need.
 ALL: dict[str, Callable[[], object]] = {
     "base": ensure_base_image,
-    "average": ensure_average_image,
+    **{name: partial(ensure_shipped_algorithm, name) for name in algorithms.FOLDERS},
     "relay": ensure_relay_image,
     "server": ensure_server_image,
     "infrastructure": ensure_infrastructure_images,
 }
-FOR_TESTS: Sequence[str] = ("average", "relay", "server")
+FOR_TESTS: Sequence[str] = (*algorithms.FOLDERS, "relay", "server")
 
 
 def build(arguments: Sequence[str] | None = None) -> None:

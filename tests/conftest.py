@@ -3,7 +3,7 @@
 import pytest
 
 from development.engine import ensure_engine
-from development.images import ensure_average_image, ensure_relay_image
+from development.images import ensure_relay_image, ensure_shipped_algorithm
 
 
 @pytest.fixture(scope="session")
@@ -11,4 +11,4 @@ def image():
     """The image of the average, with an engine that can run it beside our relay."""
     ensure_engine()
     ensure_relay_image()
-    return ensure_average_image()
+    return ensure_shipped_algorithm("average")

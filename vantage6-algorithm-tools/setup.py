@@ -10,6 +10,7 @@ setup(
     version=VERSION,
     install_requires=[
         f"vantage6-common=={VERSION}",
+        "numpy>=1.26,<3",
         "pandas>=2,<4",
     ],
     extras_require={"parquet": ["pyarrow>=14"], "sparql": ["SPARQLWrapper>=2,<3"]},

@@ -6,6 +6,7 @@
     ├── AlgorithmError              the run ends here, with one sentence for its log
     │   ├── InputError              the input cannot be used
     │   ├── DatabaseError           the database cannot be read
+    │   ├── DisclosureRefused       the answer would tell about too few people
     │   ├── MethodNotFound          the algorithm has no such function
     │   ├── FunctionFailed          the function of the algorithm raised an error
     │   └── OutputError             the answer cannot be written in the format asked for
@@ -20,6 +21,7 @@ __all__ = [
     "AlgorithmError",
     "DatabaseError",
     "DeserializationException",
+    "DisclosureRefused",
     "FunctionFailed",
     "InputError",
     "MethodNotFound",
@@ -37,6 +39,10 @@ class InputError(AlgorithmError):
 
 class DatabaseError(AlgorithmError):
     """The database cannot be read."""
+
+
+class DisclosureRefused(AlgorithmError):
+    """The answer would tell about too few people; the text names the rule of the data owner."""
 
 
 class MethodNotFound(AlgorithmError):

@@ -163,12 +163,37 @@ class ContainerClient(ClientBase):
         TimeoutError
             When it took longer than `timeout` seconds.
         """
-        self.wait_for_task(task_id, timeout)
-        runs = self.get_runs(task_id)
-        failed = [run for run in runs if is_failure(status_of(run))]
-        if failed:
-            raise TaskFailed(_failure_text(task_id, failed), failed)
-        return [self._value(run) for run in runs]
+        return [self._value(run) for run in self._good_runs(task_id, timeout)]
+
+    def ask(
+        self, method: str, *, organizations: list[int] | None = None, **kwargs: Any
+    ) -> dict[int, Any]:
+        """Call a federated function at organizations, and wait for what all of them answer.
+
+        Parameters
+        ----------
+        method : str
+            Its name, without the prefix `RPC_`.
+        organizations : list of int, optional
+            Their ids; all of the collaboration where nothing is said.
+        **kwargs
+            What the function gets besides its data.
+
+        Returns
+        -------
+        dict
+            The answer of each organization, by its id.
+
+        Raises
+        ------
+        TaskFailed
+            When a run failed; its text names each organization and the reason.
+        """
+        if organizations is None:
+            members = self.get_organizations_in_my_collaboration()
+            organizations = [organization["id"] for organization in members]
+        task = self.create_new_task({"method": method, "kwargs": kwargs}, organizations)
+        return {run["organization"]: self._value(run) for run in self._good_runs(task["id"])}
 
     def get_runs(self, task_id: int) -> list[dict[str, Any]]:
         """The runs of a task as the server shows them, with `organization` and `status`."""
@@ -196,6 +221,15 @@ class ContainerClient(ClientBase):
             if address["label"] == label:
                 return f"{address['ip']}:{address['port']}"
         return None
+
+    def _good_runs(self, task_id: int, timeout: float | None = None) -> list[dict[str, Any]]:
+        """The runs of a task when it has ended; TaskFailed when one of them failed."""
+        self.wait_for_task(task_id, timeout)
+        runs = self.get_runs(task_id)
+        failed = [run for run in runs if is_failure(status_of(run))]
+        if failed:
+            raise TaskFailed(_failure_text(task_id, failed), failed)
+        return runs
 
     def _value(self, run: dict[str, Any]) -> Any:
         return deserialize(base64s_to_bytes(run["result"]), allow_pickle=self.allow_pickle)

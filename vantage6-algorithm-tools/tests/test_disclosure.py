@@ -1,0 +1,54 @@
+"""A federated function does not tell about too few people."""
+
+import pytest
+
+from vantage6.tools.disclosure import Disclosure, DisclosureRefused
+
+
+@pytest.fixture
+def disclosure(monkeypatch):
+    monkeypatch.setenv("DISCLOSURE_MINIMUM_ROWS", "5")
+    return Disclosure.at_this_site()
+
+
+def refused(check, *arguments):
+    with pytest.raises(DisclosureRefused) as refusal:
+        check(*arguments)
+    return str(refusal.value)
+
+
+def test_rows_as_the_data_owner_says(disclosure):
+    disclosure.require_rows(5)
+    assert "fewer than 5" in refused(disclosure.require_rows, 4)
+
+
+def test_small_counts_but_not_zero(disclosure):
+    disclosure.require_cells([0, 3, 50], "smokers")
+    assert "smokers" in refused(disclosure.require_cells, [50, 2], "smokers")
+
+
+def test_parameters_by_rows(disclosure):
+    disclosure.require_parameters(33, 100)
+    assert "34 parameters" in refused(disclosure.require_parameters, 34, 100)
+
+
+@pytest.mark.parametrize(("levels", "rows"), [(41, 1000), (5, 10)])
+def test_levels(disclosure, levels, rows):
+    disclosure.require_levels(3, 10, "town")
+    assert "town" in refused(disclosure.require_levels, levels, rows, "town")
+
+
+@pytest.mark.parametrize("values", [[1e6, 5, 5, 5], [-1e6, 5, 5, 5], [7, 7], [3]])
+def test_a_sum_that_tells_its_largest_part(disclosure, values):
+    assert "most of the sum" in refused(disclosure.require_no_dominance, values)
+
+
+@pytest.mark.parametrize("values", [[50, 50, 50], [0, 0, 0], [], [1, -2, 3, -4]])
+def test_a_sum_that_does_not(disclosure, values):
+    disclosure.require_no_dominance(values)
+
+
+def test_event_times_only_where_the_data_owner_says_so(monkeypatch, disclosure):
+    assert "ask for a grid" in refused(disclosure.require_event_times, "ask for a grid")
+    monkeypatch.setenv("DISCLOSURE_EVENT_TIMES", "true")
+    Disclosure.at_this_site().require_event_times("")

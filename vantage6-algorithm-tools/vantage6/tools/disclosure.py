@@ -1,0 +1,99 @@
+"""Checks that a federated function makes before it tells anything, beside the data.
+
+The thresholds belong to the data owner: the node puts them into the environment, and nothing in
+an input can change them. Every check raises `DisclosureRefused`, whose text names the rule, the
+threshold and never a value.
+
+Examples
+--------
+>>> def RPC_mean_partial(data, column):
+...     values = data[column].dropna()
+...     disclosure = Disclosure.at_this_site()
+...     disclosure.require_rows(len(values))
+...     disclosure.require_no_dominance(values)
+...     return {"sum": values.sum(), "count": len(values)}
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from vantage6.common.disclosure import Thresholds
+from vantage6.tools.exceptions import DisclosureRefused
+
+__all__ = ["Disclosure", "DisclosureRefused", "Thresholds"]
+
+
+@dataclass(frozen=True)
+class Disclosure:
+    """The checks with the thresholds of one data owner."""
+
+    thresholds: Thresholds
+
+    @classmethod
+    def at_this_site(cls) -> "Disclosure":
+        """The checks with the thresholds that the node put into the environment."""
+        return cls(Thresholds.from_environment())
+
+    def require_rows(self, rows: int, what: str = "this database") -> None:
+        """Refuse to compute anything from too few rows."""
+        least = self.thresholds.minimum_rows
+        if rows < least:
+            raise DisclosureRefused(f"There are fewer than {least} usable rows in {what}")
+
+    def require_cells(self, counts: Iterable[int], what: str) -> None:
+        """Refuse to tell counts of people when one of them is small, but not 0."""
+        least = self.thresholds.minimum_cell
+        if any(0 < count < least for count in counts):
+            raise DisclosureRefused(f"A count of {what} is smaller than {least}")
+
+    def require_parameters(self, parameters: int, rows: int) -> None:
+        """Refuse a model with too many parameters for its rows: it would describe single rows."""
+        most = self.thresholds.parameters_per_row
+        if parameters > most * rows:
+            raise DisclosureRefused(
+                f"A model of {parameters} parameters has more than {most:g} for each row"
+            )
+
+    def require_levels(self, levels: int, rows: int, what: str) -> None:
+        """Refuse to name the levels of a category that could be names of people."""
+        most, share = self.thresholds.maximum_levels, self.thresholds.levels_per_row
+        if levels > most or levels > share * rows:
+            raise DisclosureRefused(
+                f"There are more than {most} levels of {what}, or more than {share:g} for each row"
+            )
+
+    def require_no_dominance(self, values: Any, what: str = "a column") -> None:
+        """Refuse a sum that tells its largest part: the p% rule.
+
+        Parameters
+        ----------
+        values : sequence of float
+            The parts of the sum, without missing values; their sizes count, not their signs.
+        what : str
+            Their name in the refusal.
+
+        Notes
+        -----
+        Who knows the second largest part can tell the largest one to within the sum of all
+        others, which therefore has to be at least a share p of it. Source: Hundepool et al.,
+        Statistical Disclosure Control (2012), section 4.2.
+        """
+        import numpy
+
+        parts = numpy.sort(numpy.abs(numpy.asarray(values, dtype=float)))
+        if len(parts) and parts[:-2].sum() < self.thresholds.dominance * parts[-1]:
+            raise DisclosureRefused(f"A few values are most of the sum of {what}")
+
+    def require_event_times(self, instead: str) -> None:
+        """Refuse to tell the times of single events, unless the data owner allows it.
+
+        Parameters
+        ----------
+        instead : str
+            What the researcher can ask for instead; the end of the refusal's sentence.
+        """
+        if not self.thresholds.event_times:
+            raise DisclosureRefused(
+                f"This data owner does not tell the times of single events; {instead}"
+            )
