@@ -12,7 +12,7 @@ help:  ## this list
 install:  ## make .venv with the five packages, their commands and all development tools
 	@$(PYTHON) -m development.install
 
-demo: install  ## one federated average over three hospitals; KEEP=1 leaves it running
+demo: install  ## one federated question to three hospitals; ALGORITHM=coxph asks another, KEEP=1 leaves it running
 	@.venv/bin/python -m development.demo
 
 demo-stop: install  ## stop what `make demo KEEP=1` left running

@@ -3,57 +3,40 @@
 import math
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy
-import pandas
-from sklearn.datasets import load_breast_cancer
-
+from development.cohorts import breast_cancer
 from development.console import SetupError, last_line
+from development.demonstrations.average import COLUMN, DEMONSTRATION
 from development.federation import Hospital
+from development.hospitals import pooled, with_parts_of
 from vantage6.client import Client
 from vantage6.common.serialization import deserialize, serialize
 
-COLUMN = "mean radius"
-# Uneven on purpose: a mean of means would be wrong.
-SHARES = {"north": 0.57, "south": 0.29, "harbour": 0.14}
-SEED = 569
-
 
 def hospitals(folder: Path) -> list[Hospital]:
-    """Cut the breast cancer set into disjoint parts, one CSV file per hospital.
-
-    Source: the Wisconsin diagnostic breast cancer data, 569 rows, as scikit-learn ships it.
-    """
-    frame = load_breast_cancer(as_frame=True).frame
-    shuffled = frame.sample(frac=1, random_state=SEED)
-    ends = numpy.cumsum([round(share * len(frame)) for share in SHARES.values()])[:-1]
-    parts = numpy.split(numpy.arange(len(frame)), ends)
-    folder.mkdir(parents=True, exist_ok=True)
-    return [
-        Hospital(name, _write(shuffled.iloc[rows], folder / f"{name}.csv"))
-        for name, rows in zip(SHARES, parts, strict=True)
-    ]
+    """Cut the breast cancer set into disjoint parts, one CSV file per hospital."""
+    return with_parts_of(breast_cancer(), folder)
 
 
 def pooled_mean(members: Sequence[Hospital]) -> float:
     """The mean of the column over all rows of all hospitals, summed without rounding errors."""
-    values = [value for member in members for value in pandas.read_csv(member.database)[COLUMN]]
+    values = pooled(members)[COLUMN]
     return math.fsum(values) / len(values)
 
 
 def central_input() -> dict[str, Any]:
     """The input of the central task."""
-    return {"master": True, "method": "master", "kwargs": {"column_name": COLUMN}}
+    return DEMONSTRATION.input
 
 
 def partial_input() -> dict[str, Any]:
     """The input of one partial."""
-    return {"method": "average_partial", "kwargs": {"column_name": COLUMN}}
+    return dict(DEMONSTRATION.partial)
 
 
 def question(client: Client, image: str, input_: dict[str, Any]) -> Callable[[], Any]:
@@ -84,15 +67,18 @@ class BareRun:
         The CSV file.
     folder : Path
         An empty folder for its input and output.
+    input_ : mapping, optional
+        What the container is asked.
     """
 
     image: str
     database: Path
     folder: Path
+    input_: Mapping[str, Any] = field(default_factory=partial_input)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True)
-        payload = {**partial_input(), "output_format": "json"}
+        payload = {**self.input_, "output_format": "json"}
         (self.folder / "input").write_bytes(serialize(payload))
         (self.folder / "token").touch()
         (self.folder / "output").touch()
@@ -136,13 +122,3 @@ class Stopwatch:
         started = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - started
-
-
-def rows_of(members: Sequence[Hospital]) -> dict[str, int]:
-    """How many rows each hospital has."""
-    return {member.name: len(pandas.read_csv(member.database)) for member in members}
-
-
-def _write(frame: pandas.DataFrame, path: Path) -> Path:
-    frame.to_csv(path, index=False)
-    return path

@@ -3,9 +3,6 @@
 Every set comes with an installed package and none is copied into this repository.
 """
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy
 import pandas
 from lifelines import datasets
@@ -65,12 +62,3 @@ def cut(frame: pandas.DataFrame, sites: int, seed: int = SEED) -> list[pandas.Da
     ends = numpy.round(numpy.cumsum(shares) / shares.sum() * len(frame)).astype(int)[:-1]
     rows = numpy.split(numpy.arange(len(frame)), ends)
     return [shuffled.iloc[part].reset_index(drop=True) for part in rows]
-
-
-def write(parts: list[pandas.DataFrame], folder: Path, name: Callable[[int], str]) -> list[Path]:
-    """Write each part as a CSV file, and return their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name(number)}.csv" for number in range(len(parts))]
-    for part, path in zip(parts, paths, strict=True):
-        part.to_csv(path, index=False)
-    return paths

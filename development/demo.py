@@ -1,4 +1,4 @@
-"""`make demo`: one federated mean over three hospitals, encrypted, from nothing to the answer."""
+"""`make demo`: one federated question to three hospitals, encrypted, from nothing to the answer."""
 
 import fcntl
 import json
@@ -9,57 +9,64 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from pprint import pformat
+from textwrap import indent
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from development import average, federation
-from development.average import BareRun, Stopwatch
+from development import federation
+from development.average import BareRun, Stopwatch, question
 from development.console import SetupError, main
+from development.demonstrations import Demonstration, demonstration
 from development.engine import ensure_engine
 from development.federation import Federation, Hospital
+from development.hospitals import pooled, rows_of, with_parts_of
 from development.images import ensure_relay_image, ensure_shipped_algorithm
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path(os.environ.get("DEMO_FOLDER", ROOT / ".demo")).absolute()
 LOCK = FOLDER.with_name(f"{FOLDER.name}.lock")
 KEPT = FOLDER / "kept"
-TOLERANCE = 1e-12
+ALGORITHM = "average"
 
 console = Console(highlight=False)
 
 
-def run(keep: bool) -> None:
+def run(algorithm: str, keep: bool) -> None:
     """Run the main job and print what came of it; the last line is one JSON object."""
     started = time.perf_counter()
     watch = Stopwatch()
+    shown = demonstration(algorithm)
     with only_demo(), ExitStack() as at_end:
         at_end.callback(remove)
         with watch("engine and images"):
-            image = prepare()
-        hospitals = average.hospitals(FOLDER / "data")
+            image = prepare(algorithm)
+        hospitals = with_parts_of(shown.data(), FOLDER / "data", shown.node_config)
         members = Federation(FOLDER / "federation", hospitals, [f"^{image}$"])
         start(members, watch)
-        ask = average.question(members.client(), image, average.central_input())
+        ask = question(members.client(), image, shown.input)
         with watch("task"):
             answer = ask()
-        with watch("bare docker run"):
-            BareRun(image, hospitals[0].database, FOLDER / "bare").run()
-        report = compare(answer, hospitals, watch)
+        if shown.partial:
+            with watch("bare docker run"):
+                BareRun(image, hospitals[0].database, FOLDER / "bare", shown.partial).run()
+        report = compare(shown, answer, hospitals)
         if keep:
             at_end.pop_all()
             KEPT.touch()
         else:
             with watch("stop"):
                 at_end.close()
-    report["total_seconds"] = round(time.perf_counter() - started, 3)
-    show(report, watch)
+    report |= {"algorithm": algorithm, "seconds": rounded(watch.seconds)}
+    report["seconds"]["total"] = round(time.perf_counter() - started, 3)
+    show(shown, report)
     if keep:
-        explain(members, image)
+        explain(members, image, shown)
     print(json.dumps(report), flush=True)
-    if report["relative_difference"] >= TOLERANCE:
-        raise SetupError("the federated mean differs from the pooled mean")
+    if report["difference"] > shown.tolerance:
+        raise SetupError("the federated answer differs from the pooled one")
 
 
 def stop() -> None:
@@ -75,11 +82,11 @@ def remove() -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
 
 
-def prepare() -> str:
+def prepare(algorithm: str = ALGORITHM) -> str:
     """Have an engine and the images; return the name of the algorithm's image."""
     ensure_engine()
     ensure_relay_image()
-    return ensure_shipped_algorithm("average")
+    return ensure_shipped_algorithm(algorithm)
 
 
 def start(members: Federation, watch: Stopwatch) -> None:
@@ -96,53 +103,59 @@ def start(members: Federation, watch: Stopwatch) -> None:
         console.print(f" {watch.seconds[name]:.1f} s")
 
 
-def compare(answer: dict[str, Any], hospitals: list[Hospital], watch: Stopwatch) -> dict[str, Any]:
-    """Hold the federated mean against the mean over all rows in one place."""
-    pooled = average.pooled_mean(hospitals)
+def compare(shown: Demonstration, answer: Any, hospitals: list[Hospital]) -> dict[str, Any]:
+    """Hold the federated figures against those over all rows in one place."""
+    ours, theirs = shown.federated(answer), shown.pooled(pooled(hospitals))
+    figures = {name: {"federated": ours[name], "pooled": theirs[name]} for name in theirs}
     return {
-        "federated": answer["average"],
-        "pooled": pooled,
-        "relative_difference": abs(answer["average"] - pooled) / abs(pooled),
-        "rows": average.rows_of(hospitals),
-        "task_seconds": round(watch.seconds["task"], 3),
-        "docker_run_seconds": round(watch.seconds["bare docker run"], 3),
+        "rows": rows_of(hospitals),
+        "figures": figures,
+        "difference": max(
+            abs(ours[name] - value) / max(1, abs(value)) for name, value in theirs.items()
+        ),
     }
 
 
-def show(report: dict[str, Any], watch: Stopwatch) -> None:
+def rounded(seconds: dict[str, float]) -> dict[str, float]:
+    """To milliseconds."""
+    return {name: round(value, 3) for name, value in seconds.items()}
+
+
+def show(shown: Demonstration, report: dict[str, Any]) -> None:
     """Print what came out, and how long each step took."""
-    title = f"Mean of {average.COLUMN!r} over three hospitals"
-    table = Table(title=title, title_justify="left", show_header=False)
-    table.add_column("")
-    table.add_column("", justify="right")
-    for name, rows in report["rows"].items():
-        table.add_row(f"rows at {name}", str(rows))
-    table.add_row("federated mean", repr(report["federated"]))
-    table.add_row("pooled mean", repr(report["pooled"]))
-    table.add_row("relative difference", f"{report['relative_difference']:.1e}", end_section=True)
-    for name, seconds in watch.seconds.items():
-        table.add_row(f"{name} (s)", f"{seconds:.2f}")
+    table = Table(title=f"{shown.title}, over three hospitals", title_justify="left")
+    for heading in ("", "federated", f"pooled ({shown.peer})"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, figure in report["figures"].items():
+        table.add_row(name, repr(figure["federated"]), repr(figure["pooled"]))
+    table.add_section()
+    table.add_row("largest difference", f"{report['difference']:.1e}", "")
     console.print(table)
+    console.print("  rows:", ", ".join(f"{name} {rows}" for name, rows in report["rows"].items()))
+    steps = (f"{name} {value:.2f}" for name, value in report["seconds"].items())
+    console.print("  seconds:", ", ".join(steps), end="\n\n")
 
 
-def explain(members: Federation, image: str) -> None:
-    """Say how to log in to what is left running, and what to try."""
+def explain(members: Federation, image: str, shown: Demonstration) -> None:
+    """Say how to log in to what is left running, and what to ask."""
     key = members.private_key(members.hospitals[0])
+    keywords = pformat(dict(shown.kwargs), sort_dicts=False, compact=True)
     console.print(
         f"""
 The federation is still running; `make demo-stop` ends it. To log in, start .venv/bin/python:
 
-        client = Client("http://{federation.LOOPBACK}", {members.port}, "{federation.API_PATH}",
+    from vantage6.client import Client
+    client = Client("http://{federation.LOOPBACK}", {members.port}, "{federation.API_PATH}",
         pins_file="{members.folder}/pins.json")
     client.authenticate("{members.researcher}", "{members.password}")
     client.setup_encryption("{key}")
 
-Then try another column, or a column that is not there:
+Then ask the same again, or something else:
 
     task = client.task.create(
-        collaboration=1, organizations=[client.whoami.organization_id], name="mine",
-        image="{image}", description="",
-        input={{"master": True, "method": "master", "kwargs": {{"column_name": "mean area"}}}})
+        collaboration=1, organizations=[client.whoami.organization_id],
+        image="{image}", method="{shown.method}", master=True,
+        kwargs={indent(keywords, " " * 15).lstrip()})
     client.task.wait(task["id"])
 
 The logs of the server and the nodes are in {members.folder}.
@@ -169,11 +182,12 @@ def only_demo(also_kept: bool = False) -> Iterator[None]:
 
 
 def command() -> None:
-    """Run or stop, as the command line and KEEP say."""
+    """Run or stop, as the command line, ALGORITHM and KEEP say."""
     if sys.argv[1:] == ["stop"]:
         stop()
     else:
-        run(keep=os.environ.get("KEEP", "") not in ("", "0"))
+        algorithm = os.environ.get("ALGORITHM") or ALGORITHM
+        run(algorithm, keep=os.environ.get("KEEP", "") not in ("", "0"))
 
 
 if __name__ == "__main__":

@@ -40,6 +40,8 @@ class Demonstration:
         How far the two may differ, relative where a figure is larger than 1.
     node_config : mapping
         Keys of the nodes' configuration that differ from the usual.
+    partial : mapping
+        The input of one partial, where the same container is to be timed without a federation.
     """
 
     title: str
@@ -51,6 +53,12 @@ class Demonstration:
     peer: str
     tolerance: float = 1e-8
     node_config: Mapping[str, Any] = field(default_factory=dict)
+    partial: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def input(self) -> dict[str, Any]:
+        """The input of the central task."""
+        return {"master": True, "method": self.method, "kwargs": dict(self.kwargs)}
 
 
 def demonstration(algorithm: str) -> Demonstration:

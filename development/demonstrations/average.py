@@ -28,4 +28,5 @@ DEMONSTRATION = Demonstration(
     pooled=_pooled,
     peer="math.fsum",
     tolerance=1e-12,
+    partial={"method": "average_partial", "kwargs": {"column_name": COLUMN}},
 )

@@ -4,6 +4,7 @@ import pytest
 
 from development import average, classic
 from development.federation import Federation
+from development.hospitals import rows_of
 from tests.conformance import classic_node
 from tests.conformance.federations import ShortLived, running, wait_until
 
@@ -88,7 +89,7 @@ def test_a_mean_over_both_nodes(federation, at, image, hospitals, log_in, reques
     )
     (answer,) = answers(researcher, task)
     assert answer["average"] == pytest.approx(average.pooled_mean(hospitals), rel=1e-12)
-    assert sorted(answer["rows"].values()) == sorted(average.rows_of(hospitals).values())
+    assert sorted(answer["rows"].values()) == sorted(rows_of(hospitals).values())
     (child,) = researcher.task.list(parent=task)["data"]
     runs = researcher.request(f"task/{child['id']}/result")
     assert [run["status"] for run in runs] == ["completed", "completed"]
@@ -99,7 +100,7 @@ def test_the_format_that_the_classic_client_has_by_default(plain, image, hospita
     researcher = log_in(plain)
     task = create(researcher, average.partial_input(), *hospitals, image=image)
     found = answers(researcher, task)
-    rows = average.rows_of(hospitals)
+    rows = rows_of(hospitals)
     assert sorted(answer["count"] for answer in found) == sorted(rows.values())
 
 

@@ -51,8 +51,9 @@ def run(start):
 
 def check(output):
     report = json.loads(output.strip().splitlines()[-1])
-    assert {"task_seconds", "docker_run_seconds", "total_seconds"} <= report.keys()
-    assert report["federated"] == pytest.approx(report["pooled"], rel=1e-12)
+    assert {"task", "bare docker run", "total"} <= report["seconds"].keys()
+    mean = report["figures"]["mean"]
+    assert mean["federated"] == pytest.approx(mean["pooled"], rel=1e-12)
     assert sum(report["rows"].values()) == 569
 
 

@@ -5,6 +5,7 @@ import sqlite3
 import pytest
 
 from development import average
+from development.hospitals import rows_of
 from vantage6.common.encryption import RSACryptor, is_envelope
 from vantage6.common.envelope import is_authenticated_envelope
 
@@ -24,7 +25,7 @@ def test_the_federated_mean_is_the_pooled_mean(done, hospitals):
 
 def test_each_hospital_answers_with_its_own_rows(done, client, hospitals):
     (answer,) = done[1]
-    rows = average.rows_of(hospitals)
+    rows = rows_of(hospitals)
     assert len(set(rows.values())) == 3
     assert sorted(answer["rows"].values()) == sorted(rows.values())
 
