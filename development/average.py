@@ -39,7 +39,9 @@ def partial_input() -> dict[str, Any]:
     return dict(DEMONSTRATION.partial)
 
 
-def question(client: Client, image: str, input_: dict[str, Any]) -> Callable[[], Any]:
+def question(
+    client: Client, image: str, input_: dict[str, Any], database: str = "default"
+) -> Callable[[], Any]:
     """What a researcher does, ready to be timed.
 
     The call creates a task at the researcher's own organization, waits for its end and
@@ -50,7 +52,9 @@ def question(client: Client, image: str, input_: dict[str, Any]) -> Callable[[],
     collaboration = client.collaboration.list(scope="organization")[0]["id"]
 
     def ask() -> Any:
-        task = client.task.create(collaboration, organizations, "mean", image, "", input_)
+        task = client.task.create(
+            collaboration, organizations, "question", image, "", input_, database=database
+        )
         return client.task.wait(task["id"])[0]
 
     return ask
