@@ -23,3 +23,19 @@ def test_what_is_not_told_is_as_by_default():
 def test_what_cannot_be_read_is_refused(variable, value):
     with pytest.raises(ConfigurationError, match=variable):
         Thresholds.from_environment({variable: value})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MINIMUM_ROWS", "0"),
+        ("MINIMUM_CELL", "-1"),
+        ("PARAMETERS_PER_ROW", "nan"),
+        ("PARAMETERS_PER_ROW", "inf"),
+        ("LEVELS_PER_ROW", "1.5"),
+        ("DOMINANCE", "-0.1"),
+    ],
+)
+def test_a_threshold_that_would_allow_anything_or_nothing_is_refused(variable, value):
+    with pytest.raises(ConfigurationError, match=variable.lower()):
+        Thresholds.from_environment({f"DISCLOSURE_{variable}": value})

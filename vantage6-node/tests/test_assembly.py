@@ -6,6 +6,7 @@ import logging
 import pytest
 
 from vantage6.common.context import InstanceContext
+from vantage6.common.disclosure import Thresholds
 from vantage6.common.encryption import DummyCryptor, RSACryptor
 from vantage6.common.exceptions import ConfigurationError, EncryptionError
 from vantage6.node import assembly
@@ -111,7 +112,8 @@ def test_settings_follow_the_configuration(context):
     limits = rules.limits
     assert (limits.memory, limits.cpus, limits.pids) == (2**30, 0.5, 9)
     assert limits.output == 2**20
-    assert rules.environment == {"ALLOW_PICKLE": "true", "X": "y"}
+    own = {"ALLOW_PICKLE": "true", "X": "y"}
+    assert rules.environment == {**own, **Thresholds().variables()}
 
 
 def test_what_will_be_a_surprise_is_said_at_the_start(context, caplog):

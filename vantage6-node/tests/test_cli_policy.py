@@ -66,6 +66,7 @@ def test_what_would_happen_to_a_run_that_is_allowed(call):
     assert (container["memory"], container["user"], container["gpu"]) == ("2g", "5:6", "all")
     assert (container["root"], container["time"]) == ("read-only", "no limit")
     assert "the database 'default', read-only" in container["mounts"]
+    assert "minimum_rows: 3" in container["disclosure"]
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,18 @@ def test_sizes(given, expected):
         ({"databases": ["/data.csv"]}, "databases"),
         ({"max_parallel_runs": 0}, "max_parallel_runs"),
         ({"algorithm_logs": "sometimes"}, "algorithm_logs"),
+        ({"disclosure": {"minimum_rows": 0}}, "minimum_rows"),
+        ({"disclosure": {"minimum_rows": 3.5}}, "minimum_rows"),
+        ({"disclosure": {"minimum_rows": True}}, "minimum_rows"),
+        ({"disclosure": {"dominance": 1.5}}, "dominance"),
+        ({"disclosure": {"dominance": ".nan"}}, "dominance"),
+        ({"disclosure": {"event_times": "sometimes"}}, "event_times"),
+        ({"disclosure": {"minimum_row": 10}}, "minimum_row"),
+        (
+            {"policies": {"images": [{"image": "a", "disclosure": {"minimum_cell": 0}}]}},
+            "minimum_cell",
+        ),
+        ({"algorithm_env": {"Disclosure_Minimum_Rows": "1"}}, "block `disclosure`"),
         ({"docker_registries": [{"registry": "r"}]}, "password"),
     ],
 )

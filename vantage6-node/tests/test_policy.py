@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from vantage6.common.disclosure import Thresholds
 from vantage6.node.configuration import NodeSchema
 from vantage6.node.policy import (
     ImageRule,
@@ -141,9 +142,11 @@ def test_rules_of_the_first_entry_that_matches():
             "allowed_images": ["average", "glm"],
             "algorithm_env": {"X": "y"},
             "limits": {"memory": "1g", "time": "1h"},
+            "disclosure": {"minimum_rows": 10},
             "policies": {
                 "images": [
                     {"image": "average", "limits": {"memory": "2g"}, "run_as": "5:6"},
+                    {"image": "survival", "disclosure": {"event_times": True}},
                     {"image": "a.*", "gpu": True},
                 ]
             },
@@ -155,6 +158,12 @@ def test_rules_of_the_first_entry_that_matches():
     assert (average.run_as, average.gpu, average.environment["X"]) == ("5:6", False, "y")
     assert (glm.limits.memory, glm.run_as) == (2**30, None)
     assert house.rules_for("a").gpu
+    told = {
+        image: Thresholds.from_environment(house.rules_for(image).environment)
+        for image in ("glm", "average", "survival")
+    }
+    assert told["glm"] == told["average"] == Thresholds(minimum_rows=10)
+    assert told["survival"] == Thresholds(minimum_rows=10, event_times=True)
 
 
 def test_rules_for_a_digest_hold_until_the_end_of_a_run_that_names_the_tag(

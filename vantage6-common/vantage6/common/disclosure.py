@@ -6,6 +6,7 @@ DataSHIELD's dsBase (`nfilter.tab`, `nfilter.subset`, `nfilter.glm`, `nfilter.le
 `nfilter.levels.density`); dominance and event times, which it lacks, are ours.
 """
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -16,31 +17,44 @@ from vantage6.common.exceptions import ConfigurationError
 PREFIX = "DISCLOSURE_"
 
 
-def _threshold(default: Any, description: str) -> Any:
-    return field(default=default, metadata={"description": description})
+def _threshold(default: Any, description: str, least: float = 0, most: float = math.inf) -> Any:
+    return field(
+        default=default, metadata={"description": description, "least": least, "most": most}
+    )
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What a data owner lets algorithms say; `variables` and `from_environment` are inverse."""
+    """What a data owner lets algorithms say; `variables` and `from_environment` are inverse.
+
+    Raises
+    ------
+    ConfigurationError
+        When a threshold is beyond what it can be, and would allow anything, or nothing.
+    """
 
     minimum_rows: int = _threshold(
-        3, "The fewest rows, missing values left out, that anything is computed from."
+        3, "The fewest rows, missing values left out, that anything is computed from.", least=1
     )
     minimum_cell: int = _threshold(
-        3, "The smallest count of people that is told; 0 is told too, what lies between is not."
+        3,
+        "The smallest count of people that is told; 0 is told too, what lies between is not.",
+        least=1,
     )
     parameters_per_row: float = _threshold(
-        0.33, "The most parameters of a model for each row that it is fitted to."
+        0.33, "The most parameters of a model for each row that it is fitted to.", most=1
     )
     maximum_levels: int = _threshold(40, "The most levels of a category that are named.")
     levels_per_row: float = _threshold(
-        0.33, "The most levels of a category for each row; more would be names of people."
+        0.33,
+        "The most levels of a category for each row; more would be names of people.",
+        most=1,
     )
     dominance: float = _threshold(
         0.1,
         "The p of the p% rule: a sum is told only if all but its two largest parts together are "
         "at least this share of the largest one.",
+        most=1,
     )
     event_times: bool = _threshold(
         False,
@@ -48,6 +62,16 @@ class Thresholds:
         "survival curve and a Cox model with one baseline for all sites need. From them the "
         "values of single people can be computed.",
     )
+
+    def __post_init__(self) -> None:
+        for known in fields(self):
+            value, limits = getattr(self, known.name), known.metadata
+            # Written so that a NaN, with which every comparison is false, is refused too.
+            if not limits["least"] <= value <= limits["most"]:
+                raise ConfigurationError(
+                    f"The disclosure threshold {known.name} is {value}, which is not "
+                    f"{limits['least']} to {limits['most']}"
+                )
 
     def variables(self) -> dict[str, str]:
         """The environment of a container that is told these thresholds."""

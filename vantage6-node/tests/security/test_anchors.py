@@ -5,12 +5,14 @@ what there is to a subject stands beside the code that it is about.
 """
 # ruff: noqa: N802
 
+import json
 import os
 import pickle
 import re
 
 import pytest
 
+from vantage6.common.disclosure import Thresholds
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.task_status import TaskStatus
 from vantage6.common.text import bytes_to_base64s
@@ -19,7 +21,7 @@ from vantage6.node.configuration import NodeSchema
 from vantage6.node.databases import Database
 from vantage6.node.outbound.plan import plan
 from vantage6.node.policy import Origin, Policy, Request, decide, read_input
-from vantage6.node.policy.configured import check_openness
+from vantage6.node.policy.configured import check_openness, fingerprint
 from vantage6.node.policy.configured import policy as configured
 from vantage6.node.state import Refused, Start
 from vantage6.node.timeline import Timeline
@@ -178,6 +180,30 @@ def test_cve_2024_21649_A9_no_text_of_a_task_is_in_a_variable(
     make_work().perform(Start(), run, Timeline())
     variables = runner.containers[run.result_id].settings.environment
     assert not any("evil" in text for text in (*variables, *variables.values()))
+
+
+def test_D_disclosure_no_task_changes_a_threshold_of_the_owner(
+    make_work, server, runner, assignment, config
+):
+    """Neither by its input nor by the label of its database: the container is told the owner's."""
+    owners = Thresholds(minimum_rows=10, dominance=0.2)
+    house = configured(config(allow_all_images=True, disclosure=vars(owners)))
+    asked = {"minimum_rows": 1, "DISCLOSURE_MINIMUM_ROWS": "1", "event_times": True}
+    content = {"method": "x", **asked, "kwargs": asked, "environment": asked}
+    run = server.add(
+        assignment(
+            database="DISCLOSURE_MINIMUM_ROWS", input=bytes_to_base64s(json.dumps(content).encode())
+        )
+    )
+    runner.open(lambda notice: None)
+    make_work(policy=house).perform(Start(), run, Timeline())
+    variables = runner.containers[run.result_id].settings.environment
+    assert Thresholds.from_environment(variables) == owners
+
+
+def test_D_disclosure_other_thresholds_are_another_policy(config):
+    strict = config(disclosure={"minimum_rows": 10})
+    assert fingerprint(config()) != fingerprint(strict)
 
 
 def test_ghsa_hx2w_rjmx_934x_A24_without_a_policy_nothing_runs(config):

@@ -15,6 +15,7 @@ from vantage6.node.configuration_blocks import (
     RegistrySchema,
     block,
 )
+from vantage6.node.configuration_disclosure import DisclosureSchema
 from vantage6.node.configuration_fields import (
     AliasField,
     DatabasesField,
@@ -84,7 +85,7 @@ class NodeSchema(InstanceSchema):
         load_default=dict,
         metadata={
             "description": "Further variables of every algorithm; none that would change "
-            "what programs it runs, such as PATH or LD_PRELOAD.",
+            "what programs it runs, such as PATH or LD_PRELOAD, and none of `disclosure`.",
             "default": "none",
         },
     )
@@ -159,6 +160,7 @@ class NodeSchema(InstanceSchema):
         },
     )
     policies = block(PoliciesSchema, "Who may have what done here.")
+    disclosure = block(DisclosureSchema, "What algorithms that heed it may tell about few people.")
     max_parallel_runs = fields.Integer(
         load_default=lambda: max(4, os.cpu_count() or 1),
         validate=validate.Range(min=1),

@@ -4,6 +4,7 @@ import os
 
 from marshmallow import INCLUDE, Schema, fields, validate
 
+from vantage6.node.configuration_disclosure import own_thresholds
 from vantage6.node.configuration_fields import (
     Duration,
     Name,
@@ -227,6 +228,15 @@ class ImageRuleSchema(Block):
         keys=fields.String(),
         load_default=dict,
         metadata={"description": "As the block `limits`, and in its place.", "default": "none"},
+    )
+    disclosure = fields.Dict(
+        keys=fields.String(),
+        load_default=dict,
+        validate=own_thresholds,
+        metadata={
+            "description": "As the block `disclosure`, and in its place.",
+            "default": "none",
+        },
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
+from vantage6.common.disclosure import PREFIX as DISCLOSURE
 from vantage6.node.databases import variable_names
 from vantage6.node.destinations import (
     NoDestination,
@@ -80,7 +81,7 @@ class Text(fields.String):
 
 
 class VariableName(fields.String):
-    """The name of a variable of an algorithm, and none that changes what programs it runs."""
+    """The name of a variable of an algorithm, and none that something else decides."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         name: str = super()._deserialize(value, attr, data, **kwargs)
@@ -91,6 +92,8 @@ class VariableName(fields.String):
                 f"{name} says which programs and libraries run, or where connections go; that is "
                 "for the image to say"
             )
+        if name.upper().startswith(DISCLOSURE):
+            raise ValidationError(f"{name} is set by the block `disclosure`, and there only")
         return name
 
 

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from vantage6.common.disclosure import Thresholds
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.text import canonical_json
 from vantage6.node.configuration_blocks import LimitsSchema
+from vantage6.node.configuration_disclosure import own_thresholds
 from vantage6.node.policy.house import ImageRule, Patterns, Policy
 from vantage6.node.rules import Limits, Rules
 
@@ -27,6 +29,7 @@ _KEYS = (
     "algorithm_env",
     "algorithm_logs",
     "databases",
+    "disclosure",
     "limits",
     "policies",
 )
@@ -56,6 +59,7 @@ def _rules(config: Mapping[str, Any]) -> Rules:
         environment={
             "ALLOW_PICKLE": str(config["allow_pickle"]).lower(),
             **config["algorithm_env"],
+            **Thresholds(**config["disclosure"]).variables(),
         },
         destinations=tuple(config["allowed_destinations"]),
     )
@@ -68,12 +72,13 @@ def _limits(loaded: Mapping[str, Any]) -> Limits:
 def _exception(entry: Mapping[str, Any], config: Mapping[str, Any], rules: Rules) -> ImageRule:
     """One entry of `policies.images`; what it leaves out is as for every other image."""
     limits = {**config["limits"], **LimitsSchema(partial=True).load(entry["limits"])}
+    told = Thresholds(**{**config["disclosure"], **own_thresholds(entry["disclosure"])})
     return ImageRule(
         image=re.compile(entry["image"]),
         methods=_optional(entry["allowed_methods"]),
         rules=Rules(
             limits=_limits(limits),
-            environment=rules.environment,
+            environment={**rules.environment, **told.variables()},
             run_as=entry["run_as"],
             writable_root=entry["writable_root"],
             writable_database=entry["writable_database"],

@@ -1,13 +1,15 @@
 """What would happen to a run and why, for the owner: the decision, and what a container gets."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from vantage6.common.disclosure import Thresholds
 from vantage6.node.databases import DEFAULT_LABEL
 from vantage6.node.policy.configured import policy
 from vantage6.node.policy.decision import Decision, decide
 from vantage6.node.policy.request import Request
+from vantage6.node.rules import Rules
 
 _UNITS = ((2**30, "g"), (2**20, "m"), (2**10, "k"))
 _BYTES = ("memory", "output", "disk", "tmp")
@@ -83,8 +85,13 @@ def _container(config: Mapping[str, Any], decision: Decision, label: str) -> dic
         "variables": sorted(rules.environment),
         "reaches": [*rules.destinations, *(config["docker_services"] or {})]
         or "nothing but its server, through this node, and databases that are addresses",
+        "disclosure": [f"{name}: {value}" for name, value in _thresholds(rules)],
         "logs sent": config["algorithm_logs"],
     }
+
+
+def _thresholds(rules: Rules) -> Iterable[tuple[str, Any]]:
+    return vars(Thresholds.from_environment(rules.environment)).items()
 
 
 def _mounts(config: Mapping[str, Any], decision: Decision, label: str) -> Iterator[str]:
