@@ -1,40 +1,90 @@
 """A federation in memory: algorithms can be tried without a server, a node or a container.
 
-The mock is the real container client; only what answers it is replaced. Each data set plays
-one organization, and a subtask runs at once when it is created.
+A mock is the real container client; only what answers it is replaced. Each data set plays one
+organization, and a subtask runs at once when it is created.
 """
 
-import itertools
+import copy
 import json as json_module
-import re
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+from vantage6.common.client.base import WhoAmI
 from vantage6.common.client.container import ContainerClient
-from vantage6.common.task_status import TaskStatus, combined
-from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
-from vantage6.tools.dispatch import answer, import_algorithm
-from vantage6.tools.exceptions import AlgorithmError, FunctionFailed
+from vantage6.common.client.transport import Transport
+from vantage6.tools.dispatch import import_algorithm
+from vantage6.tools.mock_federation import NO_TASK, URL, MockFederation
+from vantage6.tools.mock_site import DEFAULT, Site, databases_of
 from vantage6.tools.readers import csv
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["ClientMockProtocol", "MockAlgorithmClient"]
+__all__ = ["ClientMockProtocol", "MockAlgorithmClient", "MockClient"]
 
-_COLLABORATION_ID = 1
 _IMAGE = "mock"
 
 
-class ClientMockProtocol(ContainerClient):
+class MockClient(ContainerClient):
+    """What both mocks are: a client at the first of some sites.
+
+    Attributes
+    ----------
+    lib : module
+        The algorithm.
+    tasks : list of dict
+        The subtasks so far.
+    """
+
+    def __init__(
+        self,
+        sites: list[Site],
+        module: str,
+        *,
+        collaboration_id: int,
+        first_id: int,
+        raise_errors: bool,
+    ) -> None:
+        self.lib = import_algorithm(module)
+        self._federation = MockFederation(
+            sites,
+            module,
+            collaboration_id=collaboration_id,
+            first_id=first_id,
+            connect=self._at,
+            raise_errors=raise_errors,
+        )
+        token = _token(sites[0], collaboration_id)
+        session = self._federation.session(NO_TASK)
+        super().__init__(token, URL, None, allow_pickle=True, session=session)
+
+    @property
+    def tasks(self) -> list[dict[str, Any]]:
+        """The subtasks so far."""
+        return self._federation.tasks
+
+    def _at(self, site: Site, task: dict[str, Any]) -> Self:
+        """The client of a central function: what it creates is a part of its task."""
+        there = copy.copy(self)
+        there.transport = Transport(URL, self._federation.session(task["id"]))
+        there.organization_id, there.host_node_id = site.id, site.node_id
+        there.task_id, there.image = task["id"], task["image"]
+        there.database = task["database"] or DEFAULT
+        there.whoami = WhoAmI("container", site.node_id, "container", "", site.id)
+        return there
+
+
+class ClientMockProtocol(MockClient):
     """What a central function gets as its client, with the other organizations in memory.
+
+    The classic mock: one table for each organization, and ids that count from 0.
 
     Parameters
     ----------
     datasets : list
-        One data frame, or path of a CSV file, for each organization; their ids count from 0.
+        One data frame, or path of a CSV file, for each organization.
     module : str
         Import name of the algorithm, or the name of its distribution.
     raise_errors : bool
@@ -71,131 +121,108 @@ class ClientMockProtocol(ContainerClient):
             csv.read(str(data)) if isinstance(data, str | Path) else data for data in datasets
         ]
         self.n = len(self.datasets)
-        self.lib = import_algorithm(module)
-        self._federation = _Federation(self, module, raise_errors)
-        super().__init__(_token(), "http://mock", None, allow_pickle=True, session=self._federation)
-
-    @property
-    def tasks(self) -> list[dict[str, Any]]:
-        """The subtasks so far."""
-        return self._federation.tasks
-
-
-MockAlgorithmClient = ClientMockProtocol
+        ids = list(range(self.n))
+        super().__init__(
+            _sites(datasets, ids, ids, None),
+            module,
+            collaboration_id=1,
+            first_id=0,
+            raise_errors=raise_errors,
+        )
 
 
-class _Federation:
-    """Answers the calls of a container client as the proxy of a node would."""
+class MockAlgorithmClient(MockClient):
+    """The mock of later releases: organizations with ids of their own and several databases.
 
-    def __init__(self, client: ClientMockProtocol, module: str, raise_errors: bool) -> None:
-        self._client, self._module, self._raise_errors = client, module, raise_errors
-        self.organizations = [
-            {"id": number, "name": f"mock-{number}", "domain": f"mock-{number}.org"}
-            for number in range(client.n)
-        ]
-        self.tasks: list[dict[str, Any]] = []
-        self._runs: list[list[dict[str, Any]]] = []
-        self._run_ids = itertools.count()
-        number = r"/(\d+)"
-        self._routes: list[tuple[str, str, Callable[..., Any]]] = [
-            ("GET", rf"/collaboration{number}/organization", lambda _: self.organizations),
-            ("GET", rf"/organization{number}", lambda id_: _pick(self.organizations, id_)),
-            ("GET", rf"/task{number}", lambda id_: _pick(self.tasks, id_)),
-            ("GET", rf"/task{number}/result", lambda id_: _pick(self._runs, id_)),
-            ("POST", "/task", self._create_task),
-        ]
+    Parameters
+    ----------
+    datasets : list
+        For each organization a list of its databases, the default one first. A database is a
+        dictionary with `database` (a path or a data frame) and, where they are not the usual,
+        `db_type` (the name of a reader: `csv`, `parquet`, …), `label`, and what the reader
+        needs besides. A data frame or a path alone stands for a database, and one database
+        for a list of one.
+    module : str
+        Import name of the algorithm, or the name of its distribution.
+    collaboration_id : int, optional
+    organization_ids, node_ids : list of int, optional
+        One for each organization; they count from 1 where nothing is said.
+    organization_names : list of str, optional
+        `mock-1` and so on where nothing is said.
+    raise_errors : bool
+        As for `ClientMockProtocol`.
 
-    def request(self, method: str, url: str, *, json: Any = None, **_: Any) -> "_Answer":
-        """Make one call."""
-        path = url.removeprefix("http://mock")
-        for verb, pattern, answer_call in self._routes:
-            found = re.fullmatch(pattern, path)
-            if verb == method and found:
-                return self._answered(answer_call, [*map(int, found.groups())], json)
-        return _Answer(404, {"msg": f"The mock has nothing at {method} {path}"})
+    Raises
+    ------
+    ValueError
+        When there is no organization, or ids and data sets are not equally many or not unique.
 
-    def close(self) -> None:
-        """Nothing is open."""
+    Examples
+    --------
+    >>> client = MockAlgorithmClient(
+    ...     datasets=[
+    ...         [{"database": "north.csv", "db_type": "csv"}],
+    ...         [{"database": south}, {"database": "laboratory.parquet", "label": "laboratory"}],
+    ...     ],
+    ...     module="v6_average_py",
+    ... )
+    >>> ids = [organization["id"] for organization in client.organization.list()]
+    >>> task = client.task.create({"method": "average_partial", "args": ["age"]}, ids)
+    >>> client.wait_for_results(task["id"])
+    """
 
-    @staticmethod
-    def _answered(answer_call: Callable[..., Any], ids: list[int], json: Any) -> "_Answer":
-        try:
-            if json is None:
-                return _Answer(200, answer_call(*ids))
-            return _Answer(201, answer_call(json))
-        except _NotThere as error:
-            return _Answer(404 if json is None else 400, {"msg": str(error)})
+    def __init__(
+        self,
+        datasets: Sequence[Any],
+        module: str,
+        collaboration_id: int | None = None,
+        organization_ids: list[int] | None = None,
+        node_ids: list[int] | None = None,
+        *,
+        organization_names: list[str] | None = None,
+        raise_errors: bool = True,
+    ) -> None:
+        counted = list(range(1, len(datasets) + 1))
+        super().__init__(
+            _sites(datasets, organization_ids or counted, node_ids or counted, organization_names),
+            module,
+            collaboration_id=1 if collaboration_id is None else collaboration_id,
+            first_id=1,
+            raise_errors=raise_errors,
+        )
 
-    def _create_task(self, body: dict[str, Any]) -> dict[str, Any]:
-        for order in body["organizations"]:
-            _pick(self.organizations, order["id"])
-        fields = {name: body[name] for name in ("name", "description", "image", "database")}
-        task: dict[str, Any] = {"id": len(self.tasks), **fields, "complete": False}
-        runs: list[dict[str, Any]] = []
-        # Known before its runs start: a central function creates tasks of its own meanwhile.
-        self.tasks.append(task)
-        self._runs.append(runs)
-        for order in body["organizations"]:
-            runs.append({"id": next(self._run_ids), "task": task["id"], **self._run(**order)})
-        status = combined(run["status"] for run in runs)
-        task |= {"complete": True, "status": status, "results": runs}
-        return task
 
-    def _run(self, id: int, input: str) -> dict[str, Any]:
-        run = {"organization": id, "node": {"ip": None}, "ports": []}
-        try:
-            content = answer(
-                base64s_to_bytes(input),
-                self._module,
-                load_data=lambda _: self._client.datasets[id],
-                connect=lambda: self._client,
-                allow_pickle=True,
+def _sites(
+    datasets: Sequence[Any], ids: list[int], node_ids: list[int], names: list[str] | None
+) -> list[Site]:
+    names = names or [f"mock-{id_}" for id_ in ids]
+    given: dict[str, Sequence[Any]] = {
+        "organization_ids": ids,
+        "node_ids": node_ids,
+        "organization_names": names,
+    }
+    for what, values in given.items():
+        if len(set(values)) != len(datasets) or len(values) != len(datasets):
+            raise ValueError(
+                f"There are {len(datasets)} data sets, so {what} needs as many different values"
             )
-        except AlgorithmError as error:
-            if self._raise_errors:
-                raise _original(error) from None
-            return {**run, "status": TaskStatus.CRASHED.value, "result": None, "log": str(error)}
-        result = bytes_to_base64s(content)
-        return {**run, "status": TaskStatus.COMPLETED.value, "result": result, "log": ""}
+    if not datasets:
+        raise ValueError("A federation needs at least one data set")
+    return [
+        Site(id_, name, node_id, databases_of(data))
+        for data, id_, node_id, name in zip(datasets, ids, node_ids, names, strict=True)
+    ]
 
 
-class _NotThere(Exception):
-    """The mock has nothing with that id."""
-
-
-def _pick(items: list[Any], id_: int) -> Any:
-    if id_ not in range(len(items)):
-        raise _NotThere(f"The mock has nothing with id {id_}")
-    return items[id_]
-
-
-class _Answer:
-    """What the container client uses of an HTTP answer."""
-
-    def __init__(self, status_code: int, body: Any) -> None:
-        self.status_code = status_code
-        self.text = json_module.dumps(body)
-        self.content = self.text.encode()
-
-    def json(self) -> Any:
-        """The body as a value."""
-        return json_module.loads(self.content)
-
-
-def _original(error: AlgorithmError) -> BaseException:
-    """The error of the algorithm's own function, where that is what it was."""
-    return error.__cause__ or error if isinstance(error, FunctionFailed) else error
-
-
-def _token() -> str:
+def _token(site: Site, collaboration_id: int) -> str:
     identity = {
         "client_type": "container",
-        "node_id": 0,
-        "organization_id": 0,
-        "collaboration_id": _COLLABORATION_ID,
-        "task_id": 0,
+        "node_id": site.node_id,
+        "organization_id": site.id,
+        "collaboration_id": collaboration_id,
+        "task_id": NO_TASK,
         "image": _IMAGE,
-        "database": "default",
+        "database": DEFAULT,
     }
     claims = json_module.dumps({"sub": identity}).encode()
     return f".{urlsafe_b64encode(claims).decode()}."

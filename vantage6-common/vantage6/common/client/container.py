@@ -1,17 +1,23 @@
 """The client of an algorithm, behind its node's proxy."""
 
 import time
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn, overload
 
 from vantage6.common import jwt
+from vantage6.common.client.answers import Answers, Failure, require_success, sort_out, value_of
 from vantage6.common.client.base import ClientBase, WhoAmI
-from vantage6.common.client.failure import reasons
+from vantage6.common.client.container_subclients import (
+    CollaborationSubClient,
+    OrganizationSubClient,
+    ResultSubClient,
+    RunSubClient,
+    TaskSubClient,
+)
 from vantage6.common.client.plain_session import PlainSession
 from vantage6.common.client.transport import Session
-from vantage6.common.exceptions import AuthenticationException, Forbidden, TaskFailed
-from vantage6.common.serialization import JSON, deserialize
-from vantage6.common.task_status import is_failure, status_of
-from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
+from vantage6.common.exceptions import AuthenticationException, Forbidden
+from vantage6.common.serialization import JSON
+from vantage6.common.text import bytes_to_base64s
 
 # Longest wait in one request, in seconds; the server answers sooner when there is news.
 LONG_POLL = 30
@@ -36,7 +42,10 @@ class ContainerClient(ClientBase):
         The image this container runs; subtasks run the same.
     database : str
         Label of the database that the task asked for.
-    host_node_id, collaboration_id, organization_id : int
+    host_node_id, collaboration_id, organization_id, task_id : int
+        Of the run that this container does.
+    task, result, run, organization, collaboration
+        Sub-clients, under the names of later releases.
     """
 
     def __init__(
@@ -63,6 +72,31 @@ class ContainerClient(ClientBase):
         self.task_id: int = identity["task_id"]
         self.whoami = WhoAmI("container", self.host_node_id, "container", "", self.organization_id)
 
+    @property
+    def task(self) -> TaskSubClient:
+        """Subtasks."""
+        return TaskSubClient(self)
+
+    @property
+    def result(self) -> ResultSubClient:
+        """Values of answers."""
+        return ResultSubClient(self)
+
+    @property
+    def run(self) -> RunSubClient:
+        """Runs, with their states."""
+        return RunSubClient(self)
+
+    @property
+    def organization(self) -> OrganizationSubClient:
+        """The organizations that take part."""
+        return OrganizationSubClient(self)
+
+    @property
+    def collaboration(self) -> CollaborationSubClient:
+        """The collaboration of this container."""
+        return CollaborationSubClient(self)
+
     def authenticate(self, credentials: dict[str, Any] | None = None, path: str = "") -> bool:
         """Do nothing: the container got its token from its node."""
         self.log.warning("Containers have their token already and do not log in")
@@ -88,7 +122,13 @@ class ContainerClient(ClientBase):
         return list(organizations)
 
     def create_new_task(
-        self, input_: Any, organization_ids: list[int] | None = None, data_format: str | None = None
+        self,
+        input_: Any,
+        organization_ids: list[int] | None = None,
+        data_format: str | None = None,
+        *,
+        name: str = "subtask",
+        description: str | None = None,
     ) -> dict[str, Any]:
         """Create a subtask that runs this image at other organizations.
 
@@ -100,15 +140,25 @@ class ContainerClient(ClientBase):
             Where it shall run.
         data_format : str, optional
             JSON unless asked otherwise.
+        name, description : str, optional
+            For people; not encrypted.
 
         Returns
         -------
         dict
             The task; its `id` is what the other methods ask for.
+
+        Raises
+        ------
+        ServerError
+            When the server or the node refuses it, for an organization that does not take part
+            for instance.
         """
+        if description is None:
+            description = f"task from container on node_id={self.host_node_id}"
         return self.post_task(
-            name="subtask",
-            description=f"task from container on node_id={self.host_node_id}",
+            name=name,
+            description=description,
             image=self.image,
             collaboration_id=self.collaboration_id,
             input_=input_,
@@ -141,33 +191,107 @@ class ContainerClient(ClientBase):
         ------
         TimeoutError
             When it took longer.
+        ValueError
+            When a function would wait for its own task for ever.
         """
+        if timeout is None and task_id == self.task_id:
+            raise ValueError(f"Task {task_id} is that of this function, and ends after it")
         end = None if timeout is None else time.monotonic() + timeout
         while True:
-            left = LONG_POLL if end is None else min(LONG_POLL, end - time.monotonic())
-            if left <= 0:
-                raise TimeoutError(f"Task {task_id} did not end within {timeout:g} seconds")
+            left = LONG_POLL if end is None else min(LONG_POLL, max(0.0, end - time.monotonic()))
             task: dict[str, Any] = self.send(
                 "get", f"task/{task_id}", params={"wait": f"{left:.3f}"}, read_timeout=left + 30
             )
             if task["complete"]:
                 return task
+            if end is not None and time.monotonic() >= end:
+                raise TimeoutError(f"Task {task_id} did not end within {timeout:g} seconds")
 
-    def wait_for_results(self, task_id: int, timeout: float | None = None) -> list[Any]:
+    @overload
+    def wait_for_results(
+        self,
+        task_id: int,
+        interval: float = 1,
+        *,
+        timeout: float | None = None,
+        allow_failures: Literal[False] = False,
+    ) -> list[Any]: ...
+
+    @overload
+    def wait_for_results(
+        self,
+        task_id: int,
+        interval: float = 1,
+        *,
+        timeout: float | None = None,
+        allow_failures: Literal[True],
+    ) -> Answers: ...
+
+    def wait_for_results(
+        self,
+        task_id: int,
+        interval: float = 1,
+        *,
+        timeout: float | None = None,
+        allow_failures: bool = False,
+    ) -> list[Any] | Answers:
         """Wait for a task and return the values of its runs, in the order of the runs.
+
+        Parameters
+        ----------
+        task_id : int
+        interval : float
+            Accepted as in later releases and not needed: the server answers when there is news.
+        timeout : float, optional
+            Seconds; without it, as long as it takes.
+        allow_failures : bool
+            Whether runs may fail. Then what is returned has `answers` and `failures`, each by
+            the id of the organization.
 
         Raises
         ------
         TaskFailed
-            When a run failed; its text names each organization and the reason.
+            When a run failed and none may; its text names each organization and the reason.
+        DeserializationException
+            When an answer cannot be read and none may fail.
         TimeoutError
             When it took longer than `timeout` seconds.
         """
-        return [self._value(run) for run in self._good_runs(task_id, timeout)]
+        self.wait_for_task(task_id, timeout)
+        runs = self.get_runs(task_id)
+        if allow_failures:
+            return sort_out(runs, self.allow_pickle)
+        require_success(task_id, runs)
+        return [self._value(run) for run in runs]
+
+    @overload
+    def ask(
+        self,
+        method: str,
+        *,
+        organizations: list[int] | None = None,
+        allow_failures: Literal[False] = False,
+        **kwargs: Any,
+    ) -> dict[int, Any]: ...
+
+    @overload
+    def ask(
+        self,
+        method: str,
+        *,
+        organizations: list[int] | None = None,
+        allow_failures: Literal[True],
+        **kwargs: Any,
+    ) -> Answers: ...
 
     def ask(
-        self, method: str, *, organizations: list[int] | None = None, **kwargs: Any
-    ) -> dict[int, Any]:
+        self,
+        method: str,
+        *,
+        organizations: list[int] | None = None,
+        allow_failures: bool = False,
+        **kwargs: Any,
+    ) -> dict[int, Any] | Answers:
         """Call a federated function at organizations, and wait for what all of them answer.
 
         Parameters
@@ -176,24 +300,42 @@ class ContainerClient(ClientBase):
             Its name, without the prefix `RPC_`.
         organizations : list of int, optional
             Their ids; all of the collaboration where nothing is said.
+        allow_failures : bool
+            Whether organizations may fail. Then what is returned has `answers` and `failures`,
+            each by the id of the organization.
         **kwargs
             What the function gets besides its data.
 
         Returns
         -------
-        dict
+        dict or Answers
             The answer of each organization, by its id.
 
         Raises
         ------
         TaskFailed
-            When a run failed; its text names each organization and the reason.
+            When a run failed and none may; its text names each organization and the reason.
+        DeserializationException
+            When an answer cannot be read and none may fail.
+
+        Examples
+        --------
+        >>> client.ask("sum_partial", column="age")
+        {1: {'sum': 812, 'count': 17}, 2: {'sum': 95, 'count': 2}}
+        >>> asked = client.ask("sum_partial", allow_failures=True, column="age")
+        >>> asked.failures[2].reason
+        'There are fewer than 10 usable rows in this database'
         """
         if organizations is None:
             members = self.get_organizations_in_my_collaboration()
             organizations = [organization["id"] for organization in members]
         task = self.create_new_task({"method": method, "kwargs": kwargs}, organizations)
-        return {run["organization"]: self._value(run) for run in self._good_runs(task["id"])}
+        self.wait_for_task(task["id"])
+        runs = self.get_runs(task["id"])
+        if allow_failures:
+            return sort_out(runs, self.allow_pickle)
+        require_success(task["id"], runs)
+        return {run["organization"]: self._value(run) for run in runs}
 
     def get_runs(self, task_id: int) -> list[dict[str, Any]]:
         """The runs of a task as the server shows them, with `organization` and `status`."""
@@ -222,24 +364,10 @@ class ContainerClient(ClientBase):
                 return f"{address['ip']}:{address['port']}"
         return None
 
-    def _good_runs(self, task_id: int, timeout: float | None = None) -> list[dict[str, Any]]:
-        """The runs of a task when it has ended; TaskFailed when one of them failed."""
-        self.wait_for_task(task_id, timeout)
-        runs = self.get_runs(task_id)
-        failed = [run for run in runs if is_failure(status_of(run))]
-        if failed:
-            raise TaskFailed(_failure_text(task_id, failed), failed)
-        return runs
-
     def _value(self, run: dict[str, Any]) -> Any:
-        return deserialize(base64s_to_bytes(run["result"]), allow_pickle=self.allow_pickle)
-
-
-def _failure_text(task_id: int, runs: list[dict[str, Any]]) -> str:
-    told = reasons(runs, lambda run: f"organization {run['organization']}")
-    return f"{len(runs)} run(s) of task {task_id} failed. {told}"
+        return value_of(run, self.allow_pickle)
 
 
 AlgorithmClient = ContainerClient
 
-__all__ = ["LONG_POLL", "AlgorithmClient", "ContainerClient"]
+__all__ = ["LONG_POLL", "AlgorithmClient", "Answers", "ContainerClient", "Failure"]
