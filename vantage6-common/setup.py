@@ -20,5 +20,8 @@ setup(
         "rich>=13",
         "websocket-client>=1.6,<2",
     ],
-    extras_require={"engine": ["docker>=7,<8"]},
+    extras_require={
+        "engine": ["docker>=7,<8"],
+        "tables": ["numpy>=1.26,<3", "pandas>=2,<4"],
+    },
 )

@@ -2,10 +2,16 @@
 
 import functools
 
+import numpy
+import pandas
 import pytest
+from pandas.testing import assert_frame_equal
 
+from vantage6.common.serialization import deserialize, serialize
+from vantage6.common.typed import wrap
 from vantage6.tools.dispatch import answer, find_call, uses_argument
 from vantage6.tools.dispatch_rpc import dispact_rpc, dispatch_rpc
+from vantage6.tools.exceptions import InputError
 
 
 def ignores(client, data, column):
@@ -114,3 +120,32 @@ def test_the_classic_entry_ends_the_program_when_it_cannot(algorithm, capsys):
     with pytest.raises(SystemExit, match="1"):
         dispatch_rpc(None, {"method": "nothing"}, algorithm(), "token")
     assert "warn > The algorithm" in capsys.readouterr().out
+
+
+def test_a_typed_argument_comes_as_it_was_and_the_answer_goes_back_typed(algorithm):
+    table = pandas.DataFrame({"day": pandas.to_datetime(["2026-11-21"]), "n": [numpy.int64(1)]})
+    input_ = {"method": "same", "kwargs": {"table": wrap(table)}, "typed": True}
+    content = answer(
+        serialize(input_),
+        algorithm(RPC_same=lambda data, table: table),
+        load_data=lambda _: None,
+        connect=refuse,
+    )
+    assert_frame_equal(deserialize(content), table)
+
+
+@pytest.mark.parametrize("wish", [False, None, 0, 1, "true"])
+def test_an_answer_is_plain_unless_types_are_asked_for(algorithm, wish):
+    content = answer(
+        serialize({"method": "table", "typed": wish}),
+        algorithm(RPC_table=lambda data: pandas.DataFrame({"a": [1]})),
+        load_data=lambda _: None,
+        connect=refuse,
+    )
+    assert content == b'json.{"a": {"0": 1}}'
+
+
+def test_a_typed_argument_that_does_not_fit_is_refused(algorithm):
+    input_ = {"method": "same", "args": [{"$typed": 1, "value": {"$type": "code"}}]}
+    with pytest.raises(InputError, match=r"argument .* unknown type 'code'"):
+        find_call(algorithm(RPC_same=lambda data, table: table), input_)

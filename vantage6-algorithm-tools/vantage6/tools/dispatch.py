@@ -7,6 +7,7 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from vantage6.common.serialization import (
+    ENVELOPE,
     JSON,
     LEGACY,
     PICKLE,
@@ -93,7 +94,7 @@ def answer(
     info(f"Calling {call.name}")
     value = call_function(call, data, client)
     info(f"Answering as {answer_format}")
-    return _to_bytes(value, answer_format)
+    return _to_bytes(value, answer_format, typed=input_data.get("typed") is True)
 
 
 def find_call(module_name: str, input_data: dict[str, Any]) -> Call:
@@ -117,7 +118,7 @@ def find_call(module_name: str, input_data: dict[str, Any]) -> Call:
         function=function,
         central=central,
         # R sends an empty list where it means no keywords, and the other way round.
-        arguments=list(input_data.get("args") or []),
+        arguments=[_argument(value) for value in input_data.get("args") or []],
         keywords=_keywords(function, input_data.get("kwargs") or {}),
     )
 
@@ -274,18 +275,31 @@ def _one_line(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def _keywords(function: Callable[..., Any], keywords: dict[str, Any]) -> dict[str, Any]:
+def _argument(value: Any) -> Any:
+    """An argument as it was given, where it came in the typed form."""
+    if not (isinstance(value, dict) and ENVELOPE in value):
+        return value
+    from vantage6.common.typed import unwrap
+
+    try:
+        return unwrap(value)
+    except DeserializationException as error:
+        raise InputError(f"An argument of the input cannot be read. {error}") from error
+
+
+def _keywords(function: Callable[..., Any], given: dict[str, Any]) -> dict[str, Any]:
     """The keywords for a function, without a `data_format` that it does not know.
 
     The documentation has researchers ask for the format of the answer there.
     """
+    keywords = {name: _argument(value) for name, value in given.items()}
     if "data_format" not in keywords:
-        return dict(keywords)
+        return keywords
     import inspect
 
     parameters = inspect.signature(function).parameters.values()
     if any(p.name == "data_format" or p.kind is p.VAR_KEYWORD for p in parameters):
-        return dict(keywords)
+        return keywords
     return {name: value for name, value in keywords.items() if name != "data_format"}
 
 
@@ -295,8 +309,8 @@ def _format_like(payload: bytes) -> str:
     return PICKLE if payload[: len(PICKLE)].lower() == PICKLE.encode() else LEGACY
 
 
-def _to_bytes(value: Any, answer_format: str) -> bytes:
+def _to_bytes(value: Any, answer_format: str, *, typed: bool) -> bytes:
     try:
-        return serialize(value, answer_format)
+        return serialize(value, answer_format, typed=typed)
     except (TypeError, ValueError) as error:
         raise OutputError(f"The answer cannot be written. {error}") from error

@@ -6,8 +6,6 @@ allows it, since reading a pickle runs what its sender put into it.
 """
 
 import json
-import math
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +15,8 @@ SEPARATOR = "."
 JSON = "json"
 PICKLE = "pickle"
 LEGACY = "legacy"
+#: The key by which JSON says that it is in the typed form, see `typed`.
+ENVELOPE = "$typed"
 
 Writer = Callable[[Any], bytes]
 Reader = Callable[[bytes], Any]
@@ -50,7 +50,7 @@ def payload_format(data: bytes) -> str:
     return PICKLE
 
 
-def serialize(value: Any, data_format: str = JSON) -> bytes:
+def serialize(value: Any, data_format: str = JSON, *, typed: bool = False) -> bytes:
     """Bytes of a value with the name of their format in front.
 
     Parameters
@@ -58,9 +58,13 @@ def serialize(value: Any, data_format: str = JSON) -> bytes:
     value : object
         For JSON: what JSON knows, numpy scalars and arrays, pandas objects, dates. Numbers
         that are not finite become null, since JSON has no word for them; a data frame
-        becomes an object of its columns, each an object by index; dates become ISO text.
+        becomes an object of its columns, each an object by index; dates and spans of time
+        become ISO text, bytes base64, a set a list.
     data_format : str
         "json", "pickle", "legacy" (a pickle without a prefix), or a registered one.
+    typed : bool
+        For JSON: whether what plain JSON lacks is written in the typed form, of which
+        `deserialize` makes again what it was. Only for readers that know it.
 
     Raises
     ------
@@ -71,6 +75,10 @@ def serialize(value: Any, data_format: str = JSON) -> bytes:
     """
     if data_format == LEGACY:
         return encode(value, PICKLE)
+    if typed and data_format == JSON:
+        from vantage6.common.typed import wrap
+
+        value = _without_depth(wrap, value)
     return f"{data_format}{SEPARATOR}".encode() + encode(value, data_format)
 
 
@@ -117,7 +125,7 @@ def deserialize(data: bytes, *, allow_pickle: bool = False) -> Any:
     Parameters
     ----------
     data : bytes
-        The payload, with or without a format in front.
+        The payload, with or without a format in front. JSON in the typed form is read as such.
     allow_pickle : bool
         Whether to read pickles. Only for payloads of people you would let run programs
         on this machine.
@@ -163,14 +171,48 @@ def _write_json(value: Any) -> bytes:
         return json.dumps(value, allow_nan=False, default=_plain).encode()
     except (ValueError, TypeError):
         # Only now: a walk through every payload for what JSON lacks words for costs time.
-        return json.dumps(_tree(value), allow_nan=False, default=_plain).encode()
+        from vantage6.common.plain import tree
+
+        copy = _without_depth(tree, value)
+        return json.dumps(copy, allow_nan=False, default=_plain).encode()
+    except RecursionError:
+        raise TypeError("A value that is nested so deeply cannot be put into JSON") from None
+
+
+def _plain(value: Any) -> Any:
+    from vantage6.common.plain import plain
+
+    return plain(value)
 
 
 def _read_json(body: bytes) -> Any:
     try:
-        return json.loads(body)
+        value = json.loads(body)
+    except RecursionError:
+        raise DeserializationException("The payload is nested too deeply") from None
     except ValueError as error:
-        raise DeserializationException(f"The payload is not valid JSON: {error}") from error
+        raise DeserializationException(f"The payload is not valid JSON: {_place(error)}") from None
+    if isinstance(value, dict) and ENVELOPE in value:
+        from vantage6.common.typed import unwrap
+
+        return unwrap(value)
+    return value
+
+
+def _place(error: ValueError) -> str:
+    """What is wrong with JSON and where, without what stands there."""
+    if isinstance(error, json.JSONDecodeError):
+        return str(error)
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} is not UTF-8"
+    return "a number in it is too long"
+
+
+def _without_depth(walk: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        return walk(value)
+    except RecursionError:
+        raise TypeError("A value that is nested so deeply cannot be put into JSON") from None
 
 
 def _write_pickle(value: Any) -> bytes:
@@ -185,69 +227,9 @@ def _read_pickle(body: bytes) -> Any:
     try:
         return pickle.loads(body)  # only where the caller allowed it
     except Exception as error:
-        raise DeserializationException(f"The pickle cannot be read: {error}") from error
-
-
-def _plain(value: Any) -> Any:
-    """What JSON can hold in place of a value that it does not know."""
-    module = type(value).__module__.partition(".")[0]
-    if module == "pandas":
-        return _plain_pandas(value)
-    if module == "numpy":
-        # Dates and spans become text: their numbers say nothing without the unit.
-        return _tree((value.astype(str) if value.dtype.kind in "mM" else value).tolist())
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    if isinstance(value, set | frozenset):
-        return _tree(sorted(value))
-    raise TypeError(f"A value of type {type(value).__name__} cannot be put into JSON")
-
-
-def _plain_pandas(value: Any) -> Any:
-    # Not pandas' own to_json: it cuts numbers after ten decimals.
-    pandas = sys.modules["pandas"]
-    if isinstance(value, pandas.DataFrame):
-        columns = {_key(name): column for name, column in value.items()}
-        _refuse_duplicates(columns, value.columns)
-        return {name: _plain_pandas(column) for name, column in columns.items()}
-    if isinstance(value, pandas.Series):
-        rows = dict(zip(map(_key, value.index), _tree(value.tolist()), strict=True))
-        _refuse_duplicates(rows, value.index)
-        return rows
-    if hasattr(value, "tolist"):
-        return _tree(value.tolist())
-    if value is pandas.NaT or value is pandas.NA:
-        return None
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def _refuse_duplicates(keyed: dict[str, Any], labels: Any) -> None:
-    if len(keyed) != len(labels):
-        raise TypeError(
-            "Rows or columns that share a name cannot be put into JSON; reset_index() may help"
-        )
-
-
-def _tree(value: Any) -> Any:
-    """A copy with None for numbers that are not finite, and keys that JSON can hold."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {_key(key): _tree(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_tree(item) for item in value]
-    return value
-
-
-def _key(key: Any) -> str:
-    """A key as JSON writes it; what it has no word for becomes text."""
-    if isinstance(key, str):
-        return key
-    if hasattr(key, "isoformat"):
-        return str(key.isoformat())
-    plain = key.item() if hasattr(key, "item") else key
-    known = plain is None or isinstance(plain, bool | int)
-    return json.dumps(plain) if known else str(plain)
+        raise DeserializationException(
+            f"The pickle cannot be read ({type(error).__name__})"
+        ) from error
 
 
 _writers: dict[str, Writer] = {JSON: _write_json, PICKLE: _write_pickle}

@@ -304,7 +304,8 @@ class ContainerClient(ClientBase):
             Whether organizations may fail. Then what is returned has `answers` and `failures`,
             each by the id of the organization.
         **kwargs
-            What the function gets besides its data.
+            What the function gets besides its data. Tables, arrays, dates and the like come
+            to it as what they are here, and so do those in its answer.
 
         Returns
         -------
@@ -329,7 +330,12 @@ class ContainerClient(ClientBase):
         if organizations is None:
             members = self.get_organizations_in_my_collaboration()
             organizations = [organization["id"] for organization in members]
-        task = self.create_new_task({"method": method, "kwargs": kwargs}, organizations)
+        from vantage6.common.typed import wrap
+
+        # The subtask runs this image, whose wrapper reads the typed form.
+        arguments = {name: wrap(value) for name, value in kwargs.items()}
+        input_ = {"method": method, "kwargs": arguments, "typed": True}
+        task = self.create_new_task(input_, organizations)
         self.wait_for_task(task["id"])
         runs = self.get_runs(task["id"])
         if allow_failures:
