@@ -79,11 +79,15 @@ class Disclosure:
         others, which therefore has to be at least a share p of it. Source: Hundepool et al.,
         Statistical Disclosure Control (2012), section 4.2.
         """
+        if self.has_dominance(values):
+            raise DisclosureRefused(f"A few values are most of the sum of {what}")
+
+    def has_dominance(self, values: Any) -> bool:
+        """Whether a sum of these values tells its largest part, by the same rule."""
         import numpy
 
         parts = numpy.sort(numpy.abs(numpy.asarray(values, dtype=float)))
-        if len(parts) and parts[:-2].sum() < self.thresholds.dominance * parts[-1]:
-            raise DisclosureRefused(f"A few values are most of the sum of {what}")
+        return bool(len(parts) and parts[:-2].sum() < self.thresholds.dominance * parts[-1])
 
     def require_event_times(self, instead: str) -> None:
         """Refuse to tell the times of single events, unless the data owner allows it.
@@ -96,4 +100,17 @@ class Disclosure:
         if not self.thresholds.event_times:
             raise DisclosureRefused(
                 f"This data owner does not tell the times of single events; {instead}"
+            )
+
+    def require_cluster_sums(self, instead: str) -> None:
+        """Refuse sums over whoever is near chosen points, unless the data owner allows them.
+
+        Parameters
+        ----------
+        instead : str
+            What the researcher can ask for instead; the end of the refusal's sentence.
+        """
+        if not self.thresholds.cluster_sums:
+            raise DisclosureRefused(
+                f"This data owner does not tell sums over the rows near chosen points; {instead}"
             )

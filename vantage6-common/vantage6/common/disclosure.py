@@ -62,6 +62,21 @@ class Thresholds:
         "survival curve and a Cox model with one baseline for all sites need. From them the "
         "values of single people can be computed.",
     )
+    cluster_sums: bool = _threshold(
+        False,
+        "Whether sums over the rows that are nearest to chosen points are told: what k-means over "
+        "the rows themselves needs. Who moves a point a little learns the row that changes sides.",
+    )
+    largest_update: float = _threshold(
+        0.0,
+        "The longest change of a model's weights that a round of federated averaging tells; a "
+        "longer one is shortened to it. 0: each is told as it is.",
+    )
+    update_noise: float = _threshold(
+        0.0,
+        "The standard deviation of normal noise on each weight that a round of federated "
+        "averaging tells.",
+    )
 
     def __post_init__(self) -> None:
         for known in fields(self):

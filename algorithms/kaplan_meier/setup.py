@@ -1,0 +1,17 @@
+"""Kaplan-Meier curves and the log-rank test as a package that nodes run inside its image."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name="v6-kaplan-meier-py",
+    version="1.0.0",
+    description="Kaplan-Meier curves and the log-rank test over all organizations",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["v6_kaplan_meier_py"]),
+    python_requires=">=3.11",
+    install_requires=["numpy", "scipy", "vantage6-algorithm-tools>=3.12"],
+)
