@@ -118,6 +118,32 @@ def test_tasks(client, create, federation):
     assert client.task.list()["data"] == []
 
 
+def test_a_task_names_its_method_instead_of_an_input(client, federation, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(client, "post_task", lambda *_, **fields: asked.update(fields))
+    where = (federation.collaboration["id"], federation.ids[:1])
+    client.task.create(*where, image="i", method="mean", args=[1], kwargs={"a": 2}, master=True)
+    assert asked["input_"] == {"method": "mean", "args": [1], "kwargs": {"a": 2}, "master": True}
+    client.task.create(*where, image="i", method="mean")
+    assert asked["input_"] == {"method": "mean", "args": [], "kwargs": {}}
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"image": "i"}, "Say what the algorithm shall do"),
+        ({"method": "mean"}, "Name the image"),
+        ({"image": "i", "method": "mean", "input": {}}, "not by both"),
+        ({"image": "i", "input": {}, "kwargs": {"a": 1}}, "go with method"),
+        ({"image": "i", "input": {}, "master": True}, "go with method"),
+    ],
+    ids=["nothing", "no image", "both", "kwargs", "master"],
+)
+def test_a_task_that_does_not_say_what_to_do_is_refused(client, federation, said, reason):
+    with pytest.raises(ValueError, match=reason):
+        client.task.create(federation.collaboration["id"], federation.ids, **said)
+
+
 def test_tasks_are_killed(root, create, federation):
     task = create(federation.ids[:2], method="size")
     assert "stopped" in root.task.kill(task["id"])["msg"]

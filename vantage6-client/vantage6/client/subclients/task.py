@@ -1,5 +1,6 @@
 """Tasks."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vantage6.client.base import SubClient
@@ -81,14 +82,21 @@ class TaskSubClient(SubClient):
         self,
         collaboration: int,
         organizations: Ids,
-        name: str,
-        image: str,
-        description: str,
-        input: Any,
+        name: str = "",
+        image: str = "",
+        description: str = "",
+        input: Any = None,
         data_format: str = JSON,
         database: str = "default",
+        *,
+        method: str | None = None,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        master: bool = False,
     ) -> Any:
         """Ask the nodes of organizations to run an algorithm.
+
+        What they shall do is said by `method` and its arguments, or the classic way by `input`.
 
         Parameters
         ----------
@@ -97,16 +105,22 @@ class TaskSubClient(SubClient):
             Where the algorithm shall run. For an algorithm with a central function that is
             one organization; the function itself asks the others.
         name, description : str
-            For people; not encrypted.
+            For people; not encrypted. Without a name, that of the method.
         image : str
             The algorithm's image.
-        input : dict
+        input : dict, optional
             `method`, and where needed `master`, `args`, `kwargs`.
         data_format : str
             JSON unless asked otherwise; `legacy` for images that read pickles only. The
             answer is asked for in the same format.
         database : str
             Label of the database at the nodes.
+        method : str, optional
+            The function to call, without the prefix `RPC_`.
+        args, kwargs : sequence, mapping
+            What it gets.
+        master : bool
+            Whether it is a central function.
 
         Returns
         -------
@@ -115,14 +129,32 @@ class TaskSubClient(SubClient):
 
         Raises
         ------
+        ValueError
+            When there is no image, or both or neither of `method` and `input`.
         EncryptionError
             When encryption has not been set up, or an organization has no public key.
+
+        Examples
+        --------
+        >>> task = client.task.create(
+        ...     1, [1], image="v6-average-py", method="master", master=True,
+        ...     kwargs={"column_name": "age"},
+        ... )
+        >>> client.task.wait(task["id"])
         """
+        if not image:
+            raise ValueError("Name the image of the algorithm: image=...")
+        if method is None:
+            input_ = _classic(input, args, kwargs, master)
+        elif input is not None:
+            raise ValueError("Say what to do either by method or by input, not by both")
+        else:
+            input_ = _call(method, args, kwargs, master)
         return self.parent.post_task(
-            name,
+            name or method or "",
             image,
             collaboration,
-            input_=input,
+            input_=input_,
             description=description,
             organization_ids=organizations,
             data_format=data_format,
@@ -218,3 +250,20 @@ class TaskSubClient(SubClient):
             When a result cannot be read, or is a pickle and those are not allowed.
         """
         return values_of(self.parent, id_, allow_pickle)
+
+
+def _call(
+    method: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None, master: bool
+) -> dict[str, Any]:
+    """The input that makes a wrapper call a function."""
+    call = {"method": method, "args": [*args], "kwargs": {**(kwargs or {})}}
+    return {**call, "master": True} if master else call
+
+
+def _classic(input_: Any, args: Sequence[Any], kwargs: Any, master: bool) -> Any:
+    """An input that was given whole."""
+    if input_ is None:
+        raise ValueError("Say what the algorithm shall do: method=..., or input={...}")
+    if args or kwargs or master:
+        raise ValueError("args, kwargs and master go with method; an input holds its own")
+    return input_
