@@ -1,5 +1,6 @@
 """A federated function does not tell about too few people."""
 
+import numpy
 import pytest
 
 from vantage6.tools.disclosure import Disclosure, DisclosureRefused
@@ -46,6 +47,37 @@ def test_a_sum_that_tells_its_largest_part(disclosure, values):
 @pytest.mark.parametrize("values", [[50, 50, 50], [0, 0, 0], [], [1, -2, 3, -4]])
 def test_a_sum_that_does_not(disclosure, values):
     disclosure.require_no_dominance(values)
+
+
+def test_a_mean_of_enough_values_none_of_which_is_most_of_it(disclosure):
+    disclosure.require_sum(numpy.array([1.0, 2, 3, 4, 5]), "age")
+    disclosure.require_sum(numpy.array([]), "age")
+    disclosure.require_sum(numpy.full(5, 1e308), "age")
+    assert "fewer than 5" in refused(disclosure.require_sum, numpy.array([1.0, 2, 3, 4]), "age")
+    assert "most of" in refused(disclosure.require_sum, numpy.array([1.0, 2, 3, 4, 1e3]), "age")
+
+
+@pytest.mark.parametrize("few", [0.0, 1.0, 7.0])
+def test_a_mean_of_two_values_is_a_count(disclosure, few):
+    """Of 50 zeros and ones with a mean of 0.98, one is 0."""
+    other = 1.0 - few if few < 2 else 8.0
+    column = numpy.array([few] * 2 + [other] * 48)
+    assert refused(disclosure.require_sum, column, "smoker")
+    disclosure.require_sum(numpy.array([few] * 3 + [other] * 47), "smoker")
+
+
+def test_mean_and_variance_need_more_rows_than_the_mean(disclosure):
+    values = numpy.arange(6.0)
+    disclosure.require_sum(values, "age")
+    assert "2 parameters" in refused(disclosure.require_moments, values, "age")
+    disclosure.require_moments(numpy.arange(7.0), "age")
+    disclosure.require_moments(numpy.array([]), "age")
+
+
+def test_a_variance_that_is_the_square_of_one_value(disclosure):
+    values = numpy.array([100.0, 100.1] * 20 + [130.0])
+    disclosure.require_sum(values, "pressure")
+    assert "squares of" in refused(disclosure.require_moments, values, "pressure")
 
 
 def test_event_times_only_where_the_data_owner_says_so(monkeypatch, disclosure):

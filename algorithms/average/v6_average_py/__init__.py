@@ -1,12 +1,19 @@
 """Average of a column over all organizations of a collaboration.
 
-Each organization sends the sum and the number of its values; no value itself leaves it.
+Each organization sends the sum and the number of its values; no value itself leaves it, and no
+sum that would tell one.
 """
 
 import math
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from vantage6.tools.columns import find, numbers
+from vantage6.tools.disclosure import Disclosure
+from vantage6.tools.exceptions import InputError
+
 if TYPE_CHECKING:
+    from numpy import float64
+    from numpy.typing import NDArray
     from pandas import DataFrame
 
     from vantage6.tools.container_client import ContainerClient
@@ -22,8 +29,13 @@ class Partial(TypedDict):
     missing: int
 
 
-def master(client: "ContainerClient", data: "DataFrame", column_name: str) -> dict[str, Any]:
-    """Average of a column over all organizations.
+def master(
+    client: "ContainerClient",
+    data: "DataFrame",
+    column_name: str,
+    organizations: list[int] | None = None,
+) -> dict[str, Any]:
+    """Average of a column over organizations.
 
     Parameters
     ----------
@@ -33,6 +45,8 @@ def master(client: "ContainerClient", data: "DataFrame", column_name: str) -> di
         The data at the organization that runs this function; not looked at.
     column_name : str
         A column of numbers.
+    organizations : list of int, optional
+        Their ids; all of the collaboration where nothing is said.
 
     Returns
     -------
@@ -47,13 +61,11 @@ def master(client: "ContainerClient", data: "DataFrame", column_name: str) -> di
     ValueError
         When no organization has a value.
     """
-    ids = [organization["id"] for organization in client.get_organizations_in_my_collaboration()]
-    task = client.create_new_task(
-        {"method": "average_partial", "kwargs": {"column_name": column_name}},
-        organization_ids=ids,
+    partials: dict[int, Partial] = client.ask(
+        "average_partial", organizations=organizations, column_name=column_name
     )
-    partials: list[Partial] = client.wait_for_results(task["id"])
-    return {**combine(partials, column_name), "rows": rows_of(ids, partials)}
+    rows = {id_: partial["count"] + partial["missing"] for id_, partial in partials.items()}
+    return {**_combine(list(partials.values()), column_name), "rows": rows}
 
 
 def RPC_average_partial(data: "DataFrame", column_name: str) -> Partial:  # noqa: N802
@@ -61,22 +73,29 @@ def RPC_average_partial(data: "DataFrame", column_name: str) -> Partial:  # noqa
 
     Raises
     ------
-    ValueError
+    InputError
         When there is no such column, or it does not hold finite numbers only.
+    DisclosureRefused
+        When the sum would tell too much of a single row.
     """
-    if column_name not in data.columns:
-        raise ValueError(f"There is no column {column_name!r} in this database")
-    column = data[column_name]
-    values = column.dropna()
-    if len(values) and values.dtype.kind not in "iufb":
-        raise ValueError(f"The column {column_name!r} does not hold numbers")
-    total = math.fsum(values)
-    if not math.isfinite(total):
-        raise ValueError(f"The column {column_name!r} holds numbers that are not finite")
-    return {"sum": total, "count": len(values), "missing": len(column) - len(values)}
+    column = find(data, column_name)
+    values = numbers(column)
+    Disclosure.at_this_site().require_sum(values, f"the column {column_name!r}")
+    return {
+        "sum": _sum(values, column_name),
+        "count": len(values),
+        "missing": len(column) - len(values),
+    }
 
 
-def combine(partials: list[Partial], column_name: str) -> dict[str, Any]:
+def _sum(values: "NDArray[float64]", column_name: str) -> float:
+    try:
+        return math.fsum(values)
+    except OverflowError as error:
+        raise InputError(f"The numbers of the column {column_name!r} are too large") from error
+
+
+def _combine(partials: list[Partial], column_name: str) -> dict[str, Any]:
     """The average over all organizations, from what they sent."""
     count = sum(partial["count"] for partial in partials)
     if not count:
@@ -87,9 +106,3 @@ def combine(partials: list[Partial], column_name: str) -> dict[str, Any]:
         "count": count,
         "missing": sum(partial["missing"] for partial in partials),
     }
-
-
-def rows_of(organization_ids: list[int], partials: list[Partial]) -> dict[int, int]:
-    """How many rows each organization took part with, the missing values among them."""
-    rows = (partial["count"] + partial["missing"] for partial in partials)
-    return dict(zip(organization_ids, rows, strict=True))

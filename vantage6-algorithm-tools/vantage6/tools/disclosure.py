@@ -41,6 +41,43 @@ class Disclosure:
         if rows < least:
             raise DisclosureRefused(f"There are fewer than {least} usable rows in {what}")
 
+    def require_sum(self, values: Any, what: str) -> None:
+        """Refuse the sum, or the mean, of a column unless it says little of any single row.
+
+        None at all are told. Of some there have to be enough, none of them may be most of the
+        sum, and of a column with two values, whose sum is a count, each count is told.
+
+        Parameters
+        ----------
+        values : array of float
+            Without missing values.
+        what : str
+            Their name in the refusal.
+        """
+        import numpy
+
+        if not len(values):
+            return
+        self.require_rows(len(values), what)
+        self.require_no_dominance(_by_largest(values), what)
+        found, counts = numpy.unique(values, return_counts=True)
+        if len(found) == 2:
+            self.require_cells(counts.tolist(), f"rows with one of the two values of {what}")
+
+    def require_moments(self, values: Any, what: str) -> None:
+        """Refuse mean and variance of a column together, unless they say little of any row.
+
+        They are a model of two parameters, from which two people who are in it could compute
+        each other's values in a group of few; and the variance is a sum too, of squares.
+        """
+        import numpy
+
+        self.require_sum(values, what)
+        if len(values):
+            self.require_parameters(2, len(values))
+            deviations = _by_largest(_by_largest(values) - numpy.mean(_by_largest(values)))
+            self.require_no_dominance(deviations**2, f"squares of {what}")
+
     def require_cells(self, counts: Iterable[int], what: str) -> None:
         """Refuse to tell counts of people when one of them is small, but not 0."""
         least = self.thresholds.minimum_cell
@@ -114,3 +151,10 @@ class Disclosure:
             raise DisclosureRefused(
                 f"This data owner does not tell sums over the rows near chosen points; {instead}"
             )
+
+
+def _by_largest(values: Any) -> Any:
+    """Values as shares of the largest: no rule minds, and their squares are finite."""
+    import numpy
+
+    return values / (numpy.max(numpy.abs(values)) or 1.0)
