@@ -11,6 +11,9 @@ setup(
     install_requires=[
         f"vantage6-common=={VERSION}",
         f"vantage6-algorithm-tools=={VERSION}",
+        "platformdirs>=4,<5",
+        "python-dotenv>=1,<2",
+        "PyYAML>=6,<7",
         "qrcode>=7,<9",
         "rich>=13",
     ],

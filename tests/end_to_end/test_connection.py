@@ -1,16 +1,20 @@
-"""A node in a house that lets out little: over its proxy, with its authority, without sockets."""
+"""A house that lets out little: over its proxy, with its authority, without sockets."""
 
 from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+import yaml
 
 from development import average, federation, nginx, tinyproxy
 from development.certificates import make_certificate
 from development.federation import Federation, Hospital
+from development.hospitals import rows_of
 from development.nginx import NGINX
 from development.ports import free_port
 from development.tinyproxy import TINYPROXY
+from vantage6.client import Client
+from vantage6.common.files import write_private_file
 
 pytestmark = pytest.mark.docker
 
@@ -102,3 +106,28 @@ def test_a_server_of_an_unknown_authority_gets_no_api_key(members, front):
             "its certificate cannot be trusted, unable to get local issuer"
             in node.output.read_text()
         )
+
+
+def test_a_researcher_in_such_a_house(members, front, create, tmp_path):
+    with (
+        front() as (address, authority),
+        tinyproxy.running(tmp_path, "hospital", "s3cret", [address["port"]]) as proxy,
+    ):
+        members.start_nodes()
+        profile = tmp_path / "profile.yaml"
+        told = {
+            "host": address["server_url"],
+            "port": address["port"],
+            "username": members.researcher,
+            "password": members.password,
+            "private_key": str(members.private_key(members.hospitals[0])),
+            "ca_file": authority,
+            "proxy": proxy.url,
+        }
+        write_private_file(profile, yaml.safe_dump(told).encode())
+        client = Client.from_profile(profile)
+        before = len(proxy.connections())
+        (answer,) = client.task.wait(create(average.central_input(), client=client)["id"])
+        assert answer["count"] == sum(rows_of(members.hospitals).values())
+        # The socket goes the same way as the calls.
+        assert len(proxy.connections()) > before > 0

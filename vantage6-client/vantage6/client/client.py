@@ -2,8 +2,9 @@
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
+from vantage6.client.profile import Profile
 from vantage6.client.subclients.collaboration import CollaborationSubClient
 from vantage6.client.subclients.node import NodeSubClient
 from vantage6.client.subclients.organization import OrganizationSubClient
@@ -16,8 +17,12 @@ from vantage6.client.subclients.util import UtilSubClient
 from vantage6.client.waiting import wait_for_task
 from vantage6.common import __version__
 from vantage6.common.client.base import ClientBase, WhoAmI
+from vantage6.common.client.connection import Connection
 from vantage6.common.client.transport import Session
 from vantage6.common.exceptions import AuthenticationException, ServerError
+
+if TYPE_CHECKING:
+    import requests
 
 __all__ = ["Client", "UserClient"]
 
@@ -46,6 +51,12 @@ class UserClient(ClientBase):
     pins_file : Path or str, optional
         Where the public keys of other organizations are pinned. Else what the variable
         `VANTAGE6_PINS_FILE` names, or `client/pins.json` in the folder for configurations.
+    proxy : str, optional
+        URL of an HTTP proxy on the way to the server; else what the environment says.
+    ca_file : Path or str, optional
+        Certificates (PEM) of the authorities to trust; else what the environment says.
+    timeout : float, optional
+        Seconds after which a server that says nothing is given up.
 
     Attributes
     ----------
@@ -72,8 +83,15 @@ class UserClient(ClientBase):
         raise_errors: bool = False,
         session: Session | None = None,
         pins_file: Path | str | None = None,
+        proxy: str | None = None,
+        ca_file: Path | str | None = None,
+        timeout: float | None = None,
     ) -> None:
-        super().__init__(host, port, path, session=session, pins_file=pins_file)
+        self._way = Connection(proxy, Path(ca_file).expanduser() if ca_file else None)
+        self._own_session = session is None
+        super().__init__(host, port, path, session=session, pins_file=pins_file, timeout=timeout)
+        if self._own_session:
+            self._way.apply(cast("requests.Session", self.transport.session), self.server_url)
         self.allow_pickle, self.raise_errors = allow_pickle, raise_errors
         self.log = _log(verbose)
         self._organization_names: dict[int, str] = {}
@@ -113,6 +131,54 @@ class UserClient(ClientBase):
         if super().authenticate(credentials, "token/user"):
             self.log.info("Logged in as %s", username)
             self._look_who_i_am()
+
+    @classmethod
+    def from_profile(
+        cls,
+        profile: Path | str | None = None,
+        *,
+        mfa_code: int | str | None = None,
+        **options: Any,
+    ) -> "UserClient":
+        """A client that is logged in, with encryption set up, as a file says.
+
+        Parameters
+        ----------
+        profile : str or Path, optional
+            The name of a profile, or the path of its YAML or `.env` file. Without one, the `.env`
+            file of the working folder and the variables `VANTAGE6_...` of the environment.
+        mfa_code : int or str, optional
+            The code of your authenticator app, where the server asks for one.
+        **options
+            Further parameters of `Client`, such as `raise_errors`.
+
+        Raises
+        ------
+        ConfigurationError
+            When the profile cannot be used; the text says what is wrong with it.
+        AuthenticationException
+            When the server does not accept it.
+        FileNotFoundError, EncryptionError
+            When the private key cannot be used.
+        """
+        told = Profile.load(profile)
+        way = {"proxy": told.proxy, "ca_file": told.ca_file, "timeout": told.timeout}
+        way["pins_file"] = told.pins_file
+        client = cls(told.host, told.port, told.path, **{**way, **options})
+        client.authenticate(told.username, told.password_or_ask(), mfa_code)
+        if client.whoami is not None:
+            client.setup_encryption(told.private_key)
+        return client
+
+    def socket_session(self) -> Any:
+        """A session for one connection of the socket, which goes the way of the calls."""
+        if not self._own_session:
+            return None
+        import requests
+
+        session = requests.Session()
+        self._way.apply(session, self.server_url)
+        return session
 
     def show_second_factor(self, reply: dict[str, Any]) -> None:
         """Print the code that sets up a second factor."""

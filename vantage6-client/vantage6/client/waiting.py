@@ -147,6 +147,7 @@ class _Events:
             {"status_update": self._on_status_update},
             on_connect=lambda: self._on_connection(True),
             on_disconnect=lambda: self._on_connection(False),
+            session=client.socket_session(),
         )
 
     def __enter__(self) -> Self:

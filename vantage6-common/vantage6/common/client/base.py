@@ -61,6 +61,8 @@ class ClientBase:
     pins_file : Path or str, optional
         Where the public keys of other organizations are pinned. Else what the variable
         `VANTAGE6_PINS_FILE` names, or `client/pins.json` in the folder for configurations.
+    timeout : float, optional
+        Seconds after which a server that says nothing is given up.
     """
 
     def __init__(
@@ -71,11 +73,13 @@ class ClientBase:
         *,
         session: Session | None = None,
         pins_file: Path | str | None = None,
+        timeout: float | None = None,
     ) -> None:
         self._server = ServerInfo(host.rstrip("/"), int(port) if port else None, path)
         self.transport = Transport(self.base_path, session)
         self.log = logging.getLogger(type(self).__module__)
         self.pins_file = pins_file
+        self.timeout = timeout or READ_TIMEOUT
         self.cryptor: DummyCryptor | RSACryptor | None = None
         self.whoami: WhoAmI | None = None
         self._access_token: str | None = None
@@ -140,7 +144,7 @@ class ClientBase:
         *,
         json: Any = None,
         params: Any = None,
-        read_timeout: float = READ_TIMEOUT,
+        read_timeout: float | None = None,
     ) -> Any:
         """Make one call and return the decoded body.
 
@@ -153,7 +157,7 @@ class ClientBase:
         ServerError
             When the server refused; the subclass tells why.
         """
-        call = {"json": json, "params": params, "read_timeout": read_timeout}
+        call = {"json": json, "params": params, "read_timeout": read_timeout or self.timeout}
         try:
             return self.transport.call(method, endpoint, token=self._access_token, **call)
         except Unauthorized:

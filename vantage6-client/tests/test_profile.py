@@ -1,0 +1,119 @@
+"""A script logs in without a password in it."""
+
+import sys
+
+import pytest
+
+from vantage6.client import Client
+from vantage6.client.profile import Profile, profiles_folder
+from vantage6.common.exceptions import ConfigurationError
+
+LINES = {"host": "http://server.example", "username": "ada", "password": "s3cret-$HOME"}
+
+
+@pytest.fixture(autouse=True)
+def nothing_in_the_environment(monkeypatch, tmp_path):
+    for name in ("HOST", "PORT", "PATH", "USERNAME", "PASSWORD", "PINS_FILE"):
+        monkeypatch.delenv(f"VANTAGE6_{name}", raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a profile that is ours alone."""
+
+    def write(name="profile.yaml", mode=0o600, **lines):
+        path = tmp_path / name
+        separator, prefix = (": ", "") if path.suffix == ".yaml" else ("=", "VANTAGE6_")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        keys = {key if not prefix else f"{prefix}{key.upper()}": v for key, v in lines.items()}
+        path.write_text("".join(f"{key}{separator}{value}\n" for key, value in keys.items()))
+        path.chmod(mode)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("name", ["profile.yaml", "study.env", ".env"])
+def test_all_that_a_file_says_is_read(write, name, tmp_path):
+    profile = Profile.load(write(name, **LINES, port=5000, private_key="keys/own.pem", timeout=5))
+    assert (profile.host, profile.username) == ("http://server.example", "ada")
+    assert (profile.port, profile.timeout, profile.path) == (5000, 5.0, "/api")
+    assert profile.password_or_ask() == "s3cret-$HOME"
+    assert profile.private_key == tmp_path / "keys" / "own.pem"
+
+
+def test_a_name_is_looked_for_where_profiles_are(write):
+    write(str(profiles_folder() / "study.yaml"), **LINES)
+    assert Profile.load("study").username == "ada"
+
+
+def test_without_a_name_the_working_folder_and_the_environment_tell(write, monkeypatch):
+    write(".env", **LINES)
+    monkeypatch.setenv("VANTAGE6_USERNAME", "grace")
+    profile = Profile.load()
+    assert (profile.username, profile.password) == ("grace", "s3cret-$HOME")
+
+
+def test_the_password_may_stand_in_a_file_of_its_own(write, tmp_path):
+    (tmp_path / "word").write_text("s3cret\n")
+    path = write(host="http://h", username="ada", password_file="word")
+    assert Profile.load(path).password_or_ask() == "s3cret"
+
+
+def test_the_password_is_asked_for_in_a_terminal(write, monkeypatch):
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr("vantage6.client.profile.getpass", lambda text: f"typed after {text}")
+    profile = Profile.load(write(host="http://h", username="ada"))
+    assert profile.password_or_ask() == "typed after Password of ada at http://h: "
+
+
+def test_nobody_to_ask_is_an_error_that_says_what_to_do(write):
+    profile = Profile.load(write(host="http://h", username="ada"))
+    with pytest.raises(ConfigurationError, match="VANTAGE6_PASSWORD"):
+        profile.password_or_ask()
+
+
+def test_a_password_that_others_can_read_is_refused(write):
+    with pytest.raises(ConfigurationError, match="chmod 600"):
+        Profile.load(write(mode=0o640, **LINES))
+    Profile.load(write(mode=0o644, host="http://h", username="ada"))
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ({"hots": "x"}, "hots; known are host, port"),
+        ({"host": "http://h"}, "no host and username"),
+        ({**LINES, "port": "many"}, "port has to be a number"),
+        ({**LINES, "password": 123456}, "password has to be text"),
+        ({**LINES, "password": "'s3cret"}, "not valid YAML"),
+    ],
+    ids=["unknown", "missing", "number", "text", "yaml"],
+)
+def test_what_cannot_be_used_is_said_without_the_password(write, lines, reason):
+    with pytest.raises(ConfigurationError, match=reason) as refusal:
+        Profile.load(write(**lines))
+    assert "s3cret" not in str(refusal.value)
+
+
+def test_a_profile_that_is_not_there_is_an_error():
+    with pytest.raises(ConfigurationError, match=r"client.study\.yaml"):
+        Profile.load("study")
+    with pytest.raises(ConfigurationError, match="environment names no host"):
+        Profile.load()
+
+
+def test_a_profile_shows_no_secret(write):
+    shown = repr(Profile.load(write(**LINES, proxy="http://me:pr0xy@proxy:3128")))
+    assert "ada" in shown
+    assert "s3cret" not in shown
+    assert "pr0xy" not in shown
+
+
+def test_a_client_comes_from_it_logged_in(write, federation):
+    path = write(host="http://test", username="alpha", password="Passw0rd!")
+    client = Client.from_profile(path, session=federation.client("alpha").transport.session)
+    assert client.name == "Alpha"
+    assert client.cryptor is not None
