@@ -21,12 +21,16 @@ def test_every_row_is_in_one_group_of_enough_rows(rows, least):
 
 
 def test_rows_of_a_group_are_neighbours():
-    values = numpy.random.default_rng(1).permutation(24) + 1.0
-    found = sorted((values[group] for group in groups(values[:, None])), key=min)
-    assert [sorted(part) for part in found] == [
-        [1, 2, 3], [4, 5, 6], [7, 8, 9], [10, 11, 12],
-        [13, 14, 15], [16, 17, 18], [19, 20, 21], [22, 23, 24],
-    ]  # fmt: skip
+    values = numpy.random.default_rng(1).permutation([*range(1, 7), *range(11, 18), *range(31, 36)])
+    found = sorted(sorted(values[group].tolist()) for group in groups(values[:, None]))
+    assert found == [[1, 2, 3], [4, 5, 6], [11, 12, 13], [14, 15, 16, 17], [31, 32, 33, 34, 35]]
+
+
+def test_no_group_lies_across_clusters_that_are_far_apart():
+    random = numpy.random.default_rng(3)
+    cluster = numpy.repeat([0, 1, 2], [40, 70, 55])
+    values = random.normal(50, 1, (165, 2)) + 20 * cluster[:, None]
+    assert all(len(set(cluster[group])) == 1 for group in groups(values))
 
 
 def test_a_column_counts_by_its_spread_and_not_by_its_unit():

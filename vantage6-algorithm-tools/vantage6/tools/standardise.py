@@ -1,0 +1,98 @@
+"""Columns of numbers of several sites on one scale, from counts, means and sums of squares.
+
+The federated standard deviation is that of all rows together. Means and sums of squares about
+them are combined, not sums of squares alone: those lose the digits in which a column of large
+numbers varies. Source: Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for
+computing sample variances (1979).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy
+from numpy.typing import NDArray
+
+from vantage6.tools.disclosure import Disclosure
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["Moments", "complete_rows", "tell_moments"]
+
+Numbers = NDArray[numpy.float64]
+
+
+def complete_rows(data: "DataFrame", columns: list[str], disclosure: Disclosure) -> Numbers:
+    """The rows that lack no value in these columns, as an array of rows x columns.
+
+    Raises
+    ------
+    DisclosureRefused
+        When too few rows are left, or so few are left out that they would be the difference
+        between this answer and another one.
+    ValueError
+        When a column is not there, or does not hold finite numbers only.
+    """
+    if not columns or len(set(columns)) < len(columns):
+        raise ValueError("Name at least one column, and each only once")
+    for column in columns:
+        if column not in data.columns:
+            raise ValueError(f"There is no column {column!r} in this database")
+    used = data[columns].dropna()
+    for column in columns:
+        if len(used) and used[column].dtype.kind not in "iufb":
+            raise ValueError(f"The column {column!r} does not hold numbers")
+        if not numpy.isfinite(used[column].to_numpy(dtype=float)).all():
+            raise ValueError(f"The column {column!r} holds numbers that are not finite")
+    disclosure.require_rows(len(used))
+    left_out = len(data) - len(used)
+    disclosure.require_cells([left_out], "rows without a value in a column that is asked for")
+    return used.to_numpy(dtype=float)
+
+
+def tell_moments(values: Numbers, columns: list[str], disclosure: Disclosure) -> dict[str, Any]:
+    """What a site tells: `rows`, and for each column `means` and `squares` about them.
+
+    Raises
+    ------
+    DisclosureRefused
+        When a few rows are most of the sum of a column, or few have one of its two values.
+    """
+    for name, column in zip(columns, values.T, strict=True):
+        disclosure.require_no_dominance(column, f"the column {name!r}")
+        _, counts = numpy.unique(column, return_counts=True)
+        if len(counts) == 2:
+            disclosure.require_cells(counts.tolist(), f"rows with one value of {name!r}")
+    means = values.mean(axis=0)
+    squares = ((values - means) ** 2).sum(axis=0)
+    return {"rows": len(values), "means": means.tolist(), "squares": squares.tolist()}
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Rows, and mean and standard deviation of each column, of all sites together."""
+
+    rows: int
+    mean: Numbers
+    deviation: Numbers
+
+    @classmethod
+    def of(cls, answers: Iterable[dict[str, Any]], columns: list[str]) -> "Moments":
+        """Combine what sites told.
+
+        Raises
+        ------
+        ValueError
+            When a column has the same value in every row.
+        """
+        told = list(answers)
+        rows = numpy.array([answer["rows"] for answer in told], dtype=float)
+        means = numpy.array([answer["means"] for answer in told])
+        mean = rows @ means / rows.sum()
+        squares = sum(numpy.array(answer["squares"]) for answer in told)
+        deviation = numpy.sqrt((squares + rows @ (means - mean) ** 2) / rows.sum())
+        for name, size, width in zip(columns, abs(mean), deviation, strict=True):
+            if width <= 1e-12 * size or width == 0:
+                raise ValueError(f"The column {name!r} has the same value in every row")
+        return cls(int(rows.sum()), mean, deviation)
