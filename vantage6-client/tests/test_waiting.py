@@ -28,6 +28,9 @@ class FakeClient:
         self.looks = []
         self._knows_wait = knows_wait
 
+    def socket_session(self):
+        return None
+
     def send(self, method, endpoint, **_):
         raise AssertionError("this is not needed here")
 
@@ -45,7 +48,7 @@ class FakeClient:
 class FakeSocket:
     """A socket that the test has in its hands."""
 
-    def __init__(self, url, token, handlers, *, on_connect, on_disconnect):
+    def __init__(self, url, token, handlers, *, on_connect, on_disconnect, session):
         self.handlers, self.on_connect, self.on_disconnect = handlers, on_connect, on_disconnect
         self.connected = False
 

@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from vantage6.client.profile import Profile
 from vantage6.client.subclients.collaboration import CollaborationSubClient
@@ -20,9 +20,6 @@ from vantage6.common.client.base import ClientBase, WhoAmI
 from vantage6.common.client.connection import Connection
 from vantage6.common.client.transport import Session
 from vantage6.common.exceptions import AuthenticationException, ServerError
-
-if TYPE_CHECKING:
-    import requests
 
 __all__ = ["Client", "UserClient"]
 
@@ -88,10 +85,9 @@ class UserClient(ClientBase):
         timeout: float | None = None,
     ) -> None:
         self._way = Connection(proxy, Path(ca_file).expanduser() if ca_file else None)
-        self._own_session = session is None
+        self._given_session = session
+        session = session or cast(Session, self._way.session(host))
         super().__init__(host, port, path, session=session, pins_file=pins_file, timeout=timeout)
-        if self._own_session:
-            self._way.apply(cast("requests.Session", self.transport.session), self.server_url)
         self.allow_pickle, self.raise_errors = allow_pickle, raise_errors
         self.log = _log(verbose)
         self._organization_names: dict[int, str] = {}
@@ -172,13 +168,7 @@ class UserClient(ClientBase):
 
     def socket_session(self) -> Any:
         """A session for one connection of the socket, which goes the way of the calls."""
-        if not self._own_session:
-            return None
-        import requests
-
-        session = requests.Session()
-        self._way.apply(session, self.server_url)
-        return session
+        return None if self._given_session else self._way.session(self.server_url)
 
     def show_second_factor(self, reply: dict[str, Any]) -> None:
         """Print the code that sets up a second factor."""

@@ -346,9 +346,7 @@ class Server:
 
     def socket_session(self) -> requests.Session:
         """A session for one connection of the socket, which goes the same way."""
-        session = requests.Session()
-        self._connection.apply(session, self.url)
-        return session
+        return self._connection.session(self.url)
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -51,6 +51,20 @@ class Connection:
         session.proxies = self._proxies(url)
         session.verify = self._authorities()
 
+    def session(self, url: str) -> "requests.Session":
+        """A new session that goes this way to a server.
+
+        Raises
+        ------
+        ConfigurationError
+            When the certificates cannot be read.
+        """
+        import requests
+
+        session = requests.Session()
+        self.apply(session, url)
+        return session
+
     def _proxies(self, url: str) -> dict[str, str]:
         # Slow to import, and not everybody has a session of this library.
         from requests.utils import get_environ_proxies
