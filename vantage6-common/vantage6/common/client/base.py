@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from vantage6.common.client.letters import Letters
     from vantage6.common.encryption import DummyCryptor, RSACryptor
 
+# Of which the classic clients know; any other word means to read.
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # How long a patient caller keeps asking, in seconds, when nobody answers.
 PATIENCE = 600.0
 
@@ -202,8 +204,10 @@ class ClientBase:
         """Make one call and return the body, that of a refusal too: `{"msg": ...}`.
 
         The classic way; `send` raises instead. Only the absence of any answer raises here.
-        `first_try` and `retry` are accepted as ever and no longer needed.
+        `first_try` and `retry` are accepted as ever and no longer needed. A method that HTTP
+        does not know reads.
         """
+        method = method if method.upper() in _METHODS else "get"
         try:
             return self.send(method, endpoint, json=json, params=params)
         except ServerError as error:
