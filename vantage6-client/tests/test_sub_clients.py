@@ -6,6 +6,7 @@ import pytest
 
 from vantage6.client.base import SubClient
 from vantage6.common.encryption import RSACryptor
+from vantage6.common.exceptions import Vantage6Error
 
 BLANK = dict.fromkeys(("address1", "address2", "zipcode", "country", "domain"), "")
 
@@ -80,6 +81,37 @@ def test_pages(root):
     assert len(page["data"]) == 1
     assert set(page["links"]) == {"first", "previous", "self", "next", "last"}
     assert len(root.organization.list(page=1, per_page=2, include_metadata=False)) == 2
+
+
+@pytest.mark.parametrize("kind", ["node", "organization", "role", "rule", "user"])
+def test_all_pages_are_walked_through(root, kind):
+    sub_client = getattr(root, kind)
+    whole = sub_client.list(page=None, per_page=None, include_metadata=False)
+    assert len(whole) > 2
+    assert list(sub_client.iterate(per_page=2)) == whole
+    ids = sub_client.iterate(per_page=2, fields=["id"], filter_=("id", whole[-1]["id"]))
+    assert list(ids) == [{"id": whole[-1]["id"]}]
+
+
+def test_the_pages_of_a_list_that_grows_bring_nothing_twice(client, create):
+    ids = [create()["id"] for _ in range(4)]
+    walk = client.task.iterate(per_page=2)
+    found = [next(walk)["id"]]
+    create()
+    found += [task["id"] for task in walk]
+    assert found == sorted(ids, reverse=True)
+
+
+def test_collaborations_and_results_are_walked_through_too(client, root, create):
+    create()
+    assert [one["name"] for one in client.collaboration.iterate()] == ["study"]
+    assert [one["name"] for one in root.collaboration.iterate(scope="global")] == ["study"]
+    assert len(list(client.result.iterate(per_page=1))) == 3
+
+
+def test_a_refusal_on_the_way_is_an_error(client):
+    with pytest.raises(Vantage6Error, match="per_page"):
+        list(client.user.iterate(per_page=0))
 
 
 def test_users(root, client, federation):

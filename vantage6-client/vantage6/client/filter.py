@@ -8,7 +8,7 @@ from typing import Any
 Match = tuple[str, Any]
 Item = dict[str, Any]
 
-_SELECTION: dict[str, Any] = {
+SELECTION: dict[str, Any] = {
     "field": str | None,
     "fields": list[str] | None,
     "filter_": Match | None,
@@ -26,7 +26,7 @@ def post_filtering(iterable: bool = True) -> Callable[[Callable[..., Any]], Call
         match (key, value) pairs. `field` and `fields` keep keys in either case. A page that
         is chosen from becomes a plain list.
     """
-    names = list(_SELECTION) if iterable else ["field", "fields"]
+    names = list(SELECTION) if iterable else ["field", "fields"]
 
     def decorator(method: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(method)
@@ -56,7 +56,7 @@ def select(
     """
     keys = [*(fields or []), *([field] if field else [])]
     matches = [*(filters or []), *([filter_] if filter_ else [])]
-    if (not keys and not matches) or _is_refusal(reply):
+    if (not keys and not matches) or is_refusal(reply):
         return reply
     if isinstance(reply, dict) and "data" not in reply:
         return keep_fields(reply, keys)
@@ -78,7 +78,8 @@ def matching(item: Item, match: Match) -> bool:
     return bool(item[key] == value)
 
 
-def _is_refusal(reply: Any) -> bool:
+def is_refusal(reply: Any) -> bool:
+    """Whether a reply is the server's `{"msg": ...}` in place of what was asked for."""
     return isinstance(reply, dict) and "msg" in reply and "id" not in reply
 
 
@@ -86,7 +87,7 @@ def _with_keywords(method: Callable[..., Any], names: list[str]) -> inspect.Sign
     signature = inspect.signature(method)
     extra = [
         inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_SELECTION[name]
+            name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=SELECTION[name]
         )
         for name in names
     ]

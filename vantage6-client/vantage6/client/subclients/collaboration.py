@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from vantage6.client.base import SubClient
+from vantage6.client.base import ListedSubClient
 from vantage6.client.filter import post_filtering
 
 Ids = list[int]
 
 
-class CollaborationSubClient(SubClient):
+class CollaborationSubClient(ListedSubClient):
     """Who works together."""
 
     @post_filtering(iterable=True)

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from vantage6.client.base import SubClient
+from vantage6.client.base import ListedSubClient
 from vantage6.client.filter import post_filtering
 
 
-class NodeSubClient(SubClient):
+class NodeSubClient(ListedSubClient):
     """Where the data is."""
 
     @post_filtering(iterable=False)

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from vantage6.client.base import SubClient
+from vantage6.client.base import ListedSubClient
 from vantage6.client.filter import post_filtering
 
 
-class OrganizationSubClient(SubClient):
+class OrganizationSubClient(ListedSubClient):
     """Who owns data and who asks for it."""
 
     @post_filtering(iterable=True)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from vantage6.client.base import Reply, SubClient, given
+from vantage6.client.base import ListedSubClient, Reply, given
 from vantage6.client.filter import post_filtering
 from vantage6.common.client.unverified import require_verified
 from vantage6.common.exceptions import DeserializationException
@@ -11,7 +11,7 @@ from vantage6.common.serialization import deserialize
 Period = tuple[str | None, str | None]
 
 
-class ResultSubClient(SubClient):
+class ResultSubClient(ListedSubClient):
     """Answers of the nodes, decrypted and read."""
 
     @post_filtering(iterable=False)

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from vantage6.client.base import SubClient
+from vantage6.client.base import ListedSubClient
 from vantage6.client.filter import post_filtering
 
 Ids = list[int]
 
 
-class RoleSubClient(SubClient):
+class RoleSubClient(ListedSubClient):
     """Rules under a name."""
 
     @post_filtering(iterable=True)

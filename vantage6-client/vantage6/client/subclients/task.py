@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vantage6.client.base import SubClient
+from vantage6.client.base import ListedSubClient
 from vantage6.client.filter import post_filtering
 from vantage6.client.outcome import values_of
 from vantage6.client.waiting import wait_for_task, wait_until_stopped
@@ -13,7 +13,7 @@ Ids = list[int]
 Values = list[Any]
 
 
-class TaskSubClient(SubClient):
+class TaskSubClient(ListedSubClient):
     """Questions to the nodes."""
 
     @post_filtering(iterable=False)
