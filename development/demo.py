@@ -13,10 +13,12 @@ from pprint import pformat
 from textwrap import indent
 from typing import Any
 
+import yaml
 from rich.console import Console
 from rich.table import Table
 
 from development import federation
+from development.algorithms import FOLDERS
 from development.average import BareRun, Stopwatch, question
 from development.console import SetupError, main
 from development.demonstrations import Demonstration, demonstration
@@ -24,11 +26,13 @@ from development.engine import ensure_engine
 from development.federation import Federation, Hospital
 from development.hospitals import pooled, rows_of, with_parts_of
 from development.images import ensure_relay_image, ensure_shipped_algorithm
+from vantage6.common.files import write_private_file
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path(os.environ.get("DEMO_FOLDER", ROOT / ".demo")).absolute()
 LOCK = FOLDER.with_name(f"{FOLDER.name}.lock")
 KEPT = FOLDER / "kept"
+PROFILE = FOLDER / "profile.yaml"
 ALGORITHM = "average"
 
 console = Console(highlight=False)
@@ -44,7 +48,8 @@ def run(algorithm: str, keep: bool) -> None:
         with watch("engine and images"):
             image = prepare(algorithm)
         hospitals = with_parts_of(shown.data(), FOLDER / "data", shown.node_config)
-        members = Federation(FOLDER / "federation", hospitals, [f"^{image}$"])
+        allowed = [f"^{name}$" for name in (images_to_keep() if keep else [image])]
+        members = Federation(FOLDER / "federation", hospitals, allowed)
         start(members, watch)
         ask = question(members.client(), image, shown.input)
         with watch("task"):
@@ -55,6 +60,7 @@ def run(algorithm: str, keep: bool) -> None:
         report = compare(shown, answer, hospitals)
         if keep:
             at_end.pop_all()
+            write_profile(members)
             KEPT.touch()
         else:
             with watch("stop"):
@@ -87,6 +93,25 @@ def prepare(algorithm: str = ALGORITHM) -> str:
     ensure_engine()
     ensure_relay_image()
     return ensure_shipped_algorithm(algorithm)
+
+
+def images_to_keep() -> list[str]:
+    """Have the images of all shipped algorithms, for the questions that come later."""
+    return [ensure_shipped_algorithm(name) for name in FOLDERS]
+
+
+def write_profile(members: Federation) -> None:
+    """Write with what the researcher logs in to a federation that is kept."""
+    profile = {
+        "host": f"http://{federation.LOOPBACK}",
+        "port": members.port,
+        "path": federation.API_PATH,
+        "username": members.researcher,
+        "password": members.password,
+        "private_key": str(members.private_key(members.hospitals[0])),
+        "pins_file": str(members.folder / "pins.json"),
+    }
+    write_private_file(PROFILE, yaml.safe_dump(profile, sort_keys=False).encode())
 
 
 def start(members: Federation, watch: Stopwatch) -> None:
@@ -138,17 +163,13 @@ def show(shown: Demonstration, report: dict[str, Any]) -> None:
 
 def explain(members: Federation, image: str, shown: Demonstration) -> None:
     """Say how to log in to what is left running, and what to ask."""
-    key = members.private_key(members.hospitals[0])
     keywords = pformat(dict(shown.kwargs), sort_dicts=False, compact=True)
     console.print(
         f"""
 The federation is still running; `make demo-stop` ends it. To log in, start .venv/bin/python:
 
     from vantage6.client import Client
-    client = Client("http://{federation.LOOPBACK}", {members.port}, "{federation.API_PATH}",
-        pins_file="{members.folder}/pins.json")
-    client.authenticate("{members.researcher}", "{members.password}")
-    client.setup_encryption("{key}")
+    client = Client.from_profile("{PROFILE}")
 
 Then ask the same again, or something else:
 

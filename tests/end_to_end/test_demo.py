@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from development import demo, federation
+from vantage6.client import Client
 
 pytestmark = pytest.mark.docker
 
@@ -74,7 +75,9 @@ def test_one_that_is_kept_says_how_to_go_on_and_can_be_stopped(run, folder):
     status, output, _ = run(KEEP="1")
     assert status == 0
     check(output)
-    assert all(word in output for word in ("authenticate(", "setup_encryption(", "demo-stop"))
+    assert "demo-stop" in output
+    assert f'Client.from_profile("{folder / "profile.yaml"}")' in output
+    assert Client.from_profile(folder / "profile.yaml").name == "Ada"
     assert len(federation.living_processes(folder / "federation")) == 4
 
     status, _, errors = run()
