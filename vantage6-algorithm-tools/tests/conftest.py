@@ -41,12 +41,15 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.fixture
-def algorithm() -> Iterator[Callable[..., str]]:
-    """Make an algorithm out of functions; gives its import name."""
+def algorithm(request: pytest.FixtureRequest) -> Iterator[Callable[..., str]]:
+    """Make an algorithm out of functions; gives its import name.
+
+    It is below the file of the test, whose functions are its own for that reason.
+    """
     made: list[str] = []
 
-    def make(**functions: Callable[..., Any]) -> str:
-        name = f"v6_algorithm_{len(made)}"
+    def make(**functions: Any) -> str:
+        name = f"{request.module.__name__}.v6_algorithm_{len(made)}"
         module = ModuleType(name)
         vars(module).update(functions)
         sys.modules[name] = module

@@ -9,9 +9,10 @@ from pandas.testing import assert_frame_equal
 
 from vantage6.common.serialization import deserialize, serialize
 from vantage6.common.typed import wrap
-from vantage6.tools.dispatch import answer, find_call, uses_argument
+from vantage6.tools.dispatch import answer, find_call
 from vantage6.tools.dispatch_rpc import dispact_rpc, dispatch_rpc
 from vantage6.tools.exceptions import InputError
+from vantage6.tools.functions import uses_argument
 
 
 def ignores(client, data, column):
@@ -147,5 +148,5 @@ def test_an_answer_is_plain_unless_types_are_asked_for(algorithm, wish):
 
 def test_a_typed_argument_that_does_not_fit_is_refused(algorithm):
     input_ = {"method": "same", "args": [{"$typed": 1, "value": {"$type": "code"}}]}
-    with pytest.raises(InputError, match=r"argument .* unknown type 'code'"):
+    with pytest.raises(InputError, match=r"an argument .* unknown type 'code'"):
         find_call(algorithm(RPC_same=lambda data, table: table), input_)

@@ -15,12 +15,15 @@ def mean(data, column):
     return data[column].mean()
 
 
-def fails(capsys, wrapper, *arguments):
-    """Run a wrapper that is to fail; return the last line that it printed."""
+FUNCTION, INPUT, DATABASE, METHOD, OUTPUT, DISCLOSURE = 1, 3, 4, 5, 6, 7
+
+
+def fails(capsys, code, wrapper, *arguments):
+    """Run a wrapper that is to fail with an exit code; return the last line that it printed."""
     with pytest.raises(SystemExit) as ended:
         wrapper(*arguments)
     printed = capsys.readouterr()
-    assert ended.value.code == 1
+    assert ended.value.code == code
     assert "Traceback" not in printed.out + printed.err
     return printed.out.strip().splitlines()[-1]
 
@@ -87,15 +90,17 @@ def test_a_pickled_input_is_not_read_unless_the_node_allows_it(
     run, algorithm, capsys, tmp_path, prefix
 ):
     run.input.write_bytes(prefix + pickle.dumps(Trap(tmp_path / "sprung")))
-    line = fails(capsys, docker_wrapper, algorithm())
+    line = fails(capsys, INPUT, docker_wrapper, algorithm())
     assert "pickle" in line
     assert not (tmp_path / "sprung").exists()
 
 
 def test_a_missing_column_is_told_in_one_line(run, algorithm, capsys):
     run.ask(method="mean", args=["height"])
-    line = fails(capsys, docker_wrapper, algorithm(RPC_mean=mean))
-    assert line == "warn > Error encountered while calling RPC_mean: KeyError: 'height'"
+    line = fails(capsys, FUNCTION, docker_wrapper, algorithm(RPC_mean=mean))
+    assert line.startswith("warn > Error encountered while calling RPC_mean: KeyError: 'height' (")
+    assert f"{__name__}, line {mean.__code__.co_firstlineno + 1}, in mean" in line
+    assert line.endswith("raised in pandas)")
     assert run.output.read_bytes() == b""
 
 
@@ -104,8 +109,8 @@ def test_an_error_of_many_lines_becomes_one(run, algorithm, capsys):
         raise ValueError("first\nsecond")
 
     run.ask(method="fail")
-    line = fails(capsys, docker_wrapper, algorithm(RPC_fail=fail))
-    assert line == "warn > Error encountered while calling RPC_fail: ValueError: first second"
+    line = fails(capsys, FUNCTION, docker_wrapper, algorithm(RPC_fail=fail))
+    assert "Error encountered while calling RPC_fail: ValueError: first second (" in line
 
 
 @pytest.mark.parametrize(
@@ -114,46 +119,47 @@ def test_an_error_of_many_lines_becomes_one(run, algorithm, capsys):
 )
 def test_a_missing_method_is_told_with_those_there_are(run, algorithm, capsys, method, named):
     run.ask(method=method)
-    line = fails(capsys, docker_wrapper, algorithm(RPC_mean=mean, RPC_VALUE=3))
+    line = fails(capsys, METHOD, docker_wrapper, algorithm(RPC_mean=mean, RPC_VALUE=3))
     assert f"has no function {named}; its federated functions are" in line
     assert "RPC_mean" in line
 
 
 def test_a_private_name_is_no_central_function(run, algorithm, capsys):
     run.ask(method="_secret", master=True)
-    line = fails(capsys, docker_wrapper, algorithm(_secret=lambda client, data: 1))
+    line = fails(capsys, METHOD, docker_wrapper, algorithm(_secret=lambda client, data: 1))
     assert "has no function _secret" in line
 
 
 @pytest.mark.parametrize("input_", [{}, {"method": ""}, {"method": 3}])
 def test_an_input_without_a_method_is_refused(run, algorithm, capsys, input_):
     run.ask(**input_)
-    assert "does not name a method" in fails(capsys, docker_wrapper, algorithm())
+    assert "does not name a method" in fails(capsys, INPUT, docker_wrapper, algorithm())
 
 
 @pytest.mark.parametrize("content", [b"", b"json.{", b"json.[1]", b"xml.<a/>", b"json.\xff"])
 def test_an_input_that_cannot_be_used_is_refused(run, algorithm, capsys, content):
     run.input.write_bytes(content)
-    assert fails(capsys, docker_wrapper, algorithm()).startswith("error > The input")
+    assert fails(capsys, INPUT, docker_wrapper, algorithm()).startswith("error > The input")
 
 
 @pytest.mark.parametrize("variable", ["INPUT_FILE", "OUTPUT_FILE", "DATABASE_URI"])
 def test_a_variable_that_is_not_set_is_named(run, algorithm, capsys, variable):
+    code = INPUT
     run.ask(method="mean", args=["age"])
     run.unset(variable)
-    assert variable in fails(capsys, docker_wrapper, algorithm(RPC_mean=mean))
+    assert variable in fails(capsys, code, docker_wrapper, algorithm(RPC_mean=mean))
 
 
 def test_an_algorithm_that_is_not_installed_is_named(run, capsys):
     run.ask(method="mean")
-    assert "'v6-nothing'" in fails(capsys, docker_wrapper, "v6-nothing")
+    assert "'v6-nothing'" in fails(capsys, METHOD, docker_wrapper, "v6-nothing")
 
 
 def test_an_algorithm_that_cannot_be_imported_says_why(run, capsys, tmp_path, monkeypatch):
     (tmp_path / "v6_broken.py").write_text("import a_library_that_is_not_there")
     monkeypatch.syspath_prepend(tmp_path)
     run.ask(method="mean")
-    line = fails(capsys, docker_wrapper, "v6_broken")
+    line = fails(capsys, METHOD, docker_wrapper, "v6_broken")
     assert "a_library_that_is_not_there" in line
 
 
@@ -168,7 +174,7 @@ def test_the_name_of_the_distribution_will_do(run, tmp_path, monkeypatch):
 def test_a_database_that_is_not_there(run, algorithm, capsys):
     run.database.unlink()
     run.ask(method="mean", args=["age"])
-    line = fails(capsys, docker_wrapper, algorithm(RPC_mean=mean))
+    line = fails(capsys, DATABASE, docker_wrapper, algorithm(RPC_mean=mean))
     assert line == "error > The database file that the node names is not there"
 
 
@@ -178,14 +184,14 @@ def test_a_database_that_cannot_be_read_is_told_without_its_content(
 ):
     run.database.write_bytes(content)
     run.ask(method="mean", args=["a"])
-    line = fails(capsys, docker_wrapper, algorithm(RPC_mean=mean))
+    line = fails(capsys, DATABASE, docker_wrapper, algorithm(RPC_mean=mean))
     assert line.startswith("error > The database could not be read by DockerWrapper")
     assert "SECRET" not in line
 
 
 def test_an_answer_that_json_cannot_hold(run, algorithm, capsys):
     run.ask(method="bad")
-    line = fails(capsys, docker_wrapper, algorithm(RPC_bad=lambda data: object()))
+    line = fails(capsys, OUTPUT, docker_wrapper, algorithm(RPC_bad=lambda data: object()))
     assert "type object cannot be put into JSON" in line
     assert run.output.read_bytes() == b""
 
@@ -193,7 +199,7 @@ def test_an_answer_that_json_cannot_hold(run, algorithm, capsys):
 def test_an_unknown_format_is_refused_before_the_function_runs(run, algorithm, capsys):
     called = []
     run.ask(method="one", output_format="xml")
-    line = fails(capsys, docker_wrapper, algorithm(RPC_one=called.append))
+    line = fails(capsys, OUTPUT, docker_wrapper, algorithm(RPC_one=called.append))
     assert "'xml'" in line
     assert not called
 

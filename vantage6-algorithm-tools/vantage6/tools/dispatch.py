@@ -3,8 +3,7 @@
 import os
 from collections.abc import Callable
 from importlib import import_module
-from types import CodeType, FunctionType
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vantage6.common.serialization import (
     ENVELOPE,
@@ -23,15 +22,12 @@ from vantage6.tools.exceptions import (
     MethodNotFound,
     OutputError,
 )
+from vantage6.tools.failure import describe, tells_no_data, values_in
+from vantage6.tools.functions import find_function, uses_argument
 from vantage6.tools.util import info
 
 if TYPE_CHECKING:
     from vantage6.common.client.container import ContainerClient
-
-FEDERATED_PREFIX = "RPC_"
-
-# A function that calls one of these can reach its arguments without naming them.
-_SEES_EVERYTHING = {"locals", "vars", "dir", "eval", "exec"}
 
 
 class Call(NamedTuple):
@@ -42,6 +38,8 @@ class Call(NamedTuple):
     central: bool
     arguments: list[Any]
     keywords: dict[str, Any]
+    #: Import name of the algorithm.
+    algorithm: str
 
     @property
     def needs_data(self) -> bool:
@@ -103,7 +101,7 @@ def find_call(module_name: str, input_data: dict[str, Any]) -> Call:
     Raises
     ------
     InputError
-        When the input names no function.
+        When the input names no function, or its arguments are none.
     MethodNotFound
         When the algorithm has no such function.
     """
@@ -111,15 +109,21 @@ def find_call(module_name: str, input_data: dict[str, Any]) -> Call:
     if not isinstance(method, str) or not method:
         raise InputError("The input does not name a method")
     central = bool(input_data.get("master"))
-    name = method if central else FEDERATED_PREFIX + method
-    function = _find_function(import_algorithm(module_name), name)
+    algorithm = import_algorithm(module_name)
+    name, function = find_function(algorithm, method, central=central)
+    # R sends an empty list where it means no keywords, and the other way round.
+    arguments, keywords = input_data.get("args") or [], input_data.get("kwargs") or {}
+    if not isinstance(arguments, list | tuple):
+        raise InputError("The args of the input are not a list")
+    if not isinstance(keywords, dict) or not all(isinstance(key, str) for key in keywords):
+        raise InputError("The kwargs of the input are not a dictionary with names as keys")
     return Call(
         name=name,
         function=function,
         central=central,
-        # R sends an empty list where it means no keywords, and the other way round.
-        arguments=[_argument(value) for value in input_data.get("args") or []],
-        keywords=_keywords(function, input_data.get("kwargs") or {}),
+        arguments=[_argument(value) for value in arguments],
+        keywords=_keywords(function, keywords),
+        algorithm=algorithm.__name__,
     )
 
 
@@ -132,7 +136,7 @@ def parse_input(payload: bytes, allow_pickle: bool) -> dict[str, Any]:
         When there is none, or it is a pickle and those are not allowed.
     """
     try:
-        input_data = deserialize(payload, allow_pickle=allow_pickle)
+        input_data = deserialize(payload, allow_pickle=allow_pickle, unique_keys=True)
     except DeserializationException as error:
         raise InputError(f"The input cannot be read. {error}") from error
     if not isinstance(input_data, dict):
@@ -148,14 +152,16 @@ def choose_format(input_data: dict[str, Any], payload: bytes) -> str:
     OutputError
         When nothing here can write the format asked for.
     """
-    asked = input_data.get("output_format") or (input_data.get("kwargs") or {}).get("data_format")
+    asked = input_data.get("output_format")
+    if not asked and isinstance(input_data.get("kwargs"), dict):
+        asked = input_data["kwargs"].get("data_format")
     if not asked:
         return _format_like(payload)
-    if not can_write(str(asked).lower()):
+    if not isinstance(asked, str) or not can_write(asked.lower()):
         raise OutputError(
-            f"The answer is asked for in the format {asked!r}, which this image cannot write"
+            f"The answer is asked for in the format {asked!r:.40}, which this image cannot write"
         )
-    return str(asked).lower()
+    return asked.lower()
 
 
 def import_algorithm(module_name: str) -> Any:
@@ -183,14 +189,17 @@ def call_function(call: Call, data: Any, client: "ContainerClient | None" = None
     Raises
     ------
     FunctionFailed
-        When the function raised an error. Its text is one line with the kind and the words
-        of that error, without a traceback: the lines of a program can show data.
+        When the function raised an error. Its text is one line with the kind of that error,
+        where it was, and its words where they can show no data; see `failure`.
     """
     try:
         return call.run(data, client)
     except Exception as error:
+        known = values_in(call.arguments, call.keywords)
         raise FunctionFailed(
-            f"Error encountered while calling {call.name}: {_one_line(error)}"
+            f"Error encountered while calling {call.name}: "
+            f"{describe(error, call.algorithm, known)}",
+            error,
         ) from error
 
 
@@ -225,54 +234,13 @@ def pickle_allowed() -> bool:
     return os.environ.get("ALLOW_PICKLE", "").lower() in ("1", "true", "yes")
 
 
-def uses_argument(function: Callable[..., Any], position: int) -> bool:
-    """Whether a function may look at one of its positional arguments.
-
-    False only where the function's own instructions never mention the argument; anything
-    that is not a plain function is taken to use it.
-    """
-    if not isinstance(function, FunctionType):
-        return True
-    code = function.__code__
-    if position >= code.co_argcount or _SEES_EVERYTHING & set(code.co_names):
-        return True
-    return _mentions(code, code.co_varnames[position])
-
-
-def _mentions(code: CodeType, variable: str) -> bool:
-    import dis
-
-    # One instruction of newer interpreters can load two variables at once.
-    return variable in code.co_cellvars or any(
-        variable == instruction.argval
-        or (isinstance(instruction.argval, tuple) and variable in instruction.argval)
-        for instruction in dis.get_instructions(code)
-    )
-
-
-def _find_function(algorithm: Any, name: str) -> Callable[..., Any]:
-    function: Any = None if name.startswith("_") else getattr(algorithm, name, None)
-    if not callable(function):
-        raise MethodNotFound(
-            f"The algorithm {algorithm.__name__} has no function {name}; "
-            f"its federated functions are {_names(algorithm)}"
-        )
-    return cast(Callable[..., Any], function)
-
-
-def _names(algorithm: Any) -> str:
-    names = [name for name in vars(algorithm) if name.startswith(FEDERATED_PREFIX)]
-    return ", ".join(sorted(names)) or "none"
-
-
 def _not_importable(module_name: str, error: Exception) -> MethodNotFound:
+    # Of what cannot be imported the words name modules only.
+    said = f"{type(error).__name__}: {error}" if isinstance(error, ImportError) else ""
     return MethodNotFound(
-        f"The algorithm package {module_name!r} cannot be imported ({_one_line(error)})"
+        f"The algorithm package {module_name!r} cannot be imported "
+        f"({said or describe(error, module_name)})"
     )
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _argument(value: Any) -> Any:
@@ -284,7 +252,7 @@ def _argument(value: Any) -> Any:
     try:
         return unwrap(value)
     except DeserializationException as error:
-        raise InputError(f"An argument of the input cannot be read. {error}") from error
+        raise InputError(f"The input has an argument that cannot be read. {error}") from error
 
 
 def _keywords(function: Callable[..., Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -312,5 +280,6 @@ def _format_like(payload: bytes) -> str:
 def _to_bytes(value: Any, answer_format: str, *, typed: bool) -> bytes:
     try:
         return serialize(value, answer_format, typed=typed)
-    except (TypeError, ValueError) as error:
-        raise OutputError(f"The answer cannot be written. {error}") from error
+    except Exception as error:
+        said = str(error) if tells_no_data(error, __name__) else f"({type(error).__name__})"
+        raise OutputError(f"The answer cannot be written. {said}") from error

@@ -27,7 +27,8 @@ def dispatch_rpc(data: Any, input_data: dict[str, Any], module: str, token: str)
     Raises
     ------
     SystemExit
-        With status 1, after a line on the reason, when there is no such function or it failed.
+        With status 1, as ever, after a line on the reason, when there is no such function
+        or it failed.
     """
     try:
         call = find_call(module, input_data)

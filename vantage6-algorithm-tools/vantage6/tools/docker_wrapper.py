@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from vantage6.common.serialization import LEGACY, deserialize, serialize
+from vantage6.tools import readers
 from vantage6.tools.dispatch import answer, container_client, pickle_allowed
 from vantage6.tools.exceptions import (
     AlgorithmError,
@@ -17,15 +18,26 @@ from vantage6.tools.exceptions import (
     DeserializationException,
     FunctionFailed,
     InputError,
+    OutputError,
 )
+from vantage6.tools.failure import describe, frames
+from vantage6.tools.readers import choice
 from vantage6.tools.util import error, info, warn
 
 _DATA_FORMAT_SEPARATOR = "."
 _MAX_FORMAT_STRING_LENGTH = 10
+_YES = ("1", "true", "yes")
 
 
-def docker_wrapper(module: str, load_data: bool = True) -> None:
-    """Run an algorithm on a CSV file, which its functions get as a pandas data frame.
+def docker_wrapper(
+    module: str,
+    load_data: bool = True,
+    use_new_client: bool = False,
+    log_traceback: bool = False,
+) -> None:
+    """Run an algorithm on the database of its task, which its functions get as a data frame.
+
+    That is a CSV file, unless the node says another kind, or the address can be no CSV file.
 
     Parameters
     ----------
@@ -33,18 +45,33 @@ def docker_wrapper(module: str, load_data: bool = True) -> None:
         Import name of the algorithm.
     load_data : bool
         False for algorithms that have no use for a database: their functions get None.
+    use_new_client : bool
+        Accepted as in later releases; there is one client, which has the methods of both.
+    log_traceback : bool
+        Whether the log tells the way to an error through the sources. Its words are told as
+        ever: where they can show no data.
     """
-    DockerWrapper(load_data).wrap_algorithm(module)
+    DockerWrapper(load_data, log_traceback).wrap_algorithm(module)
 
 
-def parquet_wrapper(module: str, load_data: bool = True) -> None:
+def parquet_wrapper(
+    module: str,
+    load_data: bool = True,
+    use_new_client: bool = False,
+    log_traceback: bool = False,
+) -> None:
     """Run an algorithm on a parquet file; otherwise like `docker_wrapper`."""
-    ParquetWrapper(load_data).wrap_algorithm(module)
+    ParquetWrapper(load_data, log_traceback).wrap_algorithm(module)
 
 
-def sparql_wrapper(module: str, load_data: bool = True) -> None:
+def sparql_wrapper(
+    module: str,
+    load_data: bool = True,
+    use_new_client: bool = False,
+    log_traceback: bool = False,
+) -> None:
     """Run an algorithm on what a SPARQL endpoint answers to the `query` of the input."""
-    SparqlDockerWrapper(load_data).wrap_algorithm(module)
+    SparqlDockerWrapper(load_data, log_traceback).wrap_algorithm(module)
 
 
 class WrapperBase:
@@ -54,10 +81,13 @@ class WrapperBase:
     ----------
     needs_database : bool
         False where the functions of the algorithm have no use for a database.
+    log_traceback : bool
+        Whether the log tells the way to an error through the sources.
     """
 
-    def __init__(self, needs_database: bool = True) -> None:
+    def __init__(self, needs_database: bool = True, log_traceback: bool = False) -> None:
         self.needs_database = needs_database
+        self.log_traceback = log_traceback
 
     @staticmethod
     def load_data(database_uri: str, input_data: dict[str, Any]) -> Any:
@@ -78,17 +108,33 @@ class WrapperBase:
         Raises
         ------
         SystemExit
-            With status 1, after one line on the reason, when that did not work.
+            With the status of `exceptions`, after one line on the reason, when that did not work.
         """
         info(f"{type(self).__name__} for {module}")
         try:
             self._run(module)
         except FunctionFailed as failure:
             warn(str(failure))
-            sys.exit(1)
+            self._end(failure, failure.exit_code)
         except AlgorithmError as failure:
             error(str(failure))
-            sys.exit(1)
+            self._end(failure, failure.exit_code)
+        except Exception as failure:  # noqa: BLE001 - its words could show data
+            error(f"The wrapper failed: {describe(failure, module)}")
+            self._end(failure, AlgorithmError.exit_code)
+
+    def _end(self, failure: Exception, exit_code: int) -> None:
+        """End the program; before that, tell more where that is wanted."""
+        cause = failure.__cause__ or failure
+        if os.environ.get("LOG_TRACEBACK", "").lower() in _YES:
+            import traceback
+
+            # The owner of the data has said so, and it is they who may.
+            traceback.print_exception(cause)
+        elif self.log_traceback:
+            for line in frames(cause):
+                info(f"  {line}")
+        sys.exit(exit_code)
 
     def _run(self, module: str) -> None:
         content = answer(
@@ -98,7 +144,10 @@ class WrapperBase:
             connect=lambda: container_client(_read_token()),
             allow_pickle=pickle_allowed(),
         )
-        _path("OUTPUT_FILE").write_bytes(content)
+        try:
+            _path("OUTPUT_FILE").write_bytes(content)
+        except OSError as failure:
+            raise OutputError(f"The answer cannot be written: {failure.strerror}") from failure
 
     def _load(self, input_data: dict[str, Any]) -> Any:
         """The data; a failure is told without the words of the library, which can show data."""
@@ -117,14 +166,13 @@ class WrapperBase:
 
 
 class DockerWrapper(WrapperBase):
-    """Runs algorithms on CSV files."""
+    """Runs algorithms on CSV files, and on whatever else the node says that it has."""
 
     @staticmethod
     def load_data(database_uri: str, input_data: dict[str, Any]) -> Any:
-        """The table in a CSV file."""
-        from vantage6.tools.readers import csv
-
-        return csv.read(database_uri)
+        """What is in the database of the task."""
+        kind = choice.kind_of(database_uri, choice.told_kind(os.environ))
+        return readers.read(kind, database_uri, input_data)
 
 
 class ParquetWrapper(WrapperBase):
@@ -133,9 +181,7 @@ class ParquetWrapper(WrapperBase):
     @staticmethod
     def load_data(database_uri: str, input_data: dict[str, Any]) -> Any:
         """The table in a parquet file."""
-        from vantage6.tools.readers import parquet
-
-        return parquet.read(database_uri)
+        return readers.read(choice.PARQUET, database_uri, input_data)
 
 
 class SparqlDockerWrapper(WrapperBase):
@@ -144,11 +190,7 @@ class SparqlDockerWrapper(WrapperBase):
     @staticmethod
     def load_data(database_uri: str, input_data: dict[str, Any]) -> Any:
         """The endpoint's answer to the `query` of the input."""
-        from vantage6.tools.readers import sparql
-
-        if not input_data.get("query"):
-            raise InputError("The input holds no query for the SPARQL endpoint")
-        return sparql.read(database_uri, input_data["query"])
+        return readers.read(choice.SPARQL, database_uri, input_data)
 
 
 def load_input(input_file: str) -> Any:

@@ -50,7 +50,7 @@ class MockDatabase:
             When there is no reader of its type.
         """
         if isinstance(self.source, str | Path):
-            return _reader(self.type).read(str(self.source), **self.options)
+            return _reader(self.type).read(str(self.source), dict(self.options))
         return self.source.copy()
 
 

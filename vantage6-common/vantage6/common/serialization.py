@@ -119,7 +119,7 @@ def can_write(data_format: str) -> bool:
     return data_format == LEGACY or data_format in _writers
 
 
-def deserialize(data: bytes, *, allow_pickle: bool = False) -> Any:
+def deserialize(data: bytes, *, allow_pickle: bool = False, unique_keys: bool = False) -> Any:
     """The value of a payload, whatever format it says it is in.
 
     Parameters
@@ -129,6 +129,9 @@ def deserialize(data: bytes, *, allow_pickle: bool = False) -> Any:
     allow_pickle : bool
         Whether to read pickles. Only for payloads of people you would let run programs
         on this machine.
+    unique_keys : bool
+        Whether JSON with an object that has one key twice is refused: of the two, another
+        reader may take the other one.
 
     Raises
     ------
@@ -143,7 +146,10 @@ def deserialize(data: bytes, *, allow_pickle: bool = False) -> Any:
             "The payload is a pickle, which can run programs when it is read; "
             "ask for JSON, or allow it with allow_pickle=True if you trust its sender"
         )
-    return decode(_without_prefix(data, kind), kind)
+    body = _without_prefix(data, kind)
+    if unique_keys and kind == JSON and _readers[JSON] is _read_json:
+        return _read_json(body, _object_of_unique_keys)
+    return decode(body, kind)
 
 
 def decode(body: bytes, data_format: str) -> Any:
@@ -185,11 +191,13 @@ def _plain(value: Any) -> Any:
     return plain(value)
 
 
-def _read_json(body: bytes) -> Any:
+def _read_json(body: bytes, make_object: Callable[[Any], Any] | None = None) -> Any:
     try:
-        value = json.loads(body)
+        value = json.loads(body, object_pairs_hook=make_object)
     except RecursionError:
         raise DeserializationException("The payload is nested too deeply") from None
+    except DeserializationException:
+        raise
     except ValueError as error:
         raise DeserializationException(f"The payload is not valid JSON: {_place(error)}") from None
     if isinstance(value, dict) and ENVELOPE in value:
@@ -197,6 +205,13 @@ def _read_json(body: bytes) -> Any:
 
         return unwrap(value)
     return value
+
+
+def _object_of_unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise DeserializationException("The payload has a key twice in one of its objects")
+    return found
 
 
 def _place(error: ValueError) -> str:

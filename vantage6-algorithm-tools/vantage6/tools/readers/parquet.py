@@ -1,6 +1,6 @@
 """Parquet files."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vantage6.tools.exceptions import DatabaseError
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-def read(database_uri: str) -> "DataFrame":
+def read(database_uri: str, input_data: dict[str, Any] | None = None) -> "DataFrame":
     """The table in a parquet file.
 
     Raises
