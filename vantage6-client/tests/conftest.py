@@ -280,11 +280,16 @@ def create(federation: Federation, client: Client) -> Callable[..., dict[str, An
 
 
 @pytest.fixture
-def algorithm(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Make an algorithm out of functions; gives its import name."""
+def algorithm(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Callable[..., str]:
+    """Make an algorithm out of functions; gives its import name.
+
+    It is below the file of the test, whose functions are its own for that reason.
+    """
 
     def make(**functions: Any) -> str:
-        module = ModuleType("v6_algorithm")
+        module = ModuleType(f"{request.module.__name__}.v6_algorithm")
         vars(module).update(functions)
         monkeypatch.setitem(sys.modules, module.__name__, module)
         return module.__name__

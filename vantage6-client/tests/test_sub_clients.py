@@ -155,9 +155,10 @@ def test_a_task_names_its_method_instead_of_an_input(client, federation, monkeyp
     monkeypatch.setattr(client, "post_task", lambda *_, **fields: asked.update(fields))
     where = (federation.collaboration["id"], federation.ids[:1])
     client.task.create(*where, image="i", method="mean", args=[1], kwargs={"a": 2}, master=True)
-    assert asked["input_"] == {"method": "mean", "args": [1], "kwargs": {"a": 2}, "master": True}
+    call = {"method": "mean", "args": [1], "kwargs": {"a": 2}, "typed": True}
+    assert asked["input_"] == {**call, "master": True}
     client.task.create(*where, image="i", method="mean")
-    assert asked["input_"] == {"method": "mean", "args": [], "kwargs": {}}
+    assert asked["input_"] == {"method": "mean", "args": [], "kwargs": {}, "typed": True}
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,9 @@ class TaskSubClient(ListedSubClient):
         database : str
             Label of the database at the nodes.
         method : str, optional
-            The function to call, without the prefix `RPC_`.
+            The function to call, without the prefix `RPC_`. Tables, arrays, dates and the like
+            in its answer come back as what they were, where its image knows how to say it;
+            after a classic `input` they come as plain JSON.
         args, kwargs : sequence, mapping
             What it gets.
         master : bool
@@ -255,8 +257,8 @@ class TaskSubClient(ListedSubClient):
 def _call(
     method: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None, master: bool
 ) -> dict[str, Any]:
-    """The input that makes a wrapper call a function."""
-    call = {"method": method, "args": [*args], "kwargs": {**(kwargs or {})}}
+    """The input that makes a wrapper call a function, and answer with the types of its values."""
+    call = {"method": method, "args": [*args], "kwargs": {**(kwargs or {})}, "typed": True}
     return {**call, "master": True} if master else call
 
 
