@@ -13,5 +13,10 @@ setup(
         "numpy>=1.26,<3",
         "pandas>=2,<4",
     ],
-    extras_require={"parquet": ["pyarrow>=14"], "sparql": ["SPARQLWrapper>=2,<3"]},
+    extras_require={
+        "excel": ["openpyxl>=3.1,<4"],
+        "parquet": ["pyarrow>=14"],
+        "sparql": ["SPARQLWrapper>=2,<3"],
+        "sql": ["SQLAlchemy>=2,<3", "psycopg[binary]>=3.1,<4"],
+    },
 )
