@@ -1,0 +1,17 @@
+"""Federated averaging as a package that nodes run inside its image."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name="v6-fedavg-py",
+    version="1.0.0",
+    description="Federated averaging of a linear, logistic or small neural model",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["v6_fedavg_py"]),
+    python_requires=">=3.11",
+    install_requires=["numpy", "vantage6-algorithm-tools>=3.12"],
+)

@@ -1,0 +1,33 @@
+"""The progression of diabetes by weight and sex, learned in ten rounds."""
+
+from typing import Any
+
+import pandas
+import statsmodels.api as sm
+
+from development.cohorts import diabetes
+from development.demonstrations import Demonstration, Figures
+
+FEATURES = ["bmi", "sex"]
+
+
+def _federated(answer: Any) -> Figures:
+    return {row["name"]: row["value"] for row in answer["coefficients"]}
+
+
+def _pooled(frame: pandas.DataFrame) -> Figures:
+    fit = sm.OLS(frame["target"], sm.add_constant(frame[FEATURES])).fit()
+    return dict(zip(["(intercept)", *FEATURES], fit.params, strict=True))
+
+
+DEMONSTRATION = Demonstration(
+    title="Diabetes: progression by body mass index and sex, federated averaging",
+    data=diabetes,
+    method="fedavg",
+    # The two hardly depend on each other, so each round of full length brings one more digit.
+    kwargs={"features": FEATURES, "target": "target", "learning_rate": 1, "rounds": 10},
+    federated=_federated,
+    pooled=_pooled,
+    peer="statsmodels",
+    tolerance=1e-6,
+)
