@@ -29,7 +29,13 @@ from vantage6.common.envelope.opening import (
     open_stream,
     verify,
 )
-from vantage6.common.envelope.sealing import seal, seal_ascii, seal_binary, seal_stream
+from vantage6.common.envelope.sealing import (
+    SealedText,
+    seal,
+    seal_ascii,
+    seal_binary,
+    seal_stream,
+)
 from vantage6.common.envelope.text import is_authenticated_envelope
 
 __all__ = [
@@ -39,6 +45,7 @@ __all__ = [
     "Opened",
     "OpenedStream",
     "ResultContext",
+    "SealedText",
     "claimed",
     "digest",
     "is_authenticated_envelope",

@@ -10,10 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from vantage6.common import authenticated
-from vantage6.common.authenticated import InputContext, is_authenticated_envelope, require
-from vantage6.common.encryption import RSACryptor, is_envelope
+from vantage6.common.authenticated import (
+    InputContext,
+    SealedText,
+    is_authenticated_envelope,
+    require,
+)
+from vantage6.common.encryption import ClassicText, RSACryptor, is_envelope
 from vantage6.common.exceptions import ContextMismatch, EncryptionError, NotForUs
 from vantage6.common.image import canonical
+from vantage6.common.long_text import LongText
 from vantage6.common.partners import Partners
 from vantage6.common.sent import Sent
 
@@ -97,22 +103,26 @@ class Correspondence:
         KeyChanged, Downgraded, EncryptionError
             When nothing can be sent to it.
         """
-        if not self._partners.reads_authenticated(recipient):
-            return self._cryptor.encrypt_bytes_to_str(data, self._partners.key_text(recipient))
-        context = InputContext(collaboration_id, _full_name(image), self._own, recipient)
-        return authenticated.seal(
-            data, context, self._cryptor.private_key, self._partners.key(recipient)
-        )
+        return b"".join(self.input_text(recipient, collaboration_id, image, data)).decode("ascii")
 
-    def note_sent(self, task_id: int, inputs: Sequence[tuple[int, str]]) -> None:
+    def input_text(
+        self, recipient: int, collaboration_id: int, image: str, data: bytes
+    ) -> SealedText | ClassicText:
+        """The same, made while it is sent."""
+        if not self._partners.reads_authenticated(recipient):
+            return ClassicText(data, self._partners.key_text(recipient))
+        context = InputContext(collaboration_id, _full_name(image), self._own, recipient)
+        return SealedText(data, context, self._cryptor.private_key, self._partners.key(recipient))
+
+    def note_sent(self, task_id: int, inputs: Sequence[tuple[int, str | LongText]]) -> None:
         """Remember the inputs of a task, now that it has an id: organizations and texts."""
-        digests = {
-            id_: authenticated.digest(text)
-            for id_, text in inputs
-            if is_authenticated_envelope(text)
-        }
+        digests = {id_: digest for id_, text in inputs if (digest := _digest(text))}
         if digests:
             self._sent.note(task_id, digests)
+
+    def remembers(self, task_id: int) -> bool:
+        """Whether inputs of a task were noted, so that the server need not show them."""
+        return self._sent.has(task_id)
 
     def open_input(self, text: str) -> bytes:
         """An input in an authenticated envelope that was sent to us, to look at it.
@@ -214,6 +224,15 @@ def _named(answer: Answer) -> str:
         f"Result {answer.result_id} of task {answer.task_id}, from organization "
         f"{answer.organization_id},"
     )
+
+
+def _digest(text: str | LongText) -> str | None:
+    """What names an authenticated envelope that was sent; None for a classic one."""
+    if isinstance(text, SealedText):
+        return text.digest
+    if isinstance(text, LongText) or not is_authenticated_envelope(text):
+        return None
+    return authenticated.digest(text)
 
 
 def _full_name(image: str) -> str:

@@ -6,22 +6,26 @@ are base64 texts joined by `$`.
 """
 
 import os
+from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Protocol
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 
-from vantage6.common.envelope import SEPARATOR, is_envelope
+from vantage6.common.envelope import SEPARATOR, base64, is_envelope
 from vantage6.common.exceptions import EncryptionError
 from vantage6.common.files import write_private_file
 from vantage6.common.keys import load_private_key, load_public_key
+from vantage6.common.long_text import LongText, base64_length
 from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
 
 __all__ = [
     "SEPARATOR",
+    "ClassicText",
     "CryptorBase",
     "DummyCryptor",
     "RSACryptor",
@@ -32,6 +36,9 @@ __all__ = [
 KEY_SIZE = 4096
 _AES_KEY_BYTES = 32
 _IV_BYTES = 16
+# What is encrypted, and what is read, together: groups of base64 are not cut in two.
+_BYTES = 3 * 2**18
+_DIGITS = 4 * 2**18
 
 
 class CryptorBase(Protocol):
@@ -148,10 +155,7 @@ class RSACryptor(_TextConversion):
         EncryptionError
             When the public key is missing or cannot be read.
         """
-        public_key = load_public_key(pubkey_base64s)
-        aes_key, start = os.urandom(_AES_KEY_BYTES), os.urandom(_IV_BYTES)
-        parts = (public_key.encrypt(aes_key, padding.PKCS1v15()), start, _ctr(aes_key, start, data))
-        return SEPARATOR.join(map(bytes_to_base64s, parts))
+        return b"".join(ClassicText(data, pubkey_base64s)).decode("ascii")
 
     def decrypt_str_to_bytes(self, data: str) -> bytes:
         """The payload of an envelope that was made for us.
@@ -161,12 +165,12 @@ class RSACryptor(_TextConversion):
         EncryptionError
             When the text is no envelope, or was made for another key.
         """
-        parts = data.split(SEPARATOR)
-        if len(parts) != 3:
+        second = data.rfind(SEPARATOR)
+        if data.count(SEPARATOR) != 2:
             raise EncryptionError("The payload is not encrypted, or not in the known form")
-        encrypted_key, start, payload = map(self.str_to_bytes, parts)
+        encrypted_key, start = map(self.str_to_bytes, data[:second].split(SEPARATOR))
         aes_key, is_ours = self._decrypt_key(encrypted_key)
-        opened = _ctr(aes_key, start, payload)
+        opened = _opened(aes_key, start, data, second + 1)
         if not is_ours:
             raise EncryptionError("The payload was encrypted for another key")
         return opened
@@ -189,10 +193,53 @@ def load_cryptor(private_key_file: Path | str | None) -> "RSACryptor | DummyCryp
     return DummyCryptor() if private_key_file is None else RSACryptor(private_key_file)
 
 
-def _ctr(key: bytes, start: bytes, data: bytes) -> bytes:
+def _ctr(key: bytes, start: bytes) -> CipherContext:
     """AES in counter mode; the same operation encrypts and decrypts."""
     try:
-        stream = Cipher(algorithms.AES(key), modes.CTR(start)).encryptor()
+        return Cipher(algorithms.AES(key), modes.CTR(start)).encryptor()
     except ValueError as error:
         raise EncryptionError("The counter start of the envelope has a wrong length") from error
-    return stream.update(data) + stream.finalize()
+
+
+def _opened(key: bytes, start: bytes, text: str, at: int) -> bytes:
+    """The payload whose base64 stands at the end of a text, without a second copy of either."""
+    cipher, opened = _ctr(key, start), BytesIO()
+    for begin in range(at, len(text), _DIGITS):
+        digits = text[begin : begin + _DIGITS]
+        # Nothing may follow what ends the payload.
+        if len(text) > begin + _DIGITS and digits.endswith("="):
+            raise EncryptionError("The text is not base64")
+        opened.write(cipher.update(_TextConversion.str_to_bytes(digits)))
+    return opened.getvalue()
+
+
+class ClassicText(LongText):
+    """The classic envelope of some bytes, made while it is sent.
+
+    Parameters
+    ----------
+    data : bytes
+    public_key : str
+        Of the organization that is to read it, as organizations carry it.
+
+    Raises
+    ------
+    EncryptionError
+        When the public key is missing or cannot be read.
+    """
+
+    def __init__(self, data: bytes, public_key: str) -> None:
+        self._data = memoryview(data)
+        self._key, self._start = os.urandom(_AES_KEY_BYTES), os.urandom(_IV_BYTES)
+        encrypted_key = load_public_key(public_key).encrypt(self._key, padding.PKCS1v15())
+        parts = (bytes_to_base64s(encrypted_key), bytes_to_base64s(self._start), "")
+        self._head = SEPARATOR.join(parts).encode()
+
+    def __len__(self) -> int:
+        return len(self._head) + base64_length(len(self._data))
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._head
+        cipher = _ctr(self._key, self._start)
+        for begin in range(0, len(self._data), _BYTES):
+            yield base64.digits(cipher.update(self._data[begin : begin + _BYTES]))

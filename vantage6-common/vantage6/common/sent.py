@@ -57,6 +57,16 @@ class Sent:
             ).fetchone()
         return row[0] if row else None
 
+    def has(self, task_id: int) -> bool:
+        """Whether anything is known of what was sent for a task."""
+        if not self._path.exists():
+            return False
+        with self._connection() as connection:
+            row = connection.execute(
+                "SELECT 1 FROM sent WHERE server = ? AND task_id = ?", (self._server, task_id)
+            ).fetchone()
+        return row is not None
+
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +16,7 @@ from vantage6.common.exceptions import (
     ServiceUnavailable,
     Unauthorized,
 )
+from vantage6.common.long_text import LARGE, Base64Text, LongText
 from vantage6.common.retry import Backoff
 from vantage6.common.serialization import JSON, LEGACY, serialize
 from vantage6.common.text import bytes_to_base64s
@@ -147,10 +149,12 @@ class ClientBase:
         json: Any = None,
         params: Any = None,
         read_timeout: float | None = None,
+        omit: Collection[str] = (),
     ) -> Any:
         """Make one call and return the decoded body.
 
-        An access token that is no longer accepted is renewed once.
+        An access token that is no longer accepted is renewed once. Of a large answer the long
+        texts under the keys in `omit` are left out.
 
         Raises
         ------
@@ -159,7 +163,12 @@ class ClientBase:
         ServerError
             When the server refused; the subclass tells why.
         """
-        call = {"json": json, "params": params, "read_timeout": read_timeout or self.timeout}
+        call: dict[str, Any] = {
+            "json": json,
+            "params": params,
+            "read_timeout": read_timeout or self.timeout,
+            "omit": omit,
+        }
         try:
             return self.transport.call(method, endpoint, token=self._access_token, **call)
         except Unauthorized:
@@ -319,9 +328,7 @@ class ClientBase:
         inputs = [
             {
                 "id": id_,
-                "input": letters.seal_input(id_, collaboration_id, image, payload)
-                if letters
-                else self.encrypt_for(id_, payload),
+                "input": self._sealed_input(letters, id_, collaboration_id, image, payload),
             }
             for id_ in organization_ids or []
         ]
@@ -411,6 +418,21 @@ class ClientBase:
             raise EncryptionError("Encryption has not yet been set up: call setup_encryption()")
         letters = self._letters()
         return letters.seal_classic(organization_id, data) if letters else bytes_to_base64s(data)
+
+    def _sealed_input(
+        self,
+        letters: "Letters | None",
+        organization_id: int,
+        collaboration_id: int,
+        image: str,
+        payload: bytes,
+    ) -> str | LongText:
+        """The input of one organization; a large one is made while it is sent."""
+        if letters:
+            return letters.seal_input(organization_id, collaboration_id, image, payload)
+        if self.cryptor is None or len(payload) < LARGE:
+            return self.encrypt_for(organization_id, payload)
+        return Base64Text(payload)
 
     def _letters(self) -> "Letters | None":
         """What seals and opens, where encryption is set up; its imports take their time."""

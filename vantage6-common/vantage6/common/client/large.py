@@ -1,8 +1,11 @@
 """Bodies of calls that are too large to be held twice."""
 
 import json
-from collections.abc import Iterator, Mapping
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from vantage6.common.long_text import LongText
 
 _PIECE = 2**20
 # What JSON writes as it is: base64, and what joins the parts of an envelope.
@@ -49,3 +52,53 @@ class LargeJson:
     def _pieces(self) -> Iterator[bytes]:
         for start in range(0, len(self._text), _PIECE):
             yield bytes(self._text[start : start + _PIECE])
+
+
+class LongTexts:
+    """A JSON value with long texts in it, which are made while it is sent.
+
+    Parameters
+    ----------
+    value : object
+        Plain values, and `LongText` in the place of some texts.
+    """
+
+    def __init__(self, value: Any) -> None:
+        # Nobody can guess it, so no text of the value is taken for one that was put aside.
+        mark = secrets.token_hex(16)
+        self._texts: list[LongText] = []
+
+        def put_aside(item: Any) -> str:
+            if not isinstance(item, LongText):
+                raise TypeError(f"A value of type {type(item).__name__} cannot be sent as JSON")
+            self._texts.append(item)
+            return mark
+
+        self._between = json.dumps(value, default=put_aside).encode().split(mark.encode())
+
+    def __len__(self) -> int:
+        return sum(map(len, self._between)) + sum(map(len, self._texts))
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._between[0]
+        for text, after in zip(self._texts, self._between[1:], strict=True):
+            yield from text
+            yield after
+
+
+Body = LargeJson | LongTexts
+
+
+def body_of(value: Any) -> Body | None:
+    """What a value is sent as when it is large; None where it is sent as any other."""
+    if isinstance(value, LargeJson):
+        return value
+    return LongTexts(value) if _has_long_text(value) else None
+
+
+def _has_long_text(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_has_long_text, value.values()))
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return any(map(_has_long_text, value))
+    return isinstance(value, LongText)

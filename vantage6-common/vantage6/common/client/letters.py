@@ -16,6 +16,7 @@ from vantage6.common.correspondence import Answer, Correspondence
 from vantage6.common.encryption import RSACryptor
 from vantage6.common.exceptions import EncryptionError, NotForUs
 from vantage6.common.globals import APPNAME
+from vantage6.common.long_text import LARGE, LongText
 from vantage6.common.partners import Partners, Shown
 from vantage6.common.pins import Pins
 from vantage6.common.sent import Sent
@@ -77,9 +78,19 @@ class Letters:
 
     def seal_input(
         self, organization_id: int, collaboration_id: int, image: str, data: bytes
-    ) -> str:
-        """An input, in the best envelope that its recipient says it reads."""
-        return self._correspondence.seal_input(organization_id, collaboration_id, image, data)
+    ) -> str | LongText:
+        """An input, in the best envelope that its recipient says it reads.
+
+        A large one is made while it is sent.
+        """
+        entry = (organization_id, collaboration_id, image, data)
+        if len(data) < LARGE:
+            return self._correspondence.seal_input(*entry)
+        return self._correspondence.input_text(*entry)
+
+    def remembers(self, task_id: int) -> bool:
+        """Whether it is known here what the results of a task have to answer."""
+        return self._correspondence.remembers(task_id)
 
     def note_sent(self, task: Any, inputs: Sequence[Mapping[str, Any]]) -> None:
         """Remember what results will have to answer, now that the task has an id."""

@@ -2,16 +2,20 @@
 
 import re
 import ssl
+from collections.abc import Collection
+from contextlib import ExitStack
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
-from vantage6.common.client.large import LargeJson
+from vantage6.common.client.large import body_of
+from vantage6.common.client.meter import Meter, Metered
+from vantage6.common.client.received import Received
 from vantage6.common.exceptions import ServerError, ServerUnreachable
 
 # Seconds to connect; to read is up to each call, since some answers are waited for.
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 60.0
-_PIECE = 2**16
+_PIECE = 2**18
 # Before the words of an error of the system
 _NUMBER = re.compile(r"\[Errno -?\d+\] ")
 
@@ -66,11 +70,17 @@ class Transport:
         Where the endpoints start, such as `https://server:443/api`.
     session : Session, optional
         By default a `requests.Session` of our own.
+
+    Attributes
+    ----------
+    meter : Meter
+        Is told how far large calls are.
     """
 
     def __init__(self, base_url: str, session: Session | None = None) -> None:
         self.base_url = base_url.rstrip("/")
         self.session: Session = session or _new_session()
+        self.meter = Meter()
 
     def call(
         self,
@@ -82,6 +92,7 @@ class Transport:
         params: Any = None,
         read_timeout: float = READ_TIMEOUT,
         unread: bool = False,
+        omit: Collection[str] = (),
     ) -> Any:
         """Make one call and return the decoded body.
 
@@ -90,12 +101,16 @@ class Transport:
         method, endpoint : str
         token : str, optional
         json : object, optional
-            What is sent; a `LargeJson` is sent without being put together before.
+            What is sent; a `LargeJson`, or what has a `LongText` in it, is sent without being
+            put together before.
         params : mapping, optional
         read_timeout : float
         unread : bool
             Whether the answer to a call that succeeds is passed over: servers repeat in it what
             they were told, payloads too.
+        omit : collection of str
+            Keys of the answer whose long texts nobody needs; where the answer is large there is
+            None in their place.
 
         Raises
         ------
@@ -104,10 +119,11 @@ class Transport:
         ServerError
             When the answer was not one of success; the subclass tells which.
         """
-        response = self._call(method, endpoint, token, json, params, read_timeout, unread)
+        streamed = unread or _can_stream(self.session)
+        response = self._call(method, endpoint, token, json, params, read_timeout, streamed)
         if unread and response.status_code < 300:
             return _pass_over(response)
-        return decoded(response)
+        return decoded(self._received(response, omit) if streamed else response)
 
     def get(self, endpoint: str) -> Response:
         """The whole answer to a question without a log-in, whatever it is.
@@ -131,28 +147,46 @@ class Transport:
         json: Any,
         params: Any,
         read: float,
-        unread: bool,
+        streamed: bool,
     ) -> Response:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         # What only some sessions know is named only where it is needed.
-        more: dict[str, Any] = {"stream": True} if unread else {}
-        if isinstance(json, LargeJson):
-            headers["Content-Type"] = "application/json"
-            more["data"], json = json, None
+        more: dict[str, Any] = {"stream": True} if streamed else {}
+        body = body_of(json)
+        with ExitStack() as stack:
+            if body:
+                headers["Content-Type"] = "application/json"
+                step = stack.enter_context(self.meter.sending(len(body)))
+                more["data"], json = Metered(body, step), None
+            try:
+                return self.session.request(
+                    method.upper(),
+                    f"{self.base_url}/{endpoint.lstrip('/')}",
+                    headers=headers,
+                    json=json,
+                    params=params,
+                    timeout=(CONNECT_TIMEOUT, read),
+                    **more,
+                )
+            except OSError as error:  # also those of requests, whose base is derived from it
+                raise self._unreachable(error) from error
+
+    def _received(self, response: Any, omit: Collection[str]) -> Response:
+        """The answer, read to its end."""
+        size = response.headers.get("Content-Length")
+        size = int(size) if size and size.isdecimal() else None
         try:
-            return self.session.request(
-                method.upper(),
-                f"{self.base_url}/{endpoint.lstrip('/')}",
-                headers=headers,
-                json=json,
-                params=params,
-                timeout=(CONNECT_TIMEOUT, read),
-                **more,
-            )
-        except OSError as error:  # also the errors of requests, whose base is derived from it
-            raise ServerUnreachable(
-                f"No answer from the server at {self.base_url}{self._detour()}: {_reason(error)}"
-            ) from error
+            with self.meter.receiving(size) as step:
+                pieces = response.iter_content(_PIECE)
+                return Received(response.status_code, pieces, omit, step)
+        except OSError as error:
+            response.close()
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: OSError) -> ServerUnreachable:
+        return ServerUnreachable(
+            f"No answer from the server at {self.base_url}{self._detour()}: {_reason(error)}"
+        )
 
     def _detour(self) -> str:
         """The proxy in between, which may be what does not answer; its password stays here."""
@@ -166,6 +200,11 @@ def _new_session() -> Session:
     import requests
 
     return cast(Session, requests.Session())
+
+
+def _can_stream(session: Any) -> bool:
+    """Whether it is one of `requests`, which gives an answer before its body."""
+    return hasattr(session, "get_adapter")
 
 
 def decoded(response: Response) -> Any:

@@ -1,5 +1,6 @@
 """Making authenticated envelopes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
@@ -18,6 +19,7 @@ from vantage6.common.envelope.chunks import (
 from vantage6.common.envelope.context import Context
 from vantage6.common.envelope.form import CHUNK, OVERHEAD, PREFIX_BYTES, Header, Layout, prefix
 from vantage6.common.envelope.streams import Readable, Writable, read_up_to
+from vantage6.common.long_text import LongText, base64_length
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,72 @@ class Sealer:
         self._statement.add(tag_of(frame))
         self._index += 1
 
+    def frames(self, data: memoryview, layout: Layout) -> Iterator[memoryview]:
+        """The frames of a payload; each is there until the next one is asked for."""
+        room = memoryview(bytearray(min(layout.body, layout.chunk + OVERHEAD)))
+        for index in range(layout.frames):
+            part = data[layout.chunk_at(index)]
+            frame = room[: len(part) + OVERHEAD]
+            self.write_frame(part, layout.is_last(index), frame)
+            yield frame
+
     def signature(self) -> bytes:
         """Signature over all that was written."""
         return keys.sign(self._own_key, self._statement.digest())
+
+
+class SealedText(LongText):
+    """The letters of `seal`, made while they are sent.
+
+    Parameters
+    ----------
+    data : bytes
+    context, own_key, recipient_key, chunk
+        As for `seal`.
+
+    Raises
+    ------
+    EncryptionError
+        When a key is too short.
+    """
+
+    def __init__(
+        self,
+        data: Bytes,
+        context: Context,
+        own_key: RSAPrivateKey,
+        recipient_key: RSAPublicKey,
+        *,
+        chunk: int = CHUNK,
+    ) -> None:
+        self._material = new_material(context, own_key, recipient_key, chunk)
+        self._data, self._layout = memoryview(data), Layout(chunk, len(data))
+        self._signature: bytes | None = None
+
+    def __len__(self) -> int:
+        parts = (
+            len(self._material.header.encode()),
+            self._layout.body,
+            -(-self._material.own_key.key_size // 8),
+        )
+        joints = len(text.START) + 2 * len(text.SEPARATOR)
+        return joints + sum(map(base64_length, parts))
+
+    def __iter__(self) -> Iterator[bytes]:
+        sealer = Sealer(self._material)
+        yield f"{text.START}{base64.encode(sealer.raw_header)}{text.SEPARATOR}".encode()
+        for frame in sealer.frames(self._data, self._layout):
+            yield base64.digits(frame)
+        # A signature is another one each time, and its digest is what the answer has to name.
+        self._signature = self._signature or sealer.signature()
+        yield f"{text.SEPARATOR}{base64.encode(self._signature)}".encode()
+
+    @property
+    def digest(self) -> str | None:
+        """That of the envelope, once it has been sent."""
+        if self._signature is None:
+            return None
+        return digest_of(self._material.header.encode(), self._signature)
 
 
 def seal(
@@ -172,13 +237,8 @@ def seal_stream(
 def seal_text_with(material: Material, data: Bytes) -> bytearray:
     """`seal_ascii` with material that was made before."""
     sealer, layout = Sealer(material), Layout(material.header.chunk, len(data))
-    view = memoryview(data)
-    room = memoryview(bytearray(min(layout.body, layout.chunk + OVERHEAD)))
     written = bytearray(f"{text.START}{base64.encode(sealer.raw_header)}{text.SEPARATOR}".encode())
-    for index in range(layout.frames):
-        part = view[layout.chunk_at(index)]
-        frame = room[: len(part) + OVERHEAD]
-        sealer.write_frame(part, layout.is_last(index), frame)
+    for frame in sealer.frames(memoryview(data), layout):
         written += base64.digits(frame)
     written += f"{text.SEPARATOR}{base64.encode(sealer.signature())}".encode()
     return written
