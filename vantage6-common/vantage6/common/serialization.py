@@ -147,6 +147,8 @@ def deserialize(data: bytes, *, allow_pickle: bool = False, unique_keys: bool = 
             "ask for JSON, or allow it with allow_pickle=True if you trust its sender"
         )
     body = _without_prefix(data, kind)
+    # A large one is not to be there twice while it is read.
+    del data
     if unique_keys and kind == JSON and _readers[JSON] is _read_json:
         return _read_json(body, _object_of_unique_keys)
     return decode(body, kind)
