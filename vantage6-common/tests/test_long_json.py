@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from vantage6.common.client.long_json import LONG, LongJson
+from vantage6.common.client.long_json import LONG, NOTHING, LongJson
 from vantage6.common.client.received import LARGE, Received
 
 LETTERS = "A$b+/=" * LONG
@@ -19,7 +19,7 @@ VALUES = {
 }
 
 
-def read(body, step, omit=()):
+def read(body, step, omit=NOTHING):
     reader = LongJson(omit)
     for start in range(0, len(body), step):
         reader.feed(body[start : start + step])
@@ -42,16 +42,24 @@ def test_a_piece_may_end_anywhere(step):
 
 def test_what_nobody_needs_is_left_out():
     value = {"input": LETTERS, "x": {"input": "short"}, "result": LETTERS, "y": [LETTERS]}
-    kept = read(json.dumps(value).encode(), 2**16, omit=["input"])
+    kept = read(json.dumps(value).encode(), 2**16, omit={"input": ""})
     assert kept == {**value, "input": None}
+
+
+def test_what_begins_as_asked_is_kept():
+    value = [{"input": f"2${LETTERS}"}, {"input": LETTERS}]
+    kept = read(json.dumps(value).encode(), 2**16, omit={"input": "2$"})
+    assert kept == [value[0], {"input": None}]
 
 
 def test_what_nobody_needs_may_have_escapes():
     value = {"input": 'a"\\' * LONG, "z": 1}
-    assert read(json.dumps(value).encode(), 977, omit=["input"]) == {"input": None, "z": 1}
+    assert read(json.dumps(value).encode(), 977, omit={"input": ""}) == {"input": None, "z": 1}
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b'{"a": "b', b'{"a": 1,}', b'"a\\"', b"[" * 10**6])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b'{"a": "b', b'{"a": 1,}', b'"a\\"', b"[" * 10**6]
+)
 def test_what_is_not_json_is_refused(body):
     with pytest.raises(ValueError, match=r"."):
         read(body, 2**16)
@@ -67,7 +75,7 @@ def test_an_answer_is_told_of_as_it_comes_in(size):
     steps, value = [], {"text": "x" * size}
     body = json.dumps(value).encode()
     pieces = [body[start : start + 2**16] for start in range(0, len(body), 2**16)]
-    received = Received(200, pieces, (), steps.append)
+    received = Received(200, pieces, NOTHING, steps.append)
     assert sum(steps) == len(body)
     assert received.content == body[:LARGE]
     assert received.json() == value

@@ -14,6 +14,7 @@ from vantage6.client.subclients.rule import RuleSubClient
 from vantage6.client.subclients.task import TaskSubClient
 from vantage6.client.subclients.user import UserSubClient
 from vantage6.client.subclients.util import UtilSubClient
+from vantage6.client.transfer import Transfers
 from vantage6.client.waiting import wait_for_task
 from vantage6.common import __version__
 from vantage6.common.client.base import ClientBase, WhoAmI
@@ -89,6 +90,7 @@ class UserClient(ClientBase):
         session = session or cast(Session, self._way.session(host))
         super().__init__(host, port, path, session=session, pins_file=pins_file, timeout=timeout)
         self.allow_pickle, self.raise_errors = allow_pickle, raise_errors
+        self.transport.meter = Transfers()
         self.log = _log(verbose)
         self._organization_names: dict[int, str] = {}
         self.util = UtilSubClient(self)

@@ -1,58 +1,176 @@
 """What came of a task: its values, or why there are none."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
+from vantage6.common.client.answers import Answers, Failure
 from vantage6.common.client.failure import log_lines, reasons
 from vantage6.common.client.unverified import require_verified
-from vantage6.common.exceptions import EncryptionError, TaskFailed, TaskUnfinished
+from vantage6.common.encryption import DummyCryptor
+from vantage6.common.exceptions import (
+    DeserializationException,
+    EncryptionError,
+    TaskFailed,
+    TaskUnfinished,
+)
 from vantage6.common.serialization import deserialize
 from vantage6.common.task_status import is_failure, is_final, status_of
+from vantage6.common.text import printable
 
 if TYPE_CHECKING:
     from vantage6.client.client import UserClient
 
 LOG_LINES = 10
+# How an authenticated envelope begins.
+AUTHENTICATED = "2$"
 
 Run = dict[str, Any]
+Values = list[Any]
+Naming = bool | Literal["name", "id"]
 
 
-def values_of(client: "UserClient", task_id: int, allow_pickle: bool | None = None) -> list[Any]:
-    """The values of the runs of a task, in the order of the runs.
+@dataclass(frozen=True)
+class Outcome:
+    """The runs of a task that is over.
 
-    Raises
-    ------
-    TaskFailed, TaskUnfinished, EncryptionError, DeserializationException
-        When there is not a value for each.
+    Attributes
+    ----------
+    client : UserClient
+    task_id : int
+    runs : list of dict
+        As the server shows them, decrypted, in the order in which they were made; `value` is
+        what came back, and `error` why there is no value.
     """
-    runs = client.send("get", "result", params={"task_id": task_id})
-    runs = sorted(client.decrypt_results(runs, task_id=task_id), key=lambda run: run["id"])
-    for run in runs:
-        run["status"] = status_of(run)
-    if any(not is_final(run["status"]) for run in runs):
-        raise TaskUnfinished(f"Task {task_id} has not ended yet")
-    failed = [run for run in runs if is_failure(run["status"])]
-    if failed:
-        raise TaskFailed(_failure_text(client, task_id, failed), failed)
-    allowed = client.allow_pickle if allow_pickle is None else allow_pickle
-    return [_value(run, allowed) for run in runs]
+
+    client: "UserClient"
+    task_id: int
+    runs: list[Run]
+
+    @classmethod
+    def load(
+        cls, client: "UserClient", task_id: int, allow_pickle: bool | None = None
+    ) -> "Outcome":
+        """Fetch what came back and read it.
+
+        Raises
+        ------
+        TaskUnfinished
+            When a run has not ended yet.
+        """
+        omit = {"input": _needed_inputs(client, task_id)}
+        runs = client.send("get", "result", params={"task_id": task_id}, omit=omit)
+        if any(not is_final(status_of(run)) for run in runs):
+            raise TaskUnfinished(f"Task {task_id} has not ended yet")
+        runs = sorted(client.decrypt_results(runs, task_id=task_id), key=lambda run: run["id"])
+        allowed = client.allow_pickle if allow_pickle is None else allow_pickle
+        for run in runs:
+            run["status"] = status_of(run)
+            if not is_failure(run["status"]):
+                _read(run, allowed)
+        return cls(client, task_id, runs)
+
+    def values(self) -> Values:
+        """A value for each run, in their order.
+
+        Raises
+        ------
+        TaskFailed, EncryptionError, DeserializationException
+            When there is not a value for each.
+        """
+        self._require_success()
+        return [run["value"] for run in self.runs]
+
+    def by_organization(self, naming: Naming = True) -> dict[Any, Any]:
+        """The value of each organization, by its name or its id; raises as `values` does."""
+        self._require_success()
+        return self._keyed(self.runs, naming, lambda run: run["value"])
+
+    def answers(self, naming: Naming = "id") -> Answers:
+        """Values and failures side by side, by organization.
+
+        Raises
+        ------
+        ValueError
+            When an organization was asked more than once.
+        """
+        good = [run for run in self.runs if "value" in run]
+        bad = [run for run in self.runs if "value" not in run]
+        return Answers(
+            self._keyed(good, naming, lambda run: run["value"]),
+            self._keyed(bad, naming, _failure),
+        )
+
+    def _require_success(self) -> None:
+        failed = [run for run in self.runs if is_failure(run["status"])]
+        if failed:
+            raise TaskFailed(self._text(failed), failed, self._good_values(), self._failures())
+        for error in (run["error"] for run in self.runs if "error" in run):
+            if len(self.runs) > 1:
+                error.add_note(
+                    f"client.task.results({self.task_id}, allow_failures=True) gives the answers "
+                    "of the others"
+                )
+            raise error
+
+    def _good_values(self) -> dict[int, Any]:
+        return {run["organization"]["id"]: run["value"] for run in self.runs if "value" in run}
+
+    def _failures(self) -> dict[int, Failure]:
+        bad = [run for run in self.runs if "value" not in run]
+        return {run["organization"]["id"]: _failure(run) for run in bad}
+
+    def _keyed(self, runs: list[Run], naming: Naming, pick: Callable[[Run], Any]) -> dict[Any, Any]:
+        keyed: dict[Any, Any] = {}
+        for run in runs:
+            key = run["organization"]["id"] if naming == "id" else self._name(run)
+            if key in keyed:
+                raise ValueError(
+                    f"Task {self.task_id} has more than one run of {key!r}; "
+                    "results() without by_organization gives all of them as a list"
+                )
+            keyed[key] = pick(run)
+        return keyed
+
+    def _name(self, run: Run) -> str:
+        return printable(self.client.organization_name(run["organization"]["id"]))
+
+    def _text(self, failed: list[Run]) -> str:
+        """Where and why, then what the logs say."""
+        logs = [
+            "\n".join([f"Log of {self._name(run)}:", *(f"    {line}" for line in lines)])
+            for run in failed
+            if len(lines := [printable(line) for line in log_lines(run)][-LOG_LINES:]) > 1
+        ]
+        kept = self._good_values()
+        others = (
+            f"The answers of {len(kept)} other(s) are kept: client.task.results({self.task_id}, "
+            "allow_failures=True), or .answers of this error"
+        )
+        first = f"Task {self.task_id} failed. {printable(reasons(failed, self._name))}"
+        return "\n".join([first, *logs, *([others] if kept else [])])
 
 
-def _value(run: Run, allow_pickle: bool) -> Any:
-    require_verified(run)
-    if not isinstance(run["result"], bytes):
-        raise EncryptionError(f"Result {run['id']} was encrypted for another key than yours")
-    return deserialize(run["result"], allow_pickle=allow_pickle)
+def _needed_inputs(client: "UserClient", task_id: int) -> str:
+    """How inputs begin that are needed to prove what results answer; others are let go of."""
+    if client.cryptor is None or isinstance(client.cryptor, DummyCryptor):
+        return ""
+    letters = client._letters()
+    return "" if letters is None or letters.remembers(task_id) else AUTHENTICATED
 
 
-def _failure_text(client: "UserClient", task_id: int, failed: list[Run]) -> str:
-    """Where and why, then what the logs say."""
+def _read(run: Run, allow_pickle: bool) -> None:
+    """Put the value of a run beside it, or why there is none; the bytes are let go of."""
+    try:
+        require_verified(run)
+        if not isinstance(run["result"], bytes):
+            raise EncryptionError(f"Result {run['id']} was encrypted for another key than yours")
+        run["value"] = deserialize(run.pop("result"), allow_pickle=allow_pickle)
+    except (EncryptionError, DeserializationException) as error:
+        run["error"] = error
 
-    def name_of(run: Run) -> str:
-        return client.organization_name(run["organization"]["id"])
 
-    logs = [
-        "\n".join([f"Log of {name_of(run)}:", *(f"    {line}" for line in lines)])
-        for run in failed
-        if len(lines := log_lines(run)[-LOG_LINES:]) > 1
-    ]
-    return "\n".join([f"Task {task_id} failed. {reasons(failed, name_of)}", *logs])
+def _failure(run: Run) -> Failure:
+    log = [printable(line) for line in log_lines(run)]
+    last = str(run["error"]) if "error" in run else (log or ["no reason was given"])[-1]
+    return Failure(run["organization"]["id"], str(run["status"]), last, log)

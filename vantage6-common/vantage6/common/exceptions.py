@@ -95,11 +95,21 @@ class TaskFailed(Vantage6Error):
     ----------
     runs : list of dict
         The failed runs, as the server shows them.
+    answers : dict
+        The values of the runs that went well, by the id of their organization.
+    failures : dict
+        Why there are no others: `status`, `reason` and `log`, by the id of the organization.
     """
 
-    def __init__(self, message: str, runs: list[dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        runs: list[dict[str, Any]] | None = None,
+        answers: dict[int, Any] | None = None,
+        failures: dict[int, Any] | None = None,
+    ) -> None:
         super().__init__(message)
-        self.runs = runs or []
+        self.runs, self.answers, self.failures = runs or [], answers or {}, failures or {}
 
 
 class TaskUnfinished(Vantage6Error):

@@ -29,6 +29,17 @@ def is_ip_address(text: str) -> bool:
     return True
 
 
+def printable(text: str) -> str:
+    """One line of text that others wrote, without what would steer a terminal.
+
+    Control characters, and those that turn the direction of writing, become question marks.
+    """
+    if text.isprintable():
+        return text
+    letters = text.replace("\t", " ")
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in letters)
+
+
 def logger_name(special__name__: str) -> str:
     """The last part of a module's name, cut to fourteen characters for aligned logs."""
     name = special__name__.rsplit(".", maxsplit=1)[-1]

@@ -1,16 +1,20 @@
 """Tasks."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vantage6.client.base import ListedSubClient
 from vantage6.client.filter import post_filtering
-from vantage6.client.outcome import values_of
+from vantage6.client.outcome import Naming, Outcome
+from vantage6.client.tables import as_frame, as_one_frame
+from vantage6.client.transfer import transfers_shown
 from vantage6.client.waiting import wait_for_task, wait_until_stopped
 from vantage6.common.serialization import JSON
 
+if TYPE_CHECKING:
+    import pandas
+
 Ids = list[int]
-Values = list[Any]
 
 
 class TaskSubClient(ListedSubClient):
@@ -195,9 +199,16 @@ class TaskSubClient(ListedSubClient):
         timeout: float | None = None,
         *,
         show_progress: bool = True,
+        by_organization: Naming = False,
+        allow_failures: bool = False,
         allow_pickle: bool | None = None,
-    ) -> Values:
+    ) -> Any:
         """Wait until a task is over and return its values.
+
+        In a terminal and in a notebook the runs of the task and its subtasks are shown as they
+        go on, elsewhere each change is one line; all of it on standard error. In a terminal,
+        `l` shows the logs of runs that end, and `k`, pressed twice, kills the task. Ctrl-C
+        leaves the wait; the task goes on.
 
         Parameters
         ----------
@@ -205,14 +216,14 @@ class TaskSubClient(ListedSubClient):
         timeout : float, optional
             Seconds; without it, as long as it takes.
         show_progress : bool
-            Whether to show how far the task and its subtasks are.
-        allow_pickle : bool, optional
-            Whether to read pickled results; as the client says where nothing is said.
+            Whether to show anything.
+        by_organization, allow_failures, allow_pickle
+            As for `results`.
 
         Returns
         -------
-        list
-            One value for each organization that was asked, in the order of the results.
+        list, dict or Answers
+            As `results`.
 
         Raises
         ------
@@ -224,34 +235,114 @@ class TaskSubClient(ListedSubClient):
             When there is no such task, or it is not for you to see.
         """
         wait_for_task(self.parent, id_, timeout, show_progress=show_progress)
-        return self.results(id_, allow_pickle=allow_pickle)
+        return self.results(
+            id_,
+            show_progress=show_progress,
+            by_organization=by_organization,
+            allow_failures=allow_failures,
+            allow_pickle=allow_pickle,
+        )
 
-    def results(self, id_: int, *, allow_pickle: bool | None = None) -> Values:
+    def results(
+        self,
+        id_: int,
+        *,
+        by_organization: Naming = False,
+        allow_failures: bool = False,
+        allow_pickle: bool | None = None,
+        show_progress: bool = True,
+    ) -> Any:
         """The values of a task that is over.
 
         Parameters
         ----------
         id_ : int
+        by_organization : bool or str
+            Whether to name whose value is whose: True or "name" by the organization's name,
+            "id" by its id.
+        allow_failures : bool
+            Whether runs may fail. Then what is returned has `answers` and `failures`, each by
+            organization (its id where nothing is said); a failure has `status`, `reason` and
+            `log`.
         allow_pickle : bool, optional
             Whether to read pickled results; as the client says where nothing is said.
+        show_progress : bool
+            Whether to show how far a large download is.
 
         Returns
         -------
-        list
+        list, dict or Answers
             One value for each organization that was asked, in the order of the results.
 
         Raises
         ------
         TaskFailed
-            When a run failed; the text tells where, why, and the last lines of its log.
+            When a run failed; the text tells where, why, and the last lines of its log. Its
+            `answers` hold what came back all the same, by the id of the organization.
         TaskUnfinished
             When a run has not ended yet.
         EncryptionError
             When a result was encrypted for another key than yours.
         DeserializationException
             When a result cannot be read, or is a pickle and those are not allowed.
+        ValueError
+            When an organization was asked more than once, and values are to be had by
+            organization.
+
+        Examples
+        --------
+        >>> client.task.results(7)
+        [0.4, 0.6]
+        >>> client.task.results(7, by_organization=True)
+        {'north': 0.4, 'south': 0.6}
+        >>> client.task.results(8, allow_failures=True).failures
+        {2: Failure(organization=2, status='crashed', reason='...', log=[...])}
         """
-        return values_of(self.parent, id_, allow_pickle)
+        outcome = self._outcome(id_, allow_pickle, show_progress)
+        if allow_failures:
+            return outcome.answers(by_organization or "id")
+        return outcome.by_organization(by_organization) if by_organization else outcome.values()
+
+    def table(
+        self,
+        id_: int,
+        key: str | None = None,
+        *,
+        allow_pickle: bool | None = None,
+        show_progress: bool = True,
+    ) -> "pandas.DataFrame":
+        """The answer of a task that is over as a table.
+
+        Parameters
+        ----------
+        id_ : int
+        key : str, optional
+            Where in the answer the table is, for answers with several.
+        allow_pickle, show_progress
+            As for `results`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Where several organizations answered, all their tables, one after the other; the
+            outermost level of the index is the organization's name.
+
+        Raises
+        ------
+        ValueError
+            When there is no table in the answer, or more than one and none was named; the text
+            names what is there. `vantage6.client.tables.as_frame` says what counts as one.
+        TaskFailed, TaskUnfinished, EncryptionError, DeserializationException
+            As for `results`.
+        """
+        outcome = self._outcome(id_, allow_pickle, show_progress)
+        if len(outcome.runs) == 1:
+            return as_frame(outcome.values()[0], key)
+        return as_one_frame(outcome.by_organization(), key)
+
+    def _outcome(self, id_: int, allow_pickle: bool | None, show_progress: bool) -> Outcome:
+        with transfers_shown(self.parent, show_progress):
+            return Outcome.load(self.parent, id_, allow_pickle)
 
 
 def _call(

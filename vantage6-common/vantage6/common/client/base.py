@@ -2,11 +2,11 @@
 
 import logging
 import time
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vantage6.common import jwt
+from vantage6.common.client.long_json import NOTHING, Omit
 from vantage6.common.client.transport import READ_TIMEOUT, Session, Transport
 from vantage6.common.exceptions import (
     AuthenticationException,
@@ -149,12 +149,12 @@ class ClientBase:
         json: Any = None,
         params: Any = None,
         read_timeout: float | None = None,
-        omit: Collection[str] = (),
+        omit: Omit = NOTHING,
     ) -> Any:
         """Make one call and return the decoded body.
 
-        An access token that is no longer accepted is renewed once. Of a large answer the long
-        texts under the keys in `omit` are left out.
+        An access token that is no longer accepted is renewed once. What `omit` says
+        is left out of a large answer.
 
         Raises
         ------

@@ -3,12 +3,17 @@
 import json
 import re
 import secrets
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Any
 
 #: Bytes from which a text is kept apart.
 LONG = 2**16
+_KEY = re.compile(rb'("[^"\\]*")\s*:\s*$')
 _KEY_BYTES = 100
+
+#: From keys to how texts begin that are kept all the same; "" for none.
+Omit = Mapping[str, str]
+NOTHING: Omit = {}
 
 
 class LongJson:
@@ -19,12 +24,13 @@ class LongJson:
 
     Parameters
     ----------
-    omit : collection of str
-        Keys whose long texts are not kept: None stands in their place.
+    omit : mapping
+        Keys whose long texts are not kept, None stands in their place; and how texts begin that
+        are kept all the same.
     """
 
-    def __init__(self, omit: Collection[str] = ()) -> None:
-        self._omit = {f'"{key}"'.encode() for key in omit}
+    def __init__(self, omit: Omit = NOTHING) -> None:
+        self._omit = {f'"{key}"'.encode(): start.encode() for key, start in omit.items()}
         # Nobody can guess it, so no text of the value is taken for one that was kept apart.
         self._mark = secrets.token_hex(16)
         self._rest = bytearray()
@@ -92,13 +98,17 @@ class LongJson:
         if not self._is_kept:
             return
         self._text += part
-        if len(self._text) > LONG and self._omit and self._key() in self._omit:
+        if len(self._text) > LONG and self._omit and self._is_omitted():
             self._is_kept = False
 
-    def _key(self) -> bytes | None:
-        """The key, in its quotes, whose value the text is."""
-        found = re.search(rb'("[^"\\]*")\s*:\s*$', self._rest[-_KEY_BYTES:])
-        return found and found.group(1)
+    def _is_omitted(self) -> bool:
+        """Whether nobody needs the text: what its key is, and how it begins."""
+        assert self._text is not None
+        found = _KEY.search(self._rest[-_KEY_BYTES:])
+        if found is None or found.group(1) not in self._omit:
+            return False
+        start = self._omit[found.group(1)]
+        return not start or not self._text.startswith(start)
 
     def _end_text(self) -> None:
         text, self._text = self._text, None

@@ -1,10 +1,10 @@
 """Answers that are read as they come in, since they may be large."""
 
 import json
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from vantage6.common.client.long_json import LongJson
+from vantage6.common.client.long_json import LongJson, Omit
 
 #: Bytes from which an answer is large.
 LARGE = 2**20
@@ -18,8 +18,8 @@ class Received:
     status_code : int
     pieces : iterable of bytes
         Its body.
-    omit : collection of str
-        Keys whose long texts are not kept.
+    omit : mapping
+        Which long texts are not kept; see `LongJson`.
     step : callable
         Told how many bytes each piece has.
 
@@ -33,7 +33,7 @@ class Received:
         self,
         status_code: int,
         pieces: Iterable[bytes],
-        omit: Collection[str],
+        omit: Omit,
         step: Callable[[int], None],
     ) -> None:
         self.status_code = status_code

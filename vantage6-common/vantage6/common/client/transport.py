@@ -2,12 +2,12 @@
 
 import re
 import ssl
-from collections.abc import Collection
 from contextlib import ExitStack
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
 from vantage6.common.client.large import body_of
+from vantage6.common.client.long_json import NOTHING, Omit
 from vantage6.common.client.meter import Meter, Metered
 from vantage6.common.client.received import Received
 from vantage6.common.exceptions import ServerError, ServerUnreachable
@@ -92,7 +92,7 @@ class Transport:
         params: Any = None,
         read_timeout: float = READ_TIMEOUT,
         unread: bool = False,
-        omit: Collection[str] = (),
+        omit: Omit = NOTHING,
     ) -> Any:
         """Make one call and return the decoded body.
 
@@ -108,9 +108,9 @@ class Transport:
         unread : bool
             Whether the answer to a call that succeeds is passed over: servers repeat in it what
             they were told, payloads too.
-        omit : collection of str
-            Keys of the answer whose long texts nobody needs; where the answer is large there is
-            None in their place.
+        omit : mapping
+            Keys of the answer whose long texts nobody needs, but for those that begin as it says
+            there; where the answer is large, None stands in their place.
 
         Raises
         ------
@@ -123,7 +123,8 @@ class Transport:
         response = self._call(method, endpoint, token, json, params, read_timeout, streamed)
         if unread and response.status_code < 300:
             return _pass_over(response)
-        return decoded(self._received(response, omit) if streamed else response)
+        comes_in = streamed and hasattr(response, "iter_content")
+        return decoded(self._received(response, omit) if comes_in else response)
 
     def get(self, endpoint: str) -> Response:
         """The whole answer to a question without a log-in, whatever it is.
@@ -171,7 +172,7 @@ class Transport:
             except OSError as error:  # also those of requests, whose base is derived from it
                 raise self._unreachable(error) from error
 
-    def _received(self, response: Any, omit: Collection[str]) -> Response:
+    def _received(self, response: Any, omit: Omit) -> Response:
         """The answer, read to its end."""
         size = response.headers.get("Content-Length")
         size = int(size) if size and size.isdecimal() else None
