@@ -119,11 +119,12 @@ class Transport:
         ServerError
             When the answer was not one of success; the subclass tells which.
         """
-        streamed = unread or _can_stream(self.session)
-        response = self._call(method, endpoint, token, json, params, read_timeout, streamed)
+        comes_in = not unread and _can_stream(self.session)
+        response = self._call(
+            method, endpoint, token, json, params, read_timeout, unread or comes_in
+        )
         if unread and response.status_code < 300:
             return _pass_over(response)
-        comes_in = streamed and hasattr(response, "iter_content")
         return decoded(self._received(response, omit) if comes_in else response)
 
     def get(self, endpoint: str) -> Response:
