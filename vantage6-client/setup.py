@@ -14,6 +14,7 @@ setup(
         "platformdirs>=4,<5",
         "python-dotenv>=1,<2",
         "PyYAML>=6,<7",
+        "pandas>=2,<4",
         "qrcode>=7,<9",
         "rich>=13",
     ],
