@@ -7,12 +7,9 @@ whose label is the expected one is left alone.
 import argparse
 import hashlib
 import io
-import queue
 import secrets
-import shutil
 import tarfile
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -21,16 +18,22 @@ from http import HTTPStatus
 from pathlib import Path
 
 import docker
-from docker.errors import APIError, BuildError, DockerException, ImageNotFound
+from docker.errors import APIError, BuildError, ImageNotFound
 from docker.models.images import Image as BuiltImage
 from docker.utils.build import exclude_paths
-from requests import RequestException
 
-from development import algorithms, debian, wheels
-from development.console import SetupError, main, run, step
+from development import algorithms, debian, foundations, wheels
+from development.console import SetupError, main, step
 from development.engine import ensure_engine
+from development.foundations import (
+    CONTENT_LABEL,
+    ENGINE_ERRORS,
+    Foundation,
+    find,
+    has_content,
+)
 from development.install import ROOT
-from development.locks import exclusive, scratch
+from development.locks import exclusive
 from vantage6.common import __version__
 from vantage6.common.globals import (
     DEFAULT_DOCKER_REGISTRY,
@@ -39,22 +42,7 @@ from vantage6.common.globals import (
 )
 from vantage6.node.globals import RELAY_IMAGE
 
-CONTENT_LABEL = "vantage6.content"
 LOCK = ROOT / ".cache" / "images.lock"
-OFFICIAL_BASE = "python:3.11-slim-bookworm"
-DEBIAN_BASE = "vantage6/debian:bookworm"
-DEBIAN_SUITE = "bookworm"
-MMDEBSTRAP = [
-    "mmdebstrap",
-    "--quiet",
-    "--variant=minbase",
-    "--include=python3,python3-pip,ca-certificates",
-    *(f"--dpkgopt=path-exclude=/usr/share/{unused}/*" for unused in ("doc", "locale", "man")),
-]
-#: A registry that has said nothing after this long is taken to be out of reach.
-REGISTRY_SECONDS = 8
-#: The engine's answers, and what the HTTP library says when it stops answering.
-ENGINE_ERRORS = (DockerException, RequestException)
 NEVER_COPIED = ["**/__pycache__", "**/*.egg-info", "**/.*_cache", "**/tests"]
 
 
@@ -74,6 +62,10 @@ class Image:
         Packages of this checkout that come into it as wheels, with all they need.
     extras : tuple of str
         Libraries besides those.
+    beside : tuple of Path
+        Folders of this checkout that come beside its own files, under their names.
+    foundation : Foundation
+        What it starts from where it has no parent.
     """
 
     tag: str
@@ -81,24 +73,37 @@ class Image:
     parent: "Image | None" = None
     packages: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
+    beside: tuple[Path, ...] = ()
+    foundation: Foundation = foundations.PYTHON
 
     @cached_property
     def content(self) -> str:
         """A digest of all that goes into the image."""
         digest = hashlib.sha256(self.parent.content.encode() if self.parent else b"")
-        for path in self.files:
-            digest.update(str(path.relative_to(self.folder)).encode() + path.read_bytes())
+        for name, path in self.members.items():
+            digest.update(name.encode() + path.read_bytes())
         if self.packages:
             digest.update(wheels.digest([*self.packages, *self.extras]).encode())
         return digest.hexdigest()
 
     @cached_property
-    def files(self) -> list[Path]:
-        """The files of the folder, without those that its .dockerignore names."""
-        ignore = self.folder / ".dockerignore"
-        ignored = ignore.read_text().split() if ignore.exists() else []
-        names = exclude_paths(str(self.folder), [*ignored, *NEVER_COPIED], "Dockerfile")
-        return sorted(path for name in names if (path := self.folder / name).is_file())
+    def members(self) -> dict[str, Path]:
+        """The files that it is built from, by their names beside the Dockerfile."""
+        own = {str(path.relative_to(self.folder)): path for path in _files(self.folder)}
+        more = {
+            str(path.relative_to(folder.parent)): path
+            for folder in self.beside
+            for path in _files(folder)
+        }
+        return own | more
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files of a folder, without those that its .dockerignore names."""
+    ignore = folder / ".dockerignore"
+    ignored = ignore.read_text().split() if ignore.exists() else []
+    names = exclude_paths(str(folder), [*ignored, *NEVER_COPIED], "Dockerfile")
+    return sorted(path for name in names if (path := folder / name).is_file())
 
 
 BASE = Image("vantage6/base:bookworm", ROOT / "docker" / "base")
@@ -108,6 +113,14 @@ ALGORITHM_BASE = Image(
     parent=BASE,
     packages=("vantage6-client",),
     extras=("pandas", "scipy"),
+)
+
+
+ALGORITHM_BASE_R = Image(
+    f"{DEFAULT_DOCKER_REGISTRY}/algorithm-base-r:{__version__}",
+    ROOT / "docker" / "algorithm-base-r",
+    beside=(ROOT / "vantage6-r",),
+    foundation=foundations.R,
 )
 
 
@@ -127,6 +140,11 @@ def ensure_algorithm_image(folder: Path, tag: str) -> str:
         The image's name.
     """
     return ensure(Image(tag, folder, parent=ALGORITHM_BASE))
+
+
+def ensure_r_algorithm_image(folder: Path, tag: str) -> str:
+    """Have the image of an algorithm in R; else as `ensure_algorithm_image`."""
+    return ensure(Image(tag, folder, parent=ALGORITHM_BASE_R))
 
 
 def ensure_shipped_algorithm(name: str) -> str:
@@ -202,19 +220,7 @@ def ensure(image: Image) -> str:
 
 def is_current(client: docker.DockerClient, image: Image) -> bool:
     """Tell whether the engine has the image as this checkout would build it."""
-    return _has_content(client, image.tag, image.content)
-
-
-def _has_content(client: docker.DockerClient, tag: str, content: str) -> bool:
-    found = _find(client, tag)
-    return found is not None and found.labels.get(CONTENT_LABEL) == content
-
-
-def _find(client: docker.DockerClient, tag: str) -> BuiltImage | None:
-    try:
-        return client.images.get(tag)
-    except ImageNotFound:
-        return None
+    return has_content(client, image.tag, image.content)
 
 
 def _remove(client: docker.DockerClient, image: BuiltImage) -> None:
@@ -238,9 +244,9 @@ def _build_chain(client: docker.DockerClient, image: Image) -> None:
         _build_chain(client, image.parent)
         arguments = {"BASE": image.parent.tag}
     else:
-        arguments = {"BASE": _foundation(client)}
+        arguments = {"BASE": image.foundation.ensure(client)}
     folders = _wheels(client, image)
-    replaced = _find(client, image.tag)
+    replaced = find(client, image.tag)
     with step(f"Building the image {image.tag}"):
         _build(client, image, arguments, folders)
     if replaced:
@@ -281,7 +287,7 @@ def _build(
 
 def _write_context(file: io.IOBase, image: Image, folders: dict[str, Path]) -> None:
     """Write the files of an image as a tar archive that is the same for the same files."""
-    members = {str(path.relative_to(image.folder)): path for path in image.files}
+    members = dict(image.members)
     for name, folder in folders.items():
         members |= {f"{name}/{path.name}": path for path in folder.glob("*.whl")}
     with tarfile.open(fileobj=file, mode="w") as archive:
@@ -298,75 +304,16 @@ def _sentence(error: BuildError) -> str:
     return " / ".join([*[word for word in words if word][-2:], str(error)])
 
 
-def _foundation(client: docker.DockerClient) -> str:
-    """Return the image that the base starts from: the official one, else one of our own."""
-    recipe = hashlib.sha256(" ".join(MMDEBSTRAP).encode()).hexdigest()
-    if _find(client, OFFICIAL_BASE):
-        return OFFICIAL_BASE
-    if _has_content(client, DEBIAN_BASE, recipe):
-        return DEBIAN_BASE
-    with step(f"Pulling {OFFICIAL_BASE}"):
-        if _pull(client, OFFICIAL_BASE):
-            return OFFICIAL_BASE
-    _make_debian(client, recipe)
-    return DEBIAN_BASE
-
-
-def _pull(client: docker.DockerClient, name: str) -> bool:
-    """Pull an image; give up when no registry says a first word in time.
-
-    The engine itself asks, in a thread that is left behind: only it knows its proxies and
-    mirrors, and it may take a minute to find out that it has no network.
-    """
-    words: queue.Queue[dict[str, str] | None] = queue.Queue()
-
-    def pull() -> None:
-        try:
-            repository, tag = name.rsplit(":", 1)
-            for word in client.api.pull(repository, tag, stream=True, decode=True):
-                words.put(word)
-        except ENGINE_ERRORS as error:
-            words.put({"error": str(error)})
-        words.put(None)
-
-    threading.Thread(target=pull, daemon=True).start()
-    try:
-        word = words.get(timeout=REGISTRY_SECONDS)
-        while word is not None and "error" not in word:
-            word = words.get()
-    except queue.Empty:
-        return False
-    return word is None
-
-
-def _make_debian(client: docker.DockerClient, recipe: str) -> None:
-    """Make an image from Debian's packages, as no registry has one for us."""
-    if not shutil.which("mmdebstrap"):
-        if not debian.is_ours():
-            raise SetupError(
-                f"no image registry answers for {OFFICIAL_BASE}; pull it once where there is a"
-                " network, or install mmdebstrap, which makes one from Debian's packages"
-            )
-        debian.install("mmdebstrap")
-    with scratch(ROOT / ".cache" / "debian") as folder:
-        archive = folder / "debian.tar"
-        with step(f"Making a Debian {DEBIAN_SUITE} with mmdebstrap"):
-            run([*MMDEBSTRAP, DEBIAN_SUITE, archive], "mmdebstrap could not make a Debian")
-        with step(f"Importing it as {DEBIAN_BASE}"):
-            repository, tag = DEBIAN_BASE.split(":")
-            label = [f"LABEL {CONTENT_LABEL}={recipe}"]
-            client.api.import_image_from_file(str(archive), repository, tag, changes=label)
-
-
 #: What `make images` builds, and of it what the tests need.
 ALL: dict[str, Callable[[], object]] = {
     "base": ensure_base_image,
     **{name: partial(ensure_shipped_algorithm, name) for name in algorithms.FOLDERS},
+    "algorithm-base-r": partial(ensure, ALGORITHM_BASE_R),
     "relay": ensure_relay_image,
     "server": ensure_server_image,
     "infrastructure": ensure_infrastructure_images,
 }
-FOR_TESTS: Sequence[str] = (*algorithms.FOLDERS, "relay", "server")
+FOR_TESTS: Sequence[str] = (*algorithms.FOLDERS, "algorithm-base-r", "relay", "server")
 
 
 def build(arguments: Sequence[str] | None = None) -> None:

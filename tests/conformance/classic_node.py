@@ -8,10 +8,9 @@ from typing import Any
 
 from docker.errors import NotFound
 
-from development import classic
+from development import classic, foundations
 from development.engine import connect
 from development.federation import Hospital
-from development.images import DEBIAN_BASE
 from development.ports import free_port
 
 STOP_SECONDS = 15
@@ -36,7 +35,7 @@ def hospital(name: str, database: Path, **config: Any) -> Hospital:
     """A hospital with the keys that the classic node needs besides ours."""
     needed = {
         # any image with `sleep`
-        "alpine": DEBIAN_BASE,
+        "alpine": foundations.PYTHON.tag,
         "logging": {**classic.LOGGING, "level": "DEBUG", "file": "node.log"},
     }
     return Hospital(name, database, {**needed, **config})

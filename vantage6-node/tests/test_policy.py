@@ -107,15 +107,26 @@ def test_a_pattern_with_a_digest_waits_for_the_digest_of_a_tag(image, digests, v
     assert decision.allowed is (verdict is Verdict.ALLOWED)
 
 
-@pytest.mark.parametrize("input_", [b"pickle.\x80", b"PICKLE.\x80", b"\x80\x04}.", b"(dp0\n"])
-def test_pickles_are_refused_unless_allowed(input_):
+RDS = b"X\n\x00\x00\x00\x03\x00\x04\x02\x02"
+PICKLES = [b"pickle.\x80", b"PICKLE.\x80", b"\x80\x04}.", b"(dp0\n"]
+OF_R = [
+    b"rds." + RDS,
+    b"RDS." + RDS,
+    RDS,
+    b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03",
+    b"A\n3\n262658\n",
+]
+
+
+@pytest.mark.parametrize("input_", [*PICKLES, *OF_R])
+def test_what_runs_code_when_it_is_read_is_refused_unless_allowed(input_):
     decision = ask(policy("average"), input_=read_input(input_))
     assert decision.refused.subject == "input"
     assert "JSON" in decision.reason
     assert ask(policy("average", pickle=True), input_=read_input(input_)).allowed
 
 
-@pytest.mark.parametrize("input_", [b'json.{"a": 1}', b'{"a": 1}', b"rds.X", b""])
+@pytest.mark.parametrize("input_", [b'json.{"a": 1}', b'{"a": 1}', b"xml.<a/>", b""])
 def test_other_inputs_pass_where_methods_are_free(input_):
     assert ask(policy("average"), input_=read_input(input_)).allowed
 

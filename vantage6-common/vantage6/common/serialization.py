@@ -17,6 +17,8 @@ PICKLE = "pickle"
 LEGACY = "legacy"
 #: The key by which JSON says that it is in the typed form, see `typed`.
 ENVELOPE = "$typed"
+#: Formats whose reading can run what the sender put into them, and what to call such a payload.
+RUNS_CODE = {PICKLE: "a pickle", "rds": "in R's own format"}
 
 Writer = Callable[[Any], bytes]
 Reader = Callable[[bytes], Any]

@@ -131,7 +131,8 @@ class NodeSchema(InstanceSchema):
         metadata={"description": "Run images that no entry of `allowed_images` names."},
     )
     allow_pickle = fields.Boolean(
-        load_default=False, metadata={"description": "Take inputs that are pickles."}
+        load_default=False,
+        metadata={"description": "Take inputs that are pickles, or in R's own format."},
     )
     required_signatures = fields.List(
         Text(),

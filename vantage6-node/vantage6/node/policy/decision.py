@@ -6,7 +6,7 @@ from enum import Enum
 
 from vantage6.common import image as images
 from vantage6.common.exceptions import Vantage6Error
-from vantage6.common.serialization import PICKLE
+from vantage6.common.serialization import RUNS_CODE
 from vantage6.node.policy.house import ImageRule, Policy
 from vantage6.node.policy.images import matches, may_match, spellings
 from vantage6.node.policy.request import Origin, Request
@@ -199,14 +199,15 @@ def _input(policy: Policy, request: Request) -> Step:
         return _allowed(subject, "inputs of any format are taken", rule)
     if request.input is None:
         return Step(subject, Verdict.OPEN, "The format of the input is not known", rule)
-    if request.input.format == PICKLE:
+    kind = RUNS_CODE.get(request.input.format)
+    if kind:
         return _refused(
             subject,
-            "The input is a pickle, which this node does not accept; send it as JSON "
-            "(the owner of the node can allow pickles with `allow_pickle`)",
+            f"The input is {kind}, which this node does not accept; send it as JSON "
+            "(the owner of the node can allow it with `allow_pickle`)",
             rule,
         )
-    return _allowed(subject, "the input is no pickle", rule)
+    return _allowed(subject, "nothing in the input runs when it is read", rule)
 
 
 def _method(policy: Policy, exception: ImageRule | None, request: Request) -> Step:

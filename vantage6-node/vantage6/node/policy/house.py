@@ -41,7 +41,7 @@ class Policy:
     all_images : bool
         Whether an image needs no match at all.
     pickle : bool
-        Whether inputs may be pickles, which run code when the algorithm reads them.
+        Whether inputs may be pickles, or RDS of R: reading either can run code.
     organizations, users : tuple of int or str, optional
         Ids as numbers, names as text; None: anybody.
     methods : tuple of re.Pattern, optional
