@@ -15,6 +15,7 @@ setup(
     ],
     extras_require={
         "excel": ["openpyxl>=3.1,<4"],
+        "inference": ["scipy>=1.11,<2"],
         "parquet": ["pyarrow>=14"],
         "sparql": ["SPARQLWrapper>=2,<3"],
         "sql": ["SQLAlchemy>=2,<3", "psycopg[binary]>=3.1,<4"],

@@ -23,6 +23,8 @@ from vantage6.tools.exceptions import DisclosureRefused
 
 __all__ = ["Disclosure", "DisclosureRefused", "Thresholds"]
 
+ROUNDING = 1e-10
+
 
 @dataclass(frozen=True)
 class Disclosure:
@@ -125,6 +127,37 @@ class Disclosure:
 
         parts = numpy.sort(numpy.abs(numpy.asarray(values, dtype=float)))
         return bool(len(parts) and parts[:-2].sum() < self.thresholds.dominance * parts[-1])
+
+    def require_no_leverage(self, matrix: Any, what: str = "this model") -> None:
+        """Refuse sums of products of columns in which one row stands nearly alone.
+
+        Parameters
+        ----------
+        matrix : array of float
+            Rows by columns; for weighted sums, each row times the root of its weight.
+        what : str
+            What the sums are for, in the refusal.
+
+        Notes
+        -----
+        The leverage of a row is its share in the combination of columns that points at it: at 1
+        some combination is 0 in all other rows, and the sums give that row away, even where no
+        single column does. The others keep at least the share p of the rule of dominance. Source
+        of leverage: Hoaglin and Welsch, The American Statistician 32 (1978), 17-22.
+        """
+        import numpy
+
+        table = numpy.asarray(matrix, dtype=float)
+        size = numpy.sqrt((table**2).sum(axis=0))
+        left, singular, _ = numpy.linalg.svd(table / numpy.where(size, size, 1), False)
+        present = singular > ROUNDING * max(singular, default=0)
+        leverage = (left[:, present] ** 2).sum(axis=1)
+        if leverage.max(initial=0) - ROUNDING > 1 - self.thresholds.dominance:
+            raise DisclosureRefused(f"A row stands nearly alone in {what}")
+
+    def told(self, count: int) -> int | None:
+        """A count of people that may be told, None where it is small, but not 0."""
+        return None if 0 < count < self.thresholds.minimum_cell else count
 
     def require_event_times(self, instead: str) -> None:
         """Refuse to tell the times of single events, unless the data owner allows it.

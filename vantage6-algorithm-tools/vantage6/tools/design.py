@@ -1,0 +1,309 @@
+"""The predictors of a model as columns of numbers, agreed on over sites that show no rows.
+
+Each site surveys its columns (`survey`), the central function makes one design of what all say
+(`agree`), and each site makes its columns of that (`matrix`). Numeric predictors are centered and
+scaled by the mean and the standard deviation over all sites, which keeps every later sum in good
+condition; categories are treatment coded: one column of 0 and 1 for each level but the first.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy
+from numpy.typing import NDArray
+
+from vantage6.tools.columns import find, is_numeric, labels, numbers
+from vantage6.tools.disclosure import Disclosure
+from vantage6.tools.exceptions import InputError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+__all__ = ["Design", "Term", "agree", "complete_rows", "matrix", "survey"]
+
+NUMERIC = "numeric"
+CATEGORY = "category"
+#: A spread below this share of the mean is rounding: the column is constant.
+CONSTANT = 1e-13
+
+
+@dataclass(frozen=True)
+class Term:
+    """One column of a design: a numeric predictor, or one level of a category.
+
+    Attributes
+    ----------
+    column : str
+        The predictor.
+    level : str, optional
+        The level that is 1 here; None for a numeric predictor.
+    center, scale : float
+        Mean and standard deviation over all sites.
+    """
+
+    column: str
+    level: str | None
+    center: float
+    scale: float
+
+    @property
+    def name(self) -> str:
+        """How the term is called in a table: `age`, or `stage[II]`."""
+        return self.column if self.level is None else f"{self.column}[{self.level}]"
+
+
+@dataclass(frozen=True)
+class Design:
+    """The columns of a model, the same at every site.
+
+    Attributes
+    ----------
+    terms : tuple of Term
+    levels : dict
+        All levels of each category, the one that the others are compared with first.
+    """
+
+    terms: tuple[Term, ...]
+    levels: Mapping[str, list[str]]
+
+    def as_input(self) -> dict[str, Any]:
+        """The design as the input of a subtask; `from_input` reads it."""
+        return {"terms": [asdict(term) for term in self.terms], "levels": dict(self.levels)}
+
+    @classmethod
+    def from_input(cls, value: Mapping[str, Any]) -> "Design":
+        """The design that a subtask was given."""
+        try:
+            design = cls(tuple(Term(**term) for term in value["terms"]), dict(value["levels"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError("The design of the model is not one that agree() makes") from error
+        if any((term.level is None) == (term.column in design.levels) for term in design.terms):
+            raise InputError("The terms and levels of the design do not belong together")
+        return design
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the terms."""
+        return [term.name for term in self.terms]
+
+    @property
+    def predictors(self) -> list[str]:
+        """The columns that the terms are made of."""
+        return list(dict.fromkeys(term.column for term in self.terms))
+
+    @property
+    def centers(self) -> NDArray[Any]:
+        """Those of the terms."""
+        return numpy.array([term.center for term in self.terms])
+
+    @property
+    def scales(self) -> NDArray[Any]:
+        """Those of the terms."""
+        return numpy.array([term.scale for term in self.terms])
+
+    @property
+    def reference(self) -> dict[str, str]:
+        """The level of each category that the others are compared with."""
+        return {column: levels[0] for column, levels in self.levels.items()}
+
+
+def complete_rows(data: "DataFrame", columns: Iterable[str]) -> "DataFrame":
+    """The rows without a missing value in these columns, and no other columns.
+
+    Raises
+    ------
+    InputError
+        When a column is not there once, or is named twice.
+    """
+    wanted = list(columns)
+    for place, column in enumerate(wanted):
+        find(data, column)
+        if column in wanted[:place]:
+            raise InputError(f"The column {column!r} is named twice in this model")
+    return data[wanted].dropna()
+
+
+def survey(
+    rows: "DataFrame", predictors: Sequence[str], categorical: Iterable[str], disclosure: Disclosure
+) -> dict[str, dict[str, Any]]:
+    """What one site tells of its predictors before the design is agreed.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Without missing values.
+    predictors : sequence of str
+    categorical : iterable of str
+        Those that are categories although they may hold numbers.
+    disclosure : Disclosure
+
+    Returns
+    -------
+    dict
+        By predictor: `kind`, and of numbers `sum` and `squares` (the sum of squared differences
+        from the mean of this site), of categories `levels` with their counts.
+
+    Raises
+    ------
+    InputError
+        For columns that are neither.
+    DisclosureRefused
+        For columns that tell about too few people.
+    """
+    as_levels = set(categorical)
+    told: dict[str, dict[str, Any]] = {}
+    for column in predictors:
+        if column in as_levels or not is_numeric(rows[column]):
+            told[column] = _survey_levels(rows[column], disclosure)
+        else:
+            told[column] = _survey_numbers(rows[column], disclosure)
+    return told
+
+
+def _survey_numbers(column: "Series", disclosure: Disclosure) -> dict[str, Any]:
+    values = numbers(column)
+    disclosure.require_moments(values, repr(column.name))
+    total = math.fsum(values)
+    mean = total / len(values) if len(values) else 0.0
+    return {"kind": NUMERIC, "sum": total, "squares": math.fsum((values - mean) ** 2)}
+
+
+def _survey_levels(column: "Series", disclosure: Disclosure) -> dict[str, Any]:
+    counts = labels(column).value_counts()
+    disclosure.require_levels(len(counts), len(column), repr(column.name))
+    disclosure.require_cells(counts.tolist(), f"rows with a level of {column.name!r}")
+    return {
+        "kind": CATEGORY,
+        "levels": {str(level): int(count) for level, count in counts.items()},
+    }
+
+
+def agree(
+    surveys: Mapping[int, Mapping[str, Any]],
+    rows: Mapping[int, int],
+    levels: Mapping[str, Sequence[Any]] | None = None,
+) -> Design:
+    """One design of what all sites tell.
+
+    Parameters
+    ----------
+    surveys : mapping
+        The survey of each organization, by its id.
+    rows : mapping
+        How many rows each has.
+    levels : mapping, optional
+        The levels of some categories in the order wanted, the one to compare with first; the
+        levels of others are sorted.
+
+    Raises
+    ------
+    ValueError
+        When sites hold different things under one name, a level is not among those given, or a
+        predictor has one value only.
+    """
+    given = {column: [str(level) for level in named] for column, named in (levels or {}).items()}
+    terms: list[Term] = []
+    found: dict[str, list[str]] = {}
+    for column in next(iter(surveys.values())):
+        told = {organization: survey[column] for organization, survey in surveys.items()}
+        if _kind(column, told) == NUMERIC:
+            terms.append(_numeric_term(column, told, rows))
+        else:
+            counts = _pooled_levels(told)
+            found[column] = _order(column, counts, given.get(column))
+            terms += _level_terms(column, found[column], counts)
+    return Design(tuple(terms), found)
+
+
+def _kind(column: str, told: Mapping[int, Mapping[str, Any]]) -> str:
+    kinds = {organization: answer["kind"] for organization, answer in told.items()}
+    if len(set(kinds.values())) > 1:
+        text = ", ".join(str(id_) for id_, kind in kinds.items() if kind != NUMERIC)
+        raise ValueError(
+            f"The column {column!r} holds text at organization {text} and numbers elsewhere;"
+            " name it in `categorical` if it is a category"
+        )
+    return str(next(iter(kinds.values())))
+
+
+def _numeric_term(
+    column: str, told: Mapping[int, Mapping[str, Any]], rows: Mapping[int, int]
+) -> Term:
+    total = sum(rows.values())
+    mean = math.fsum(answer["sum"] for answer in told.values()) / total
+    squares = math.fsum(
+        answer["squares"] + rows[id_] * (answer["sum"] / rows[id_] - mean) ** 2
+        for id_, answer in told.items()
+    )
+    scale = math.sqrt(squares / total)
+    if scale <= CONSTANT * abs(mean):
+        raise ValueError(f"The column {column!r} has one value only; leave it out")
+    return Term(column, None, mean, scale)
+
+
+def _pooled_levels(told: Mapping[int, Mapping[str, Any]]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for answer in told.values():
+        for level, count in answer["levels"].items():
+            counts[level] = counts.get(level, 0) + count
+    return counts
+
+
+def _order(column: str, counts: Mapping[str, int], given: list[str] | None) -> list[str]:
+    order = given or sorted(counts, key=_sorting)
+    if others := set(counts) - set(order):
+        named = ", ".join(sorted(others))
+        raise ValueError(f"The levels given for {column!r} lack some that there are: {named}")
+    if absent := [level for level in order if level not in counts]:
+        raise ValueError(f"No organization has rows with the level {absent[0]!r} of {column!r}")
+    if len(order) < 2:
+        raise ValueError(f"The column {column!r} has one level only; leave it out")
+    return order
+
+
+def _sorting(level: str) -> tuple[bool, float, str]:
+    try:
+        return False, float(level), level
+    except ValueError:
+        return True, 0.0, level
+
+
+def _level_terms(column: str, order: list[str], counts: Mapping[str, int]) -> list[Term]:
+    total = sum(counts.values())
+    shares = {level: counts[level] / total for level in order[1:]}
+    return [
+        Term(column, level, share, math.sqrt(share * (1 - share)))
+        for level, share in shares.items()
+    ]
+
+
+def matrix(rows: "DataFrame", design: Design, disclosure: Disclosure) -> NDArray[Any]:
+    """The columns of a design at one site, centered and scaled: an array of rows by terms.
+
+    The survey's checks are made again: what is asked for need not be what was surveyed.
+
+    Raises
+    ------
+    InputError
+        When the data do not fit the design.
+    DisclosureRefused
+        For columns that tell about too few people.
+    """
+    told = survey(rows, design.predictors, design.levels, disclosure)
+    level_of = {column: labels(rows[column]).to_numpy() for column in design.levels}
+    for column, order in design.levels.items():
+        if set(told[column]["levels"]) - set(order):
+            raise InputError(f"The column {column!r} has levels that are not in the design")
+    result = numpy.empty((len(rows), len(design.terms)))
+    for place, term in enumerate(design.terms):
+        values = (
+            numbers(rows[term.column])
+            if term.level is None
+            else (level_of[term.column] == term.level).astype(float)
+        )
+        result[:, place] = (values - term.center) / term.scale
+    if not numpy.isfinite(result).all():
+        raise InputError("The centers and scales of the design are not usable numbers")
+    return result
