@@ -48,7 +48,7 @@ class Fit:
         # Without an event a site adds nothing to its own likelihood, nor is asked for it.
         if not self._common:
             self._organizations = [id_ for id_ in surveys if surveys[id_]["events"]]
-        self._asked = {"model": model, "design": design.as_input()}
+        self._asked: dict[str, Any] = {"model": model, "design": design.as_input()}
         self._ties: str = model["ties"]
         self._times = sorted({t for told in surveys.values() for t in told.get("event_times", ())})
         self._last: tuple[Numbers, Denominators] | None = None

@@ -77,10 +77,14 @@ class Design:
         """The design that a subtask was given."""
         try:
             design = cls(tuple(Term(**term) for term in value["terms"]), dict(value["levels"]))
+            usable = [
+                0 < term.scale < math.inf and math.isfinite(term.center) for term in design.terms
+            ]
         except (KeyError, TypeError, ValueError) as error:
             raise InputError("The design of the model is not one that agree() makes") from error
-        if any((term.level is None) == (term.column in design.levels) for term in design.terms):
-            raise InputError("The terms and levels of the design do not belong together")
+        named = [(term.level is None) != (term.column in design.levels) for term in design.terms]
+        if not all(usable + named):
+            raise InputError("The terms of the design have no scale, or belong to no level of it")
         return design
 
     @property
@@ -296,7 +300,7 @@ def matrix(rows: "DataFrame", design: Design, disclosure: Disclosure) -> NDArray
     for column, order in design.levels.items():
         if set(told[column]["levels"]) - set(order):
             raise InputError(f"The column {column!r} has levels that are not in the design")
-    result = numpy.empty((len(rows), len(design.terms)))
+    result: NDArray[Any] = numpy.empty((len(rows), len(design.terms)))
     for place, term in enumerate(design.terms):
         values = (
             numbers(rows[term.column])
@@ -304,6 +308,4 @@ def matrix(rows: "DataFrame", design: Design, disclosure: Disclosure) -> NDArray
             else (level_of[term.column] == term.level).astype(float)
         )
         result[:, place] = (values - term.center) / term.scale
-    if not numpy.isfinite(result).all():
-        raise InputError("The centers and scales of the design are not usable numbers")
     return result
