@@ -14,6 +14,15 @@ setup(
         "pandas>=2,<4",
     ],
     extras_require={
+        # what `v6-algorithm` needs, and no algorithm container
+        "developer": [
+            "click>=8.1,<9",
+            "docker>=7,<8",
+            "psutil>=5.9",
+            "pytest>=8",
+            "PyYAML>=6,<7",
+            "rich>=13",
+        ],
         "excel": ["openpyxl>=3.1,<4"],
         "inference": ["scipy>=1.11,<2"],
         "parquet": ["pyarrow>=14"],
