@@ -1,6 +1,8 @@
 """Federations in memory: their organizations, their databases, and what is said of bad ones."""
 
 import os
+import sqlite3
+from contextlib import closing
 
 import pandas
 import pytest
@@ -111,12 +113,15 @@ def test_data_sets_have_to_be_ones(module, datasets, reason):
         MockAlgorithmClient(datasets, module)
 
 
-def test_a_type_without_a_reader_is_named(module):
-    client = MockAlgorithmClient(
-        [{"database": "x.sav", "db_type": "spss"}], module, raise_errors=False
-    )
-    with pytest.raises(ValueError, match="type 'spss'"):
-        client.ask("total")
+def test_a_database_is_read_by_its_kind_and_with_what_its_reader_needs(module, tmp_path):
+    path = tmp_path / "patients"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE patients (x INTEGER)")
+        connection.execute("INSERT INTO patients VALUES (2), (40)")
+        connection.commit()
+    query = "SELECT x FROM patients WHERE x < 10"
+    database = {"database": f"sqlite:///{path}", "db_type": "sql", "query": query}
+    assert MockAlgorithmClient([database], module).ask("total") == {1: 2}
 
 
 def test_the_database_of_the_task_is_the_one_that_is_read(module):

@@ -490,6 +490,7 @@ NOT_FOR_ALGORITHMS = {
     "setup_encryption",
     "show_recovery_codes",
     "show_second_factor",
+    "timeout",
     "transport",
 }
 SUB_CLIENTS = {"task", "result", "run", "organization", "collaboration"}

@@ -139,9 +139,9 @@ class MockAlgorithmClient(MockClient):
     datasets : list
         For each organization a list of its databases, the default one first. A database is a
         dictionary with `database` (a path or a data frame) and, where they are not the usual,
-        `db_type` (the name of a reader: `csv`, `parquet`, …), `label`, and what the reader
-        needs besides. A data frame or a path alone stands for a database, and one database
-        for a list of one.
+        `db_type` (what the owner calls its kind: `csv`, `parquet`, `sql`, …), `label`, and what
+        the reader needs besides, such as `query`. A data frame or a path alone stands for a
+        database, and one database for a list of one.
     module : str
         Import name of the algorithm, or the name of its distribution.
     collaboration_id : int, optional

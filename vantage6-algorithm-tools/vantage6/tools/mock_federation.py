@@ -175,7 +175,7 @@ class MockFederation:
                 content = answer(
                     base64s_to_bytes(input_),
                     self._module,
-                    load_data=lambda _: site.load(label),
+                    load_data=lambda input_data: site.load(label, input_data),
                     connect=lambda: self._connect(site, task),
                     allow_pickle=True,
                 )

@@ -4,17 +4,16 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vantage6.tools import readers
+from vantage6.tools.readers import choice
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 DEFAULT = "default"
-_BY_SUFFIX = {".parquet": "parquet"}
 _OURS = ("database", "db_type", "label")
 
 
@@ -27,13 +26,13 @@ class MockDatabase:
     source : DataFrame, str or Path
         The data themselves, or where they are.
     type : str
-        The name of a reader in `vantage6.tools.readers`; for data themselves it is not looked at.
+        What the owner calls its kind, such as `parquet`; told by its address where it is empty.
     options : mapping
-        What the reader gets besides, such as `query`.
+        What the reader gets where the input does not say it, such as `query`.
     """
 
     source: "DataFrame | str | Path"
-    type: str = "csv"
+    type: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -41,16 +40,12 @@ class MockDatabase:
         """Where it is, None for data in memory."""
         return str(self.source) if isinstance(self.source, str | Path) else None
 
-    def load(self) -> Any:
-        """The data; a copy, as every container reads its own.
-
-        Raises
-        ------
-        ValueError
-            When there is no reader of its type.
-        """
+    def load(self, input_data: Mapping[str, Any]) -> Any:
+        """The data for an input; a copy, as every container reads its own."""
         if isinstance(self.source, str | Path):
-            return _reader(self.type).read(str(self.source), dict(self.options))
+            uri = str(self.source)
+            kind = choice.kind_of(uri, self.type)
+            return readers.read(kind, uri, {**self.options, **input_data})
         return self.source.copy()
 
 
@@ -63,9 +58,9 @@ class Site:
     node_id: int
     databases: Mapping[str, MockDatabase]
 
-    def load(self, label: str) -> Any:
+    def load(self, label: str, input_data: Mapping[str, Any]) -> Any:
         """The data of a database; of the default one where there is none of that label."""
-        return self.databases[self._known(label)].load()
+        return self.databases[self._known(label)].load(input_data)
 
     def organization(self, collaboration_id: int) -> dict[str, Any]:
         """It, as the server shows organizations."""
@@ -86,6 +81,11 @@ class Site:
         uris = {name: database.uri for name, database in self.databases.items() if database.uri}
         own = self._known(label)
         variables = {f"{name.upper()}_DATABASE_URI": uri for name, uri in uris.items()}
+        variables |= {
+            f"{name.upper()}_DATABASE_TYPE": database.type
+            for name, database in self.databases.items()
+            if database.type
+        }
         if own in uris:
             variables["DATABASE_URI"] = uris[own]
         variables["USER_REQUESTED_DATABASE_LABEL"] = own
@@ -131,27 +131,14 @@ def databases_of(given: Any) -> dict[str, MockDatabase]:
 
 
 def _database(fields: Mapping[str, Any]) -> MockDatabase:
-    source = fields["database"]
-    suffix = Path(source).suffix if isinstance(source, str | Path) else ""
-    kind = fields.get("db_type") or _BY_SUFFIX.get(suffix.lower(), "csv")
     options = {name: value for name, value in fields.items() if name not in _OURS}
     # Later releases have every data set say it, filled or not; no reader takes it.
     options.pop("input_data", None)
-    return MockDatabase(source, kind, options)
+    return MockDatabase(fields["database"], fields.get("db_type") or "", options)
 
 
 def _is_list(given: Any) -> bool:
     return isinstance(given, Sequence) and not isinstance(given, str)
-
-
-def _reader(kind: str) -> Any:
-    name = f"{readers.__name__}.{kind.lower()}"
-    try:
-        return import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        raise ValueError(f"There is no reader of databases of the type {kind!r}") from error
 
 
 def _restore(variables: Mapping[str, str | None]) -> None:
