@@ -1,7 +1,11 @@
 """The R package by itself: its own tests, what R says to its form, what it shares with Python."""
 
+import datetime
+import re
 import subprocess
 
+import numpy
+import pandas
 import pytest
 
 from development import r
@@ -46,33 +50,124 @@ def test_r_finds_no_fault_in_its_form(library, tmp_path):
     assert "Status: OK" in log, [line for line in log.splitlines() if "..." not in line]
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        0.1,
-        1 / 3,
-        5e-324,
-        1.7976931348623157e308,
-        2**53 - 1,
-        -7,
-        "naïve “quotes” \\ \n\t\x01",
-        [1, None, 2.5],
-        [True, None],
-        ["a", 1, None],
-        [],
-        {},
-        {"a": {"b": [1, 2]}, "c": None},
-        [{"sex": "f", "age": 41}, {"sex": "m", "age": None}],
-    ],
-    ids=repr,
-)
-def test_a_value_comes_back_from_r_as_it_was_sent(value, library, tmp_path):
-    sent, back = tmp_path / "sent", tmp_path / "back"
-    sent.write_bytes(serialize({"value": value}))
+VALUES = [
+    0.1,
+    1 / 3,
+    5e-324,
+    1.7976931348623157e308,
+    2**53 - 1,
+    -7,
+    "naïve “quotes” \\ \n\t\x01",
+    [1, None, 2.5],
+    [True, None],
+    ["a", 1, None],
+    [],
+    {},
+    {"a": {"b": [1, 2]}, "c": None},
+    [{"sex": "f", "age": 41}, {"sex": "m", "age": None}],
+]
+
+
+@pytest.fixture(scope="module")
+def came_back(library, tmp_path_factory):
+    """The values, after R has read and written each."""
+    folder = tmp_path_factory.mktemp("values")
+    for index, value in enumerate(VALUES):
+        (folder / str(index)).write_bytes(serialize({"value": value}))
     program = """
-    paths <- commandArgs(trailingOnly = TRUE)
-    value <- vtg::from.payload(readBin(paths[[1]], "raw", file.size(paths[[1]])))
-    writeBin(vtg::to.payload(value), paths[[2]])
+    for (path in list.files(commandArgs(trailingOnly = TRUE), full.names = TRUE)) {
+        value <- vtg::from.payload(readBin(path, "raw", file.size(path)))
+        writeBin(vtg::to.payload(value), path)
+    }
     """
-    r.run(program, sent, back, packages=[library])
-    assert deserialize(back.read_bytes()) == {"value": value}
+    r.run(program, folder, packages=[library])
+    return [deserialize((folder / str(index)).read_bytes()) for index in range(len(VALUES))]
+
+
+@pytest.mark.parametrize("index", range(len(VALUES)), ids=lambda index: repr(VALUES[index]))
+def test_a_value_comes_back_from_r_as_it_was_sent(index, came_back):
+    assert came_back[index] == {"value": VALUES[index]}
+
+
+SHOW = """
+path <- commandArgs(trailingOnly = TRUE)[[1]]
+value <- vtg::from.payload(readBin(path, "raw", file.size(path)))
+cat(capture.output(dput(value, control = NULL)), sep = "")
+"""
+
+TABLE = pandas.DataFrame(
+    {
+        "age": [40.5, None],
+        "n": pandas.array([1, None], dtype="Int64"),
+        "sex": pandas.Categorical(["m", "f"], categories=["f", "m"]),
+        "seen": pandas.to_datetime(["2026-11-21T10:40", None]),
+        "name": ["a", "b"],
+    }
+)
+
+
+#: What Python sends, and what R should have of it.
+TYPED = [
+    (float("inf"), "Inf"),
+    ({"mean": float("nan"), "n": 3}, "list(mean = NaN, n = 3)"),
+    (datetime.date(2026, 11, 21), "as.Date('2026-11-21')"),
+    (numpy.array([[1.5, 2], [3, 4]]), "matrix(c(1.5, 3, 2, 4), 2)"),
+    (pandas.Series([1.5, 2.5], index=["a", "b"]), "c(a = 1.5, b = 2.5)"),
+    ({1.5: "x"}, "list(`1.5` = 'x')"),
+    (TABLE[["age", "name"]], "data.frame(age = c(40.5, NA), name = c('a', 'b'))"),
+]
+
+
+def test_typed_values_of_python_are_what_they_were_in_r(library, tmp_path):
+    for index, (value, _) in enumerate(TYPED):
+        (tmp_path / str(index)).write_bytes(serialize(value, typed=True))
+    program = f"""
+    expected <- list({", ".join(in_r for _, in_r in TYPED)})
+    for (at in seq_along(expected)) {{
+        path <- file.path(commandArgs(trailingOnly = TRUE), at - 1)
+        value <- vtg::from.payload(readBin(path, "raw", file.size(path)))
+        cat(isTRUE(all.equal(value, expected[[at]])), "")
+    }}
+    """
+    assert r.run(program, tmp_path, packages=[library]).split() == ["TRUE"] * len(TYPED)
+
+
+def test_a_typed_table_of_python_keeps_the_types_of_its_columns_in_r(library, tmp_path):
+    sent = tmp_path / "sent"
+    sent.write_bytes(serialize(TABLE, typed=True))
+    program = SHOW.replace("dput(value, control = NULL)", "str(value, vec.len = 5)")
+    said = r.run(program, sent, packages=[library])
+    kinds = re.findall(r"\$ (\w+) *: (num|int|Factor|POSIXct|chr)", said)
+    assert dict(kinds) == {
+        "age": "num",
+        "n": "int",
+        "sex": "Factor",
+        "seen": "POSIXct",
+        "name": "chr",
+    }
+
+
+IN_TYPED_FORM_ONLY = [
+    '{"$typed": 2, "value": 1}',
+    '{"$typed": 1, "value": {"$type": "period", "value": 1, "frequency": "D"}}',
+    '{"$typed": 1, "value": {"$type": "frame"}}',
+    '{"$typed": 1, "value": {"$type": "float", "value": "system"}}',
+    '{"$typed": 1, "value": {"$type": "index", "dtype": "range", "start": 0, "stop": 1e15,'
+    ' "step": 1}}',
+    '{"$typed": 1, "value": {"$type": "values", "dtype": "float64", "values": ["x"]}}',
+    '{"$typed": 1, "value": {"$type": "values", "dtype": "float64", "values": [[1]]}}',
+]
+
+
+def test_typed_values_that_r_cannot_have_are_refused(library, tmp_path):
+    paths = [tmp_path / str(index) for index in range(len(IN_TYPED_FORM_ONLY))]
+    for path, payload in zip(paths, IN_TYPED_FORM_ONLY, strict=True):
+        path.write_text(payload)
+    program = """
+    for (path in commandArgs(trailingOnly = TRUE)) {
+        payload <- readBin(path, "raw", file.size(path))
+        cat(class(tryCatch(vtg::from.payload(payload), error = identity))[[1]], "")
+    }
+    """
+    said = r.run(program, *paths, packages=[library]).split()
+    assert said == ["vtg_payload_error"] * len(paths)

@@ -134,7 +134,7 @@ read_json <- function(text) {
         jsonlite::fromJSON(text, simplifyVector = FALSE, bigint_as_char = TRUE),
         error = function(error) fail("payload_error", "The payload is not valid JSON")
     )
-    simplify(tree)
+    if (is_typed(tree)) read_typed(tree) else simplify(tree)
 }
 
 simplify <- function(tree) {
