@@ -51,9 +51,10 @@ def _operation(title: str, operation: Words) -> Iterator[str]:
     if "requestBody" in operation:
         schema = operation["requestBody"]["content"]["application/json"]["schema"]
         yield f"Body: {_type(schema)}"
-    arguments = [one for one in operation["parameters"] if one["in"] == "query"]
-    if arguments:
-        yield table(["argument", "what it may be", "meaning"], map(_argument, arguments))
+    for place, title in (("query", "argument"), ("header", "header")):
+        arguments = [one for one in operation["parameters"] if one["in"] == place]
+        if arguments:
+            yield table([title, "what it may be", "meaning"], map(_argument, arguments))
     yield f"Answers: {'; '.join(_answers(operation['responses']))}"
 
 

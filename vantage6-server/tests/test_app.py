@@ -21,7 +21,10 @@ from vantage6.server.permission import catalogue
 
 
 def test_version_and_health_are_open_to_everybody(client: FlaskClient) -> None:
-    assert client.get("/api/version").json == {"version": __version__}
+    assert client.get("/api/version").json == {
+        "version": __version__,
+        "idempotency_keys": True,
+    }
     assert client.get("/api/health").json == {"database": True}
     assert client.get("/api/health/fix").json is None
     assert client.head("/api/version").status_code == 200

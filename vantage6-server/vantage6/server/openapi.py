@@ -84,7 +84,7 @@ def _operation(spec: APISpec, resource: type[Resource], method: str, contract: C
         "summary": (getattr(resource, method.lower()).__doc__ or "").splitlines()[0],
         "description": _admitted(admitted),
         "security": _security(resource, admitted),
-        "parameters": [*_path_parameters(resource.route), *_query_parameters(contract)],
+        "parameters": [*_path_parameters(resource.route), *_parameters(contract)],
         "responses": _responses(spec, resource, admitted, contract),
     }
     if contract.takes:
@@ -120,7 +120,7 @@ def _path_parameters(route: str) -> list[Words]:
     ]
 
 
-def _query_parameters(contract: Contract) -> list[Words]:
+def _parameters(contract: Contract) -> list[Words]:
     found = [
         _argument(name, wanted.value.schema, wanted.description)
         for name, wanted in contract.filters.items()
@@ -137,14 +137,23 @@ def _query_parameters(contract: Contract) -> list[Words]:
         number = {"anyOf": [_COUNT, _EMPTY]}
         found.append(_argument("page", number, "The page, from 1; without it there is one page."))
         found.append(_argument("per_page", number, "How many are on one page; 10 by default."))
+    found += [
+        _argument(name, value.schema, value.description, where="header")
+        for name, value in contract.takes_headers.items()
+    ]
     return found
 
 
 def _argument(
-    name: str, schema: Mapping[str, Any], description: str, *, required: bool = False
+    name: str,
+    schema: Mapping[str, Any],
+    description: str,
+    *,
+    required: bool = False,
+    where: str = "query",
 ) -> Words:
-    where = {"name": name, "in": "query", "required": required}
-    return {**where, "description": description, "schema": dict(schema)}
+    argument = {"name": name, "in": where, "required": required}
+    return {**argument, "description": description, "schema": dict(schema)}
 
 
 def _many(schema: Mapping[str, Any]) -> Words:

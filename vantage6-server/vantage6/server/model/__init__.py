@@ -22,6 +22,7 @@ from vantage6.server.model.run import Run
 from vantage6.server.model.second_factor import RecoveryCode, SecondFactor
 from vantage6.server.model.task import Task
 from vantage6.server.model.task_count import TaskCount
+from vantage6.server.model.task_order import TaskOrder
 from vantage6.server.model.user import User
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "SecondFactor",
     "Task",
     "TaskCount",
+    "TaskOrder",
     "User",
     "UserPermission",
     "role_rule_association",

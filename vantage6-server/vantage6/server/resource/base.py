@@ -140,6 +140,12 @@ class Resource(flask_restful.Resource):
             raise BadRequest(f"`{name}` is missing", {name: ["Missing."]})
         return None if text is None else filters.use(name, value.read, text)
 
+    def header(self, name: str) -> Any:
+        """One of the headers that the contract names; None without it."""
+        text = request.headers.get(name)
+        read = self.contract.takes_headers[name].read
+        return None if text is None else filters.use(name, read, text)
+
     def includes(self, *names: str) -> bool:
         """Whether the request asks to include something, under any of its names."""
         return not set(names).isdisjoint(request.args.getlist("include"))

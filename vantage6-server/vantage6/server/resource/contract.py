@@ -49,6 +49,8 @@ class Contract:
         What a caller may ask to be included, and what that brings.
     arguments : mapping
         Other arguments in the address.
+    takes_headers : mapping
+        What a request may carry besides its body.
     refusals : tuple of int
         The statuses of refusals besides those that follow from who is admitted, and from what is
         in the path and taken.
@@ -66,6 +68,7 @@ class Contract:
     filters: Mapping[str, Filter] = field(default_factory=dict)
     includes: Mapping[str, str] = field(default_factory=dict)
     arguments: Mapping[str, Value] = field(default_factory=dict)
+    takes_headers: Mapping[str, Value] = field(default_factory=dict)
     refusals: tuple[int, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     sometimes: tuple[str, ...] = ()

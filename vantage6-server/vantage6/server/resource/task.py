@@ -1,23 +1,26 @@
 """Tasks, and the results of one task."""
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask import current_app
+from flask import current_app, request
 from sqlalchemy import select
 
 from vantage6.common.task_status import TaskStatus
+from vantage6.server.exceptions import BadRequest
 from vantage6.server.model import Model, Result, Task
 from vantage6.server.permission.catalogue import Operation
 from vantage6.server.resource.base import Answer, Resource
 from vantage6.server.resource.contract import Shape, contract
-from vantage6.server.resource.filter import equal, like, seconds, value_of, where
+from vantage6.server.resource.filter import Value, equal, like, seconds, value_of, where
 from vantage6.server.schema.answer import MessageOutput
 from vantage6.server.schema.base import Embedding, Output
 from vantage6.server.schema.result import WITHOUT_PAYLOADS, ResultOfTaskOutput
 from vantage6.server.schema.task import TaskInput, TaskOutput
 from vantage6.server.service import task as service
+from vantage6.server.service import task_order
 from vantage6.server.tracing import note_wait
 
 FILTERS = {
@@ -45,6 +48,25 @@ PAYLOAD = {"payload": "Input, result and log of these results, which lists leave
 # Seconds that one request may wait for a task.
 MAXIMUM_WAIT = 60.0
 WAIT = seconds(MAXIMUM_WAIT, "Answer once the task has ended, or after so many seconds.")
+
+
+IDEMPOTENCY_KEY = "Idempotency-Key"
+# What headers carry without being changed on the way.
+_WORD = re.compile(r"[!-~]{1,255}")
+
+
+def _word(text: str) -> str:
+    if not _WORD.fullmatch(text):
+        raise ValueError(text)
+    return text
+
+
+_ORDER = Value(
+    _word,
+    {"type": "string", "pattern": f"^{_WORD.pattern}$"},
+    "A word of the user's own, such as a UUID: the same task with the same word, within a day, "
+    "is answered with the task that was made at first.",
+)
 
 
 class TaskResource(Resource):
@@ -81,13 +103,28 @@ class Tasks(TaskResource):
         """List the tasks that the caller may see, the newest first."""
         return self.page(self.filtered(self.visible(TASKS)), newest_first=True)
 
-    @contract(takes=TaskInput, gives=TaskOutput, status=201, refusals=(404,))
+    @contract(
+        takes=TaskInput,
+        gives=TaskOutput,
+        status=201,
+        takes_headers={IDEMPOTENCY_KEY: _ORDER},
+        refusals=(404, 409),
+    )
     def post(self) -> Answer:
         """Create a task, or a subtask when a container asks."""
-        if self.identity.run is None:
-            self.require(Operation.CREATE, Task)
-        task = service.create(self.session, self.identity, self.read())
-        return self.show(task)
+        word = self.header(IDEMPOTENCY_KEY)
+        if self.identity.run is not None:
+            if word is not None:
+                raise BadRequest(f"Only users may send {IDEMPOTENCY_KEY}")
+            return self.show(self._create())
+        self.require(Operation.CREATE, Task)
+        if word is None:
+            return self.show(self._create())
+        body = request.get_data()
+        return self.show(task_order.once(self.session, self.identity.id, word, body, self._create))
+
+    def _create(self) -> Task:
+        return service.create(self.session, self.identity, self.read())
 
 
 class OneTask(TaskResource):

@@ -16,9 +16,11 @@ class RefusalOutput(MessageOutput):
 
 
 class VersionOutput(Schema):
-    """The version of the server."""
+    """The version of the server, and what it can do that others of the line cannot."""
 
     version = fields.String()
+    # Whether an order of a task may be repeated with the same key.
+    idempotency_keys = fields.Boolean()
 
 
 class StatsOutput(Schema):
