@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any, cast
 
+from vantage6.client.ordering import order_task
 from vantage6.client.profile import Profile
 from vantage6.client.subclients.collaboration import CollaborationSubClient
 from vantage6.client.subclients.node import NodeSubClient
@@ -200,6 +201,14 @@ class UserClient(ClientBase):
         if self.raise_errors:
             return self.send(method, endpoint, json=json, params=params)
         return super().request(endpoint, json, method, params, first_try, retry)
+
+    def _create_task(self, body: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return order_task(self, body)
+        except ServerError as error:
+            if self.raise_errors:
+                raise
+            return self.refused("post", "task", error)
 
     def wait_for_results(self, task_id: int, sleep: float = 1) -> Any:
         """Wait until a task is over and return its results as they are, decrypted.

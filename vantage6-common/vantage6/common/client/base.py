@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -150,6 +151,7 @@ class ClientBase:
         params: Any = None,
         read_timeout: float | None = None,
         omit: Omit = NOTHING,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         """Make one call and return the decoded body.
 
@@ -168,6 +170,7 @@ class ClientBase:
             "params": params,
             "read_timeout": read_timeout or self.timeout,
             "omit": omit,
+            "headers": headers,
         }
         try:
             return self.transport.call(method, endpoint, token=self._access_token, **call)
@@ -220,8 +223,12 @@ class ClientBase:
         try:
             return self.send(method, endpoint, json=json, params=params)
         except ServerError as error:
-            self.log.error("%s %s: %s", method.upper(), endpoint, error)
-            return error.body if isinstance(error.body, dict) else {"msg": str(error)}
+            return self.refused(method, endpoint, error)
+
+    def refused(self, method: str, endpoint: str, error: ServerError) -> dict[str, Any]:
+        """What the classic methods return where the server refused: its body, or our words."""
+        self.log.error("%s %s: %s", method.upper(), endpoint, error)
+        return error.body if isinstance(error.body, dict) else {"msg": str(error)}
 
     def authenticate(self, credentials: dict[str, Any], path: str = "token/user") -> bool:
         """Log in.

@@ -2,6 +2,7 @@
 
 import re
 import ssl
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
@@ -93,6 +94,7 @@ class Transport:
         read_timeout: float = READ_TIMEOUT,
         unread: bool = False,
         omit: Omit = NOTHING,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         """Make one call and return the decoded body.
 
@@ -111,6 +113,8 @@ class Transport:
         omit : mapping
             Keys of the answer whose long texts nobody needs, but for those that begin as it says
             there; where the answer is large, None stands in their place.
+        headers : mapping, optional
+            What the call carries besides.
 
         Raises
         ------
@@ -121,7 +125,7 @@ class Transport:
         """
         comes_in = not unread and _can_stream(self.session)
         response = self._call(
-            method, endpoint, token, json, params, read_timeout, unread or comes_in
+            method, endpoint, token, json, params, read_timeout, unread or comes_in, headers
         )
         if unread and response.status_code < 300:
             return _pass_over(response)
@@ -150,8 +154,9 @@ class Transport:
         params: Any,
         read: float,
         streamed: bool,
+        besides: Mapping[str, str] | None = None,
     ) -> Response:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = {**({"Authorization": f"Bearer {token}"} if token else {}), **(besides or {})}
         # What only some sessions know is named only where it is needed.
         more: dict[str, Any] = {"stream": True} if streamed else {}
         body = body_of(json)
