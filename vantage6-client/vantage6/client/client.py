@@ -208,7 +208,7 @@ class UserClient(ClientBase):
         except ServerError as error:
             if self.raise_errors:
                 raise
-            return self.refused("post", "task", error)
+            return self._refused("post", "task", error)
 
     def wait_for_results(self, task_id: int, sleep: float = 1) -> Any:
         """Wait until a task is over and return its results as they are, decrypted.

@@ -223,9 +223,9 @@ class ClientBase:
         try:
             return self.send(method, endpoint, json=json, params=params)
         except ServerError as error:
-            return self.refused(method, endpoint, error)
+            return self._refused(method, endpoint, error)
 
-    def refused(self, method: str, endpoint: str, error: ServerError) -> dict[str, Any]:
+    def _refused(self, method: str, endpoint: str, error: ServerError) -> dict[str, Any]:
         """What the classic methods return where the server refused: its body, or our words."""
         self.log.error("%s %s: %s", method.upper(), endpoint, error)
         return error.body if isinstance(error.body, dict) else {"msg": str(error)}
