@@ -2,7 +2,8 @@
 
 ========================  ==========================================================================
 what is kept              `collaboration`, `node`, `user`, `granting` (roles and rules)
-work                      `task`, `task_order` (the same order twice), `result`, `claim` (which process has it), `kill`
+work                      `task`, `task_order` (the same one twice), `result`, `kill`,
+                          `claim` (which process has it)
 who is who                `authentication` (from a secret to tokens), `identification` (back to who
                           holds one), `token`, `renewal` (refresh tokens), `password`,
                           `second_factor`, `recovery` with its `reset_token`, `derived_key`
