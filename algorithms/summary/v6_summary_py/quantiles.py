@@ -47,7 +47,10 @@ def quantile(cells: Cells, share: float, *, whole: bool) -> tuple[Bounds, float]
     below = at_place(cells, first, whole=whole)
     above = at_place(cells, math.ceil(place), whole=whole)
     bounds = Bounds(*(_between(low, high, part) for low, high in zip(below, above, strict=True)))
-    return bounds, _spread_evenly(cells, place + 0.5, bounds)
+    # Whole numbers lie half a unit below the middle of where an even spread would put them.
+    shift = 0.5 if whole else 0.0
+    estimate = _spread_evenly(cells, place + 0.5, Bounds(bounds.low, bounds.high + 2 * shift))
+    return bounds, min(max(estimate - shift, bounds.low), bounds.high)
 
 
 def at_place(cells: Cells, place: int, *, whole: bool) -> Bounds:
