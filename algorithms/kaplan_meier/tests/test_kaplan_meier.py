@@ -307,3 +307,10 @@ def test_an_organization_that_may_not_tell_is_named():
 def test_every_number_is_plain_json(event_times):
     part = people([1, 2, 3, 4], [1, 0, 1, 0], arm=numpy.array([1, 1, 1, 1]))
     assert json.dumps(ask([part], **TIME, group="arm"), allow_nan=False)
+
+
+@pytest.mark.parametrize("kind", ["bool", "boolean", "Int64", "float64"])
+def test_every_kind_of_yes_and_no_is_an_event(event_times, kind):
+    part = people(pandas.Series([1, 2, 3, 4], dtype="Int64"), [1, 0, 1, 1])
+    part = part.astype({"event": kind})
+    assert ask([part], **TIME)["summary"][0]["events"] == 3

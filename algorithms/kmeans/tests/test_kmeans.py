@@ -30,6 +30,7 @@ def cluster_sums(monkeypatch):
     """Data owners who let the rows themselves be clustered, however few are near a centre."""
     monkeypatch.setenv("DISCLOSURE_CLUSTER_SUMS", "true")
     monkeypatch.setenv("DISCLOSURE_MINIMUM_CELL", "1")
+    monkeypatch.setenv("DISCLOSURE_PARAMETERS_PER_ROW", "1")
 
 
 def load(cohort):
@@ -91,9 +92,10 @@ def groups_of(part, columns):
 @every_cut
 def test_clusters_of_groups_are_those_of_all_groups_together(accuracy, cohort, sites):
     frame, clusters, columns = load(cohort)
+    if cohort == "iris":
+        # Ten would leave five flowers to the smallest, which tells no variance then.
+        sites = min(sites, 5)
     parts = cut(frame, sites)
-    if cohort == "iris" and sites == 10:
-        parts = cut(frame, 5)
     told = [groups_of(part, columns) for part in parts]
     points = numpy.concatenate([means for means, _ in told])
     weights = numpy.concatenate([sizes for _, sizes in told])
@@ -104,10 +106,9 @@ def test_clusters_of_groups_are_those_of_all_groups_together(accuracy, cohort, s
     answer = ask(parts, columns, clusters, init=init.tolist())
     name = f"kmeans {cohort}, groups"
     found = theirs.cluster_centers_ * width
-    number = len(parts)
-    accuracy(name, "centres", "scikit-learn", number, centres(answer), found, ITERATIVE)
+    accuracy(name, "centres", "scikit-learn", sites, centres(answer), found, ITERATIVE)
     inertia = theirs.inertia_
-    accuracy(name, "inertia", "scikit-learn", number, answer["inertia"], inertia, ITERATIVE)
+    accuracy(name, "inertia", "scikit-learn", sites, answer["inertia"], inertia, ITERATIVE)
 
 
 @pytest.mark.parametrize("cohort", ["iris", "breast_cancer"])
