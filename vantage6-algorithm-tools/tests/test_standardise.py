@@ -5,6 +5,7 @@ import pandas
 import pytest
 
 from vantage6.tools.disclosure import Disclosure, DisclosureRefused, Thresholds
+from vantage6.tools.exceptions import InputError
 from vantage6.tools.standardise import Moments, complete_rows, tell_moments
 
 DISCLOSURE = Disclosure(Thresholds())
@@ -23,7 +24,7 @@ def test_they_are_those_of_all_rows_also_of_large_numbers_that_vary_little():
 @pytest.mark.parametrize("value", [0.0, 7.1])
 def test_a_column_that_does_not_vary_is_named(value):
     same = numpy.full((20, 1), value)
-    with pytest.raises(ValueError, match="'x' has the same value in every row"):
+    with pytest.raises(InputError, match="'x' has the same value in every row"):
         Moments.of([tell_moments(same, ["x"], DISCLOSURE)] * 2, ["x"])
 
 
@@ -63,5 +64,5 @@ def test_rows_that_lack_a_value_are_left_out_unless_they_are_few():
 )
 def test_columns_that_are_no_numbers_are_refused(columns, reason):
     frame = pandas.DataFrame({"x": [1.0] * 5, "word": ["a"] * 5, "far": [numpy.inf] * 5})
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises(InputError, match=reason):
         complete_rows(frame, columns, DISCLOSURE)

@@ -6,6 +6,7 @@ import pytest
 from v6_fedavg_py import RPC_fedavg_moments, RPC_fedavg_round
 
 from vantage6.tools.disclosure import DisclosureRefused
+from vantage6.tools.exceptions import InputError
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ def test_an_owner_can_put_noise_on_it_that_no_seed_takes_off(hospital, monkeypat
     ],
 )
 def test_a_round_that_is_none_is_refused(hospital, kwargs, reason):
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises(InputError, match=reason):
         one_round(hospital, **kwargs)
 
 

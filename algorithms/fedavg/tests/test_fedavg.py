@@ -13,6 +13,7 @@ from development.accuracy import ITERATIVE, peer
 from development.cohorts import breast_cancer, cut, diabetes
 from vantage6.common.exceptions import TaskFailed
 from vantage6.tools.disclosure import DisclosureRefused
+from vantage6.tools.exceptions import InputError
 from vantage6.tools.mock_client import ClientMockProtocol
 
 BIOPSY = ["mean texture", "mean smoothness", "mean symmetry"]
@@ -195,7 +196,7 @@ def test_training_ends_when_nothing_improves():
 
 
 def test_steps_that_are_too_long_are_told_and_not_answered():
-    with pytest.raises(ValueError, match=r"The training diverged.*learning_rate"):
+    with pytest.raises(InputError, match=r"The training diverged.*learning_rate"):
         ask(cut(diabetes(), 3), PATIENT, learning_rate=1e150, rounds=50)
 
 
@@ -231,7 +232,7 @@ def test_rows_without_a_feature_are_left_out_and_get_no_prediction():
 
 def test_a_prediction_needs_all_features():
     answer = ask(cut(diabetes(), 3), PATIENT, rounds=2)
-    with pytest.raises(ValueError, match="There is no column 's3'"):
+    with pytest.raises(InputError, match="There is no column 's3'"):
         predict(diabetes().drop(columns="s3"), answer)
 
 
@@ -255,7 +256,7 @@ def test_a_prediction_needs_all_features():
 )
 def test_a_question_that_makes_no_sense_is_told(kwargs, reason):
     parts = cut(diabetes().assign(same=1), 3)
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises(InputError, match=reason):
         ask(parts, **{"features": PATIENT, "rounds": 2, **kwargs})
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from v6_fedavg_py.network import MODELS, Weights, first_weights
+from vantage6.tools.exceptions import InputError
 from vantage6.tools.standardise import Moments
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def fedavg(
     ------
     TaskFailed
         When an organization could not take part, or may not; the text says which and why.
-    ValueError
+    InputError
         When the question makes no sense, or the training diverges.
     """
     widths = list(hidden or [])
@@ -151,7 +152,7 @@ class Training:
                 self._velocity[place] = self._momentum * velocity + average
                 self.weights[place] = self.weights[place] + self._velocity[place]
         if not all(numpy.isfinite(part).all() for part in self.weights):
-            raise ValueError(
+            raise InputError(
                 f"The training diverged in round {len(self.losses)}; take a smaller learning_rate"
             )
 
@@ -189,13 +190,13 @@ def _check(
     patience: int,
 ) -> None:
     if not isinstance(features, list) or not features:
-        raise ValueError("The features are a list of names, at least one")
+        raise InputError("The features are a list of names, at least one")
     if model not in MODELS:
-        raise ValueError(f"There is no model {model!r}; there are {' and '.join(MODELS)}")
+        raise InputError(f"There is no model {model!r}; there are {' and '.join(MODELS)}")
     for name, numbers in (("hidden units", hidden), ("rounds", [rounds]), ("patience", [patience])):
         if not all(isinstance(number, int) and number >= 1 for number in numbers):
-            raise ValueError(f"The number of {name} is a whole number from 1")
+            raise InputError(f"The number of {name} is a whole number from 1")
     if not 0 <= momentum < 1:
-        raise ValueError("The momentum is from 0 to below 1")
+        raise InputError("The momentum is from 0 to below 1")
     if not 0 < learning_rate < math.inf:
-        raise ValueError("The learning rate is a number above 0")
+        raise InputError("The learning rate is a number above 0")

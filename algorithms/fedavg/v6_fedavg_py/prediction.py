@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from v6_fedavg_py.network import output, probability
+from vantage6.tools.exceptions import InputError
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -28,7 +29,7 @@ def predict(frame: "DataFrame", answer: dict[str, Any]) -> "Series":
 
     Raises
     ------
-    ValueError
+    InputError
         When a feature is not there.
     """
     import pandas
@@ -36,7 +37,7 @@ def predict(frame: "DataFrame", answer: dict[str, Any]) -> "Series":
     features = answer["features"]
     lacking = [name for name in features if name not in frame.columns]
     if lacking:
-        raise ValueError(f"There is no column {lacking[0]!r} in this table")
+        raise InputError(f"There is no column {lacking[0]!r} in this table")
     weights = [
         numpy.array(layer[name]) for layer in answer["weights"] for name in ("weights", "bias")
     ]

@@ -15,6 +15,7 @@ from v6_fedavg_py.network import (
     slope_at,
 )
 from vantage6.tools.disclosure import Disclosure
+from vantage6.tools.exceptions import InputError
 from vantage6.tools.standardise import complete_rows, tell_moments
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def RPC_fedavg_moments(  # noqa: N802
     ------
     DisclosureRefused
         When there are too few rows, or a few of them are most of a sum.
-    ValueError
+    InputError
         When a column does not hold what the model needs.
     """
     disclosure = Disclosure.at_this_site()
@@ -80,7 +81,7 @@ def RPC_fedavg_round(  # noqa: N802
     ------
     DisclosureRefused
         When there are too few rows, or too few for so many weights.
-    ValueError
+    InputError
         When the weights are not those of the model, or the steps lead out of all numbers.
     """
     disclosure = Disclosure.at_this_site()
@@ -92,7 +93,7 @@ def RPC_fedavg_round(  # noqa: N802
     before = read_weights(weights, len(features), hidden)
     widths = read_scale(scale, columns)
     if not (widths > 0).all():
-        raise ValueError("Columns are divided by a scale above 0")
+        raise InputError("Columns are divided by a scale above 0")
     scaled = (values - read_scale(mean, columns)) / widths
     losses = []
     after = before
@@ -130,9 +131,9 @@ def check_slope(slope: Slope, learning_rate: float, disclosure: Disclosure) -> N
             )
 
 
-def diverged(learning_rate: float) -> ValueError:
+def diverged(learning_rate: float) -> InputError:
     """The error of a training that leads out of all numbers."""
-    return ValueError(
+    return InputError(
         "The training diverged: its numbers are no longer finite; take a learning_rate "
         f"below {learning_rate:g}"
     )
@@ -159,7 +160,7 @@ def read_weights(weights: list[Any], features: int, hidden: list[int]) -> Weight
 
     Raises
     ------
-    ValueError
+    InputError
         When they are not finite numbers in the shapes of such a network.
     """
     try:
@@ -169,7 +170,7 @@ def read_weights(weights: list[Any], features: int, hidden: list[int]) -> Weight
     if [part.shape for part in read] != shapes(features, hidden) or not all(
         numpy.isfinite(part).all() for part in read
     ):
-        raise ValueError("The weights are not finite numbers in the shapes of this model")
+        raise InputError("The weights are not finite numbers in the shapes of this model")
     return read
 
 
@@ -178,12 +179,12 @@ def read_scale(numbers: list[float], columns: list[str]) -> Numbers:
 
     Raises
     ------
-    ValueError
+    InputError
         When it is not a finite number for each column.
     """
     read = numpy.array(numbers, dtype=float)
     if read.shape != (len(columns),) or not numpy.isfinite(read).all():
-        raise ValueError("Mean and scale are a finite number for each feature and the target")
+        raise InputError("Mean and scale are a finite number for each feature and the target")
     return read
 
 
@@ -192,14 +193,14 @@ def _check_target(model: str, values: Numbers, target: str, disclosure: Disclosu
         cases = int((values == 1).sum())
         controls = int((values == 0).sum())
         if cases + controls < len(values):
-            raise ValueError(f"The column {target!r} holds something else than 0 and 1")
+            raise InputError(f"The column {target!r} holds something else than 0 and 1")
         disclosure.require_cells([cases, controls], f"rows with one value of {target!r}")
 
 
 def _check_steps(model: str, learning_rate: float, local_epochs: int) -> None:
     if model not in MODELS:
-        raise ValueError(f"There is no model {model!r}; there are {' and '.join(MODELS)}")
+        raise InputError(f"There is no model {model!r}; there are {' and '.join(MODELS)}")
     if not (isinstance(learning_rate, int | float) and 0 < learning_rate < math.inf):
-        raise ValueError("The learning rate is a number above 0")
+        raise InputError("The learning rate is a number above 0")
     if not isinstance(local_epochs, int) or isinstance(local_epochs, bool) or local_epochs < 1:
-        raise ValueError("The number of local epochs is a whole number from 1")
+        raise InputError("The number of local epochs is a whole number from 1")

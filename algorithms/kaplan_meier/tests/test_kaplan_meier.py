@@ -14,6 +14,7 @@ from development import r
 from development.accuracy import peer
 from development.cohorts import cut, gbsg2, lung, rossi
 from vantage6.common.exceptions import TaskFailed
+from vantage6.tools.exceptions import InputError
 from vantage6.tools.mock_client import ClientMockProtocol
 
 COHORTS = {
@@ -40,7 +41,7 @@ def ask(parts, method="kaplan_meier", *, raise_errors=True, **kwargs):
 
 def curve(answer, level):
     table = pandas.DataFrame(answer["curve"])
-    mine = table["group"].isna() if level is None else table["group"] == level
+    mine = table["group"].isna() if level is None else table["group"] == str(level)
     return table[mine].set_index("time")
 
 
@@ -273,8 +274,8 @@ def test_times_on_the_grid_stay_there(time, told):
     [
         ({"time": "age"}, "There is no column 'age'"),
         ({"event": "time"}, "three different ones"),
-        ({"time": "name"}, "does not hold times"),
-        ({"time": "below"}, "does not hold times"),
+        ({"time": "name"}, "does not hold numbers"),
+        ({"time": "below"}, "holds times below 0"),
         ({"event": "three"}, "something else than 0 and 1"),
         ({"grid": 0}, "width above 0"),
         ({"grid": [2, 1]}, "increasing times"),
@@ -287,14 +288,18 @@ def test_times_on_the_grid_stay_there(time, told):
 )
 def test_a_question_that_makes_no_sense_is_told(kwargs, reason):
     part = people([*range(8)], [1, 0] * 4, name=["x"] * 8, below=[-1] * 8, three=[3] * 8)
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises(InputError, match=reason):
         ask([part], **{**TIME, "grid": 1, **kwargs})
 
 
-def test_levels_of_two_kinds_are_told(event_times):
-    parts = [people([1, 2, 3, 4], [1] * 4, arm=level) for level in (1, "one")]
-    with pytest.raises(ValueError, match="numbers at some organizations and texts at others"):
-        ask(parts, **TIME, group="arm")
+def test_levels_are_the_same_however_sites_read_them(event_times):
+    arms = ([1, 2, 10] * 4, [1.0, 2.0, 10.0] * 4, ["1", "2", "10"] * 4)
+    answer = ask([people([*range(1, 13)], [1] * 12, arm=arm) for arm in arms], **TIME, group="arm")
+    assert [(row["group"], row["rows"]) for row in answer["summary"]] == [
+        ("1", 12),
+        ("2", 12),
+        ("10", 12),
+    ]
 
 
 def test_an_organization_that_may_not_tell_is_named():

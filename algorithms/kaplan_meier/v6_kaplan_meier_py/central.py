@@ -1,9 +1,11 @@
 """Ask all organizations for their counts, and draw the curves from the sums."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from v6_kaplan_meier_py.curves import Curve, Life, log_rank
 from v6_kaplan_meier_py.site import Grid, check_grid
+from vantage6.tools.exceptions import InputError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -36,7 +38,7 @@ def kaplan_meier(
     event : str
         Column that holds 1 where the event happened, else 0.
     group : str, optional
-        Column of what is compared; each level gets a curve.
+        Column of what is compared; each level gets a curve, and is told as a text.
     grid : float or list of float, optional
         The width of intervals of time, or their ends. Without it the curve is exact, which every
         data owner has to allow (`event_times`).
@@ -65,14 +67,14 @@ def kaplan_meier(
     ------
     TaskFailed
         When an organization could not tell its counts, or may not; the text says which and why.
-    ValueError
+    InputError
         When the question makes no sense.
     """
     check_grid(grid)
     if not 0 < confidence < 1:
-        raise ValueError("The confidence is between 0 and 1")
+        raise InputError("The confidence is between 0 and 1")
     if restriction is not None and not restriction > 0:
-        raise ValueError("The restriction of the mean is a time above 0")
+        raise InputError("The restriction of the mean is a time above 0")
     answers = client.ask(
         "kaplan_meier_counts",
         organizations=organizations,
@@ -81,7 +83,7 @@ def kaplan_meier(
         group=group,
         grid=grid,
     )
-    lives = _lives([table for answer in answers.values() for table in answer["groups"]], group)
+    lives = _lives([table for answer in answers.values() for table in answer["groups"]])
     curves = {level: Curve.of(life, confidence) for level, life in lives.items()}
     until = restriction or min(life.last for life in lives.values())
     return {
@@ -95,17 +97,20 @@ def kaplan_meier(
     }
 
 
-def _lives(tables: list[dict[str, Any]], group: str | None) -> dict[Any, Life]:
-    """The people of each level, in the order of the levels."""
+def _lives(tables: list[dict[str, Any]]) -> dict[Any, Life]:
+    """The people of each level, in the order of the levels: numbers by size, before texts."""
     if not tables:
-        raise ValueError("No organization has a row to draw a curve from")
-    levels = {table["level"] for table in tables}
-    try:
-        ordered = sorted(levels) if group is not None else list(levels)
-    except TypeError as error:
-        raise ValueError(
-            f"The levels of {group!r} are numbers at some organizations and texts at others"
-        ) from error
+        raise InputError("No organization has a row to draw a curve from")
+    levels = sorted({table["level"] for table in tables}, key=_in_order)
     return {
-        level: Life.of([table for table in tables if table["level"] == level]) for level in ordered
+        level: Life.of([table for table in tables if table["level"] == level]) for level in levels
     }
+
+
+def _in_order(level: str | None) -> tuple[float, str]:
+    text = str(level)
+    try:
+        number = float(text)
+    except ValueError:
+        return math.inf, text
+    return (number, text) if math.isfinite(number) else (math.inf, text)

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 import numpy
 from numpy.typing import NDArray
 
+from vantage6.tools.columns import find, labels, numbers
 from vantage6.tools.disclosure import Disclosure
+from vantage6.tools.exceptions import InputError
 from vantage6.tools.microaggregation import alike
 
 if TYPE_CHECKING:
-    from pandas import DataFrame, Series
+    from pandas import DataFrame
 
 #: Each level of the group is its table of distinct times.
 Counts = dict[str, Any]
@@ -50,7 +52,7 @@ def RPC_kaplan_meier_counts(  # noqa: N802
     DisclosureRefused
         When there are too few people, or single times are asked for and the data owner does not
         tell them.
-    ValueError
+    InputError
         When the columns do not hold what they should.
     """
     disclosure = Disclosure.at_this_site()
@@ -69,15 +71,15 @@ def RPC_kaplan_meier_counts(  # noqa: N802
 
 
 def check_grid(grid: Grid) -> None:
-    """Raise a ValueError unless times can be rounded up to this grid."""
+    """Raise a InputError unless times can be rounded up to this grid."""
     if grid is None:
         return
     ends = grid if isinstance(grid, list) else [grid]
     if not all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends):
-        raise ValueError("A grid is a number, or a list of numbers")
+        raise InputError("A grid is a number, or a list of numbers")
     steps = numpy.diff([0.0, *ends])
     if not ends or len(ends) > MOST_TIMES or not (numpy.isfinite(ends).all() and min(steps) > 0):
-        raise ValueError(
+        raise InputError(
             f"A grid is a width above 0, or 1 to {MOST_TIMES} increasing times above 0"
         )
 
@@ -87,45 +89,35 @@ def usable(data: "DataFrame", time: str, event: str, group: str | None) -> "Data
 
     Raises
     ------
-    ValueError
+    InputError
         When a column is not there, or holds something else than it should.
     """
     columns = [time, event] if group is None else [time, event, group]
     for column in columns:
-        if column not in data.columns:
-            raise ValueError(f"There is no column {column!r} in this database")
+        find(data, column)
     if len(set(columns)) < len(columns):
-        raise ValueError("The columns of time, event and group are three different ones")
+        raise InputError("The columns of time, event and group are three different ones")
     used = data[columns].dropna()
-    if not _numbers(used[time]) or not (numpy.isfinite(used[time]) & (used[time] >= 0)).all():
-        raise ValueError(f"The column {time!r} does not hold times: finite numbers from 0")
-    if not _numbers(used[event]) or not used[event].isin([0, 1]).all():
-        raise ValueError(f"The column {event!r} holds something else than 0 and 1")
+    if (numbers(used[time]) < 0).any():
+        raise InputError(f"The column {time!r} holds times below 0")
+    if not numpy.isin(numbers(used[event]), [0, 1]).all():
+        raise InputError(f"The column {event!r} holds something else than 0 and 1")
     return used
-
-
-def _numbers(column: "Series") -> bool:
-    return not len(column) or column.dtype.kind in "iufb"
 
 
 def _levels(
     used: "DataFrame", group: str | None, disclosure: Disclosure
-) -> list[tuple[Any, "DataFrame"]]:
+) -> list[tuple[str | None, "DataFrame"]]:
     if group is None:
         return [(None, used)]
     disclosure.require_levels(used[group].nunique(), len(used), f"the column {group!r}")
-    return [(_plain(level), people) for level, people in used.groupby(group, observed=True)]
-
-
-def _plain(level: Any) -> Any:
-    return level.item() if isinstance(level, numpy.generic) else level
+    return [(str(level), people) for level, people in used.groupby(labels(used[group]))]
 
 
 def _counts(
     people: "DataFrame", time: str, event: str, grid: Grid, disclosure: Disclosure
 ) -> dict[str, Any]:
-    times = people[time].to_numpy(dtype=float, copy=True)
-    happened = people[event].to_numpy(dtype=bool)
+    times, happened = numbers(people[time]).copy(), numbers(people[event]) == 1
     if grid is not None:
         disclosure.require_cells([int(happened.sum())], "people with an event in one group")
         disclosure.require_cells([int((~happened).sum())], "people without an event in one group")

@@ -8,6 +8,7 @@ import pytest
 from v6_kmeans_py import RPC_kmeans_moments, RPC_kmeans_sums
 
 from vantage6.tools.disclosure import DisclosureRefused
+from vantage6.tools.exceptions import InputError
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ def test_a_single_row_that_is_left_out_would_be_the_difference_of_two_answers(ho
 )
 def test_centres_that_are_no_points_are_refused(hospital, kwargs):
     usual = {"starts": [[[1, 2]]], "mean": [0, 0], "scale": [1, 1]}
-    with pytest.raises(ValueError, match=r"finite numbers|above 0"):
+    with pytest.raises(InputError, match=r"finite numbers|above 0"):
         RPC_kmeans_sums(hospital, ["age", "dose"], **{**usual, **kwargs})
 
 

@@ -13,6 +13,7 @@ from development.accuracy import ITERATIVE, peer
 from development.cohorts import breast_cancer, cut, diabetes, iris
 from vantage6.common.exceptions import TaskFailed
 from vantage6.tools.disclosure import Disclosure, Thresholds
+from vantage6.tools.exceptions import InputError
 from vantage6.tools.microaggregation import alike
 from vantage6.tools.mock_client import ClientMockProtocol
 
@@ -199,7 +200,7 @@ def test_rows_without_a_value_have_no_cluster():
 )
 def test_a_question_that_makes_no_sense_is_told(kwargs, reason):
     parts = cut(clouds(word="a", same=1.5), 3)
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises(InputError, match=reason):
         ask(parts, **{"columns": ["x", "y"], "clusters": 3, **kwargs})
 
 

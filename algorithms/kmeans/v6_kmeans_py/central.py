@@ -7,6 +7,7 @@ import numpy
 
 from v6_kmeans_py.labels import Numbers
 from v6_kmeans_py.start import Start, seeds
+from vantage6.tools.exceptions import InputError
 from vantage6.tools.standardise import Moments
 
 if TYPE_CHECKING:
@@ -78,14 +79,14 @@ def kmeans(
     ------
     TaskFailed
         When an organization could not tell its sums, or may not; the text says which and why.
-    ValueError
+    InputError
         When the question makes no sense.
     """
     _check(columns, clusters, init, restarts, iterations)
     told = client.ask("kmeans_moments", organizations=organizations, columns=columns)
     moments = Moments.of(told.values(), columns)
     if clusters > moments.rows:
-        raise ValueError(f"There are {clusters} clusters asked for, of {moments.rows} rows")
+        raise InputError(f"There are {clusters} clusters asked for, of {moments.rows} rows")
     widths = moments.deviation if scale else numpy.ones(len(columns))
 
     def ask(centres: list[Numbers], exact: bool) -> list[list[dict[str, Any]]]:
@@ -156,8 +157,8 @@ def _check(
         ("iterations", iterations),
     ):
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-            raise ValueError(f"The number of {name} is a whole number from 1")
+            raise InputError(f"The number of {name} is a whole number from 1")
     if not isinstance(columns, list):
-        raise ValueError("The columns are a list of names")
+        raise InputError("The columns are a list of names")
     if init is not None and [len(point) for point in init] != [len(columns)] * clusters:
-        raise ValueError(f"init holds {clusters} points of {len(columns)} numbers each")
+        raise InputError(f"init holds {clusters} points of {len(columns)} numbers each")

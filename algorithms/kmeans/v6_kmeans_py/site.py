@@ -6,6 +6,7 @@ import numpy
 
 from v6_kmeans_py.labels import Numbers, distances
 from vantage6.tools.disclosure import Disclosure
+from vantage6.tools.exceptions import InputError
 from vantage6.tools.microaggregation import alike
 from vantage6.tools.standardise import complete_rows, tell_moments
 
@@ -22,7 +23,7 @@ def RPC_kmeans_moments(data: "DataFrame", columns: list[str]) -> dict[str, Any]:
     ------
     DisclosureRefused
         When there are too few rows, or a few of them are most of a sum.
-    ValueError
+    InputError
         When a column does not hold finite numbers.
     """
     disclosure = Disclosure.at_this_site()
@@ -62,7 +63,7 @@ def RPC_kmeans_sums(  # noqa: N802
     ------
     DisclosureRefused
         When there are too few rows, or exactly few are nearest to a centre.
-    ValueError
+    InputError
         When centres, mean and scale are not finite points of as many columns.
     """
     disclosure = Disclosure.at_this_site()
@@ -108,7 +109,7 @@ def _checked(
     mean: list[float],
     scale: list[float],
 ) -> tuple[list[Numbers], Numbers, Numbers]:
-    wrong = ValueError("Centres, mean and scale are finite numbers, one for each column")
+    wrong = InputError("Centres, mean and scale are finite numbers, one for each column")
     try:
         centres = [numpy.array(start, dtype=float) for start in starts]
         places, widths = numpy.array(mean, dtype=float), numpy.array(scale, dtype=float)
@@ -120,5 +121,5 @@ def _checked(
     if not all(numpy.isfinite(part).all() for part in (*centres, places, widths)):
         raise wrong
     if not (widths > 0).all():
-        raise ValueError("Columns are divided by a scale above 0")
+        raise InputError("Columns are divided by a scale above 0")
     return centres, places, widths

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy
 from numpy.typing import NDArray
 
+from vantage6.tools.columns import find, numbers
 from vantage6.tools.disclosure import Disclosure
+from vantage6.tools.exceptions import InputError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -31,24 +33,19 @@ def complete_rows(data: "DataFrame", columns: list[str], disclosure: Disclosure)
     DisclosureRefused
         When too few rows are left, or so few are left out that they would be the difference
         between this answer and another one.
-    ValueError
+    InputError
         When a column is not there, or does not hold finite numbers only.
     """
     if not columns or len(set(columns)) < len(columns):
-        raise ValueError("Name at least one column, and each only once")
+        raise InputError("Name at least one column, and each only once")
     for column in columns:
-        if column not in data.columns:
-            raise ValueError(f"There is no column {column!r} in this database")
+        find(data, column)
     used = data[columns].dropna()
-    for column in columns:
-        if len(used) and used[column].dtype.kind not in "iufb":
-            raise ValueError(f"The column {column!r} does not hold numbers")
-        if not numpy.isfinite(used[column].to_numpy(dtype=float)).all():
-            raise ValueError(f"The column {column!r} holds numbers that are not finite")
+    values = [numbers(used[column]) for column in columns]
     disclosure.require_rows(len(used))
     left_out = len(data) - len(used)
     disclosure.require_cells([left_out], "rows without a value in a column that is asked for")
-    return used.to_numpy(dtype=float)
+    return numpy.stack(values, axis=1)
 
 
 def tell_moments(values: Numbers, columns: list[str], disclosure: Disclosure) -> dict[str, Any]:
@@ -80,7 +77,7 @@ class Moments:
 
         Raises
         ------
-        ValueError
+        InputError
             When a column has the same value in every row.
         """
         told = list(answers)
@@ -91,5 +88,5 @@ class Moments:
         deviation = numpy.sqrt((squares + rows @ (means - mean) ** 2) / rows.sum())
         for name, size, width in zip(columns, abs(mean), deviation, strict=True):
             if width <= 1e-12 * size or width == 0:
-                raise ValueError(f"The column {name!r} has the same value in every row")
+                raise InputError(f"The column {name!r} has the same value in every row")
         return cls(int(rows.sum()), mean, deviation)
