@@ -84,3 +84,22 @@ def test_event_times_only_where_the_data_owner_says_so(monkeypatch, disclosure):
     assert "ask for a grid" in refused(disclosure.require_event_times, "ask for a grid")
     monkeypatch.setenv("DISCLOSURE_EVENT_TIMES", "true")
     Disclosure.at_this_site().require_event_times("")
+
+
+def test_a_row_that_stands_alone_in_a_combination_of_columns(disclosure):
+    x = numpy.arange(20.0)
+    one = numpy.ones(20)
+    disclosure.require_no_leverage(numpy.column_stack([one, x, x**2]))
+    twin = x + (x == 7)
+    assert "nearly alone" in refused(
+        disclosure.require_no_leverage, numpy.column_stack([one, x, twin])
+    )
+
+
+def test_columns_of_zeros_and_twins_have_no_leverage(disclosure):
+    x = numpy.arange(20.0)
+    disclosure.require_no_leverage(numpy.column_stack([x, x, numpy.zeros(20)]))
+
+
+def test_small_counts_are_not_told(disclosure):
+    assert [disclosure.told(count) for count in (0, 1, 2, 3)] == [0, None, None, 3]
