@@ -57,9 +57,14 @@ def test_without_a_name_the_working_folder_and_the_environment_tell(write, monke
 
 
 def test_the_password_may_stand_in_a_file_of_its_own(write, tmp_path):
-    (tmp_path / "word").write_text("s3cret\n")
-    path = write(host="http://h", username="ada", password_file="word")
-    assert Profile.load(path).password_or_ask() == "s3cret"
+    word = tmp_path / "word"
+    word.write_text("s3cret\n")
+    word.chmod(0o600)
+    profile = Profile.load(write(host="http://h", username="ada", password_file="word"))
+    assert profile.password_or_ask() == "s3cret"
+    word.chmod(0o644)
+    with pytest.raises(ConfigurationError, match="chmod 600"):
+        profile.password_or_ask()
 
 
 def test_the_password_is_asked_for_in_a_terminal(write, monkeypatch):
@@ -78,7 +83,9 @@ def test_nobody_to_ask_is_an_error_that_says_what_to_do(write):
 def test_a_password_that_others_can_read_is_refused(write):
     with pytest.raises(ConfigurationError, match="chmod 600"):
         Profile.load(write(mode=0o640, **LINES))
-    Profile.load(write(mode=0o644, host="http://h", username="ada"))
+    with pytest.raises(ConfigurationError, match="chmod 600"):
+        Profile.load(write(mode=0o644, host="http://h", username="ada", proxy="http://a:b@p:1"))
+    Profile.load(write(mode=0o644, host="http://h", username="ada", proxy="http://p:1"))
 
 
 @pytest.mark.parametrize(

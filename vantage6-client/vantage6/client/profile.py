@@ -105,7 +105,9 @@ class Profile:
         if self.password:
             return self.password
         if self.password_file:
-            return _read_text(self.password_file).strip()
+            password = _read_text(self.password_file).strip()
+            _refuse_open(self.password_file)
+            return password
         if not sys.stdin.isatty():
             raise ConfigurationError(
                 f"The profile holds no password, and there is no terminal to ask for it; "
@@ -178,8 +180,14 @@ def _names() -> list[str]:
 
 
 def _refuse_open_secrets(file: Path, told: Mapping[str, Any]) -> None:
-    open_to = file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)
-    if "password" in told and open_to and os.name == "posix":
+    # Also that of a proxy, within its URL
+    if "password" in told or "@" in str(told.get("proxy", "")):
+        _refuse_open(file)
+
+
+def _refuse_open(file: Path) -> None:
+    """Raise ConfigurationError for a file with a password that others may read."""
+    if os.name == "posix" and file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
         raise ConfigurationError(
             f"{file} holds a password and others may read it; chmod 600 makes it yours alone"
         )

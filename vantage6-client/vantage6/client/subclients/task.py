@@ -109,7 +109,7 @@ class TaskSubClient(ListedSubClient):
             Where the algorithm shall run. For an algorithm with a central function that is
             one organization; the function itself asks the others.
         name, description : str
-            For people; not encrypted. Without a name, that of the method.
+            For people; not encrypted. Without a name, that of the image, which is not either.
         image : str
             The algorithm's image.
         input : dict, optional
@@ -157,7 +157,7 @@ class TaskSubClient(ListedSubClient):
         else:
             input_ = _call(method, args, kwargs, master)
         return self.parent.post_task(
-            name or method or "",
+            name or image.rpartition("/")[2],
             image,
             collaboration,
             input_=input_,
