@@ -103,3 +103,10 @@ def test_columns_of_zeros_and_twins_have_no_leverage(disclosure):
 
 def test_small_counts_are_not_told(disclosure):
     assert [disclosure.told(count) for count in (0, 1, 2, 3)] == [0, None, None, 3]
+
+
+def test_a_table_is_dominated_when_one_of_its_columns_is(disclosure):
+    even, odd = [5, 5, 5, 6], [1, 1, 1, 90]
+    assert disclosure.has_dominance(numpy.transpose([even, odd]))
+    assert not disclosure.has_dominance(numpy.transpose([even, even]))
+    assert not disclosure.has_dominance(numpy.empty((0, 2)))

@@ -122,11 +122,16 @@ class Disclosure:
             raise DisclosureRefused(f"A few values are most of the sum of {what}")
 
     def has_dominance(self, values: Any) -> bool:
-        """Whether a sum of these values tells its largest part, by the same rule."""
+        """Whether a sum of these values tells its largest part, by the same rule.
+
+        Of a table, rows by columns: whether the sum of any of its columns does.
+        """
         import numpy
 
-        parts = numpy.sort(numpy.abs(numpy.asarray(values, dtype=float)))
-        return bool(len(parts) and parts[:-2].sum() < self.thresholds.dominance * parts[-1])
+        parts = numpy.sort(numpy.abs(numpy.asarray(values, dtype=float)), axis=0)
+        if not len(parts):
+            return False
+        return bool(numpy.any(parts[:-2].sum(axis=0) < self.thresholds.dominance * parts[-1]))
 
     def require_no_leverage(self, matrix: Any, what: str = "this model") -> None:
         """Refuse sums of products of columns in which one row stands nearly alone.

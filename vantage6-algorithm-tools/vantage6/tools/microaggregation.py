@@ -80,7 +80,7 @@ def _cut(
         ordered = rows[numpy.argsort(scaled[rows, column], kind="stable")]
         place = _widest_gap(scaled[ordered, column], least)
         parts = ordered[:place], ordered[place:]
-        if not any(disclosure.has_dominance(told) for part in parts for told in values[part].T):
+        if not any(disclosure.has_dominance(values[part]) for part in parts):
             return parts
     return None
 
