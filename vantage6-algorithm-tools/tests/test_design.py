@@ -51,6 +51,12 @@ def test_levels_that_are_numbers_are_sorted_as_such(disclosure, stages, order):
     assert agree({0: told}, {0: 30}).levels == {"stage": order}
 
 
+def test_levels_that_the_researcher_writes_with_a_point_are_the_same(disclosure):
+    rows = site(1).assign(stage=numpy.resize([1, 2, 3], 30))
+    told = survey(rows, ["stage"], ["stage"], disclosure)
+    assert agree({0: told}, {0: 30}, {"stage": [2.0, 1, "3"]}).levels == {"stage": ["2", "1", "3"]}
+
+
 def test_a_design_survives_the_way_to_a_site(disclosure):
     design = agreed([site(1)], disclosure)
     assert Design.from_input(design.as_input()) == design

@@ -8,15 +8,8 @@ import numpy
 from numpy.typing import NDArray
 
 from v6_coxph_py.concordance import count_pairs
-from v6_coxph_py.risk_sets import (
-    BRESLOW,
-    EFRON,
-    RiskSets,
-    bins,
-    denominators,
-    over_bins,
-    over_risk_sets,
-)
+from v6_coxph_py.likelihood import Position, Rows, partial_likelihood, risk_set_sums
+from v6_coxph_py.risk_sets import BRESLOW, EFRON
 from vantage6.tools import design as designs
 from vantage6.tools.columns import numbers
 from vantage6.tools.disclosure import Disclosure
@@ -40,31 +33,6 @@ class Model:
     predictors: list[str]
     ties: str = EFRON
     baseline: str = SITE
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The usable rows of one site."""
-
-    table: "DataFrame"
-    times: Numbers
-    events: Numbers
-
-
-@dataclass(frozen=True)
-class Position:
-    """One site at some coefficients.
-
-    Attributes
-    ----------
-    rows : Rows
-    columns : array of shape (n, p)
-    eta : array of shape (n,)
-    """
-
-    rows: Rows
-    columns: Numbers
-    eta: Numbers
 
 
 def RPC_coxph_survey(  # noqa: N802
@@ -138,7 +106,7 @@ def RPC_coxph_sums(  # noqa: N802
     if reason := _reason(position.columns, numpy.exp(eta), disclosure):
         return {"withheld": reason}
     with numpy.errstate(all="ignore"):
-        told = _partial_likelihood(position, eta, asked.ties)
+        told = partial_likelihood(position, eta, asked.ties)
     if not all(numpy.isfinite(part).all() for part in told.values()):
         return {"withheld": OVERFLOW}
     return {name: part.tolist() for name, part in told.items()}
@@ -187,7 +155,7 @@ def RPC_coxph_risk_sets(  # noqa: N802
         return {"withheld": OVERFLOW}
     if reason := _reason(position.columns, risks, disclosure):
         return {"withheld": reason}
-    told = _risk_set_sums(position, risks, _ascending(times))
+    told = risk_set_sums(position, risks, _ascending(times))
     return {name: part.tolist() for name, part in told.items()}
 
 
@@ -264,56 +232,8 @@ def _with_constant(columns: Numbers) -> Numbers:
     return numpy.column_stack([numpy.ones(len(columns)), columns])
 
 
-def _partial_likelihood(position: Position, eta: Numbers, ties: str) -> dict[str, Numbers]:
-    times, events, columns = position.rows.times, position.rows.events, position.columns
-    event_times, group, deaths = numpy.unique(
-        times[events], return_inverse=True, return_counts=True
-    )
-    risks, groups = numpy.exp(eta), len(event_times)
-    bin_of = bins(times, event_times)
-    weighted = risks[:, None] * columns
-    sets = RiskSets(
-        deaths,
-        over_risk_sets(risks, bin_of, groups),
-        over_bins(risks[events], group, groups),
-        over_risk_sets(weighted, bin_of, groups),
-        over_bins(weighted[events], group, groups),
-    )
-    sums = denominators(sets, ties)
-    # Each row counts in all risk sets up to its own time; one that dies there, a little less.
-    counted = numpy.concatenate([[0.0], numpy.cumsum(sums.hazard)])[bin_of]
-    counted[events] -= sums.tied[group]
-    return {
-        "log_likelihood": eta[events].sum() - sums.logarithms,
-        "score": columns[events].sum(axis=0) - sums.means,
-        "information": weighted.T @ (columns * counted[:, None]) - sums.products,
-    }
-
-
 def _ascending(times: Sequence[float]) -> Numbers:
     values = numpy.asarray(times, dtype=float)
     if values.ndim != 1 or not (numpy.diff(values) > 0).all():
         raise InputError("The times are not numbers that ascend")
     return values
-
-
-def _risk_set_sums(position: Position, risks: Numbers, event_times: Numbers) -> dict[str, Numbers]:
-    times, events, columns = position.rows.times, position.rows.events, position.columns
-    if not numpy.isin(times[events], event_times).all():
-        raise InputError("The times lack some at which there are events here")
-    groups, bin_of = len(event_times), bins(times, event_times)
-    group = bin_of[events] - 1
-    upper = numpy.triu_indices(columns.shape[1])
-    weighted = risks[:, None] * columns
-    products = weighted[:, upper[0]] * columns[:, upper[1]]
-    return {
-        "deaths": numpy.bincount(group, minlength=groups),
-        "at_risk": over_risk_sets(risks, bin_of, groups),
-        "dying": over_bins(risks[events], group, groups),
-        "at_risk_x": over_risk_sets(weighted, bin_of, groups),
-        "dying_x": over_bins(weighted[events], group, groups),
-        "at_risk_xx": over_risk_sets(products, bin_of, groups),
-        "dying_xx": over_bins(products[events], group, groups),
-        "eta": position.eta[events].sum(),
-        "x": columns[events].sum(axis=0),
-    }

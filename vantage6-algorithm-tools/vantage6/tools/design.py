@@ -207,7 +207,7 @@ def agree(
         When sites hold different things under one name, a level is not among those given, or a
         predictor has one value only.
     """
-    given = {column: [str(level) for level in named] for column, named in (levels or {}).items()}
+    given = {column: _texts(named) for column, named in (levels or {}).items()}
     terms: list[Term] = []
     found: dict[str, list[str]] = {}
     for column in next(iter(surveys.values())):
@@ -219,6 +219,13 @@ def agree(
             found[column] = _order(column, counts, given.get(column))
             terms += _level_terms(column, found[column], counts)
     return Design(tuple(terms), found)
+
+
+def _texts(levels: Sequence[Any]) -> list[str]:
+    """Levels as sites write them."""
+    import pandas
+
+    return list(labels(pandas.Series(list(levels), dtype=object)))
 
 
 def _kind(column: str, told: Mapping[int, Mapping[str, Any]]) -> str:
