@@ -61,6 +61,7 @@ def test_a_node_that_runs_is_well(doctor):
     assert subjects >= {
         "configuration",
         "policy",
+        "disclosure",
         "data folder",
         "disk",
         "engine",

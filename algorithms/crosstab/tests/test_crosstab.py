@@ -71,13 +71,14 @@ def test_the_table_and_its_tests_are_those_of_all_rows_together(table, sites, ac
 @pytest.mark.parametrize("sites", [3, 10])
 def test_strata_have_a_table_each_and_a_test_together(sites, accuracy):
     frame = doctor_visits()
-    answer = crosstab(cut(frame, sites), "idp", "hlthg", strata="hlthf")
+    frame["often"] = pandas.cut(
+        frame["mdvis"], [-1, 0, 3, 100], labels=["never", "at times", "often"]
+    )
+    answer = crosstab(cut(frame, sites), "idp", "hlthg", strata="often")
     tables = []
-    for stratum in ("0", "1"):
-        rows = frame[frame["hlthf"] == int(stratum)]
-        tables.append(
-            pandas.crosstab(rows["idp"], rows["hlthg"]).reindex(columns=[0, 1], fill_value=0)
-        )
+    for stratum in ("at times", "never", "often"):
+        rows = frame[frame["often"] == stratum]
+        tables.append(pandas.crosstab(rows["idp"], rows["hlthg"]))
         assert numpy.array_equal(counts(answer, stratum), tables[-1].to_numpy())
     with peer():
         theirs = StratifiedTable([table.to_numpy() for table in tables])

@@ -9,6 +9,7 @@ from vantage6.node.doctor.findings import Finding, Findings, wrong
 _EXAMINATIONS = (
     ("configuration", house.configuration),
     ("policy", house.policy),
+    ("disclosure", house.disclosure),
     ("signatures", house.signatures),
     ("data folder", machine.data_folder),
     ("engine", machine.engine),

@@ -5,9 +5,11 @@ from pathlib import Path
 
 from vantage6.common.config import warnings_about_keys
 from vantage6.common.context import InstanceContext
+from vantage6.common.disclosure import Thresholds
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.files import is_open_to_all
 from vantage6.node.configuration import NodeSchema
+from vantage6.node.configuration_disclosure import own_thresholds
 from vantage6.node.doctor.findings import Findings, note, well, wrong
 from vantage6.node.image.signature import load_public_key
 from vantage6.node.policy import configured
@@ -52,6 +54,20 @@ def policy(context: InstanceContext) -> Findings:
             "not count, so every task will be refused",
             "Set `policies.trust_server_identity`, or restrict organizations instead",
         )
+
+
+def disclosure(context: InstanceContext) -> Findings:
+    """What algorithms may tell about few people, where that is not as by default."""
+    config, usual = context.config, vars(Thresholds())
+    named = {"": config["disclosure"]} | {
+        f" for {entry['image']}": own_thresholds(entry["disclosure"])
+        for entry in config["policies"]["images"]
+    }
+    for whom, chosen in named.items():
+        other = [f"{name} {value}" for name, value in chosen.items() if value != usual[name]]
+        if other or not whom:
+            told = f"Other than by default{whom}: {', '.join(other)}" if other else "As by default"
+            yield well("disclosure", told)
 
 
 def signatures(context: InstanceContext) -> Findings:
