@@ -11,10 +11,12 @@ from vantage6.node.cli import main as vnode_local
 from vantage6.node.cli.vnode import main as vnode
 from vantage6.server.cli import main as vserver_local
 from vantage6.server.cli.vserver import main as vserver
+from vantage6.tools.cli.commands import group as v6_algorithm
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PROGRAMS = {
+    "v6-algorithm": v6_algorithm,
     "vnode": vnode,
     "vnode-local": vnode_local,
     "vserver": vserver,
@@ -35,7 +37,7 @@ def test_a_command_of_the_documentation_is_understood(line, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     for name in ("audit.json", "entities.yaml"):
         Path(name).touch()
-    program, *words = shlex.split(line, comments=True)
+    program, *words = shlex.split(line.partition(" || ")[0], comments=True)
     command = PROGRAMS[program]
     while isinstance(command, click.Group):
         name, *words = words

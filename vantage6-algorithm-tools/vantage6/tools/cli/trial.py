@@ -134,7 +134,9 @@ class Trial:
             members = federation(self._declared, folder / FEDERATION, image)
             start(members, interruption)
             inquiry = Inquiry(members, image, self._timeout)
-            ids = ", ".join(f"{name} is organization {id_}" for name, id_ in inquiry.ids.items())
+            ids = ", ".join(
+                f"{site} is organization {inquiry.ids[site]}" for site in self._declared.sites
+            )
             self._say(f"A server and {len(members.hospitals)} nodes are up: {ids}")
             rehearsed = self._rehearse([inquiry.ids[site] for site in self._declared.sites])
             outcomes = [self._ask(inquiry, question) for question in self._declared.questions]
