@@ -12,7 +12,7 @@ from v6_kmeans_py import assign
 from development.accuracy import ITERATIVE, peer
 from development.cohorts import breast_cancer, cut, diabetes, iris
 from vantage6.common.exceptions import TaskFailed
-from vantage6.tools.disclosure import Disclosure, Thresholds
+from vantage6.tools.disclosure import Disclosure, DisclosureRefused, Thresholds
 from vantage6.tools.exceptions import InputError
 from vantage6.tools.microaggregation import alike
 from vantage6.tools.mock_client import ClientMockProtocol
@@ -157,6 +157,18 @@ def test_a_centre_without_rows_is_put_elsewhere(cluster_sums):
     answer = ask(cut(clouds(), 3), ["x", "y"], 3, init=far, exact=True)
     assert answer["converged"]
     assert all(row["rows"] for row in answer["centres"])
+
+
+def test_a_start_that_a_site_may_not_tell_all_of_is_left_out(monkeypatch):
+    """One of the clouds is hardly there at one site: only starts that do not find it are told."""
+    monkeypatch.setenv("DISCLOSURE_CLUSTER_SUMS", "true")
+    frame = clouds()
+    parts = [frame[:122], frame[122:]]
+    with pytest.raises(DisclosureRefused, match="Few rows here are nearest"):
+        ask(parts, ["x", "y"], 3, exact=True)
+    answer = ask(parts, ["x", "y"], 2, exact=True, restarts=10)
+    assert 0 < len(answer["restarts"]) <= 10
+    assert answer["converged"]
 
 
 def test_more_clusters_than_different_rows_leave_centres_alone():

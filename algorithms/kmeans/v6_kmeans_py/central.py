@@ -70,7 +70,8 @@ def kmeans(
         - `centres`: a record for each, with `cluster` (its number), `rows` and the columns;
         - `spreads`: the same with the standard deviation within each cluster;
         - `inertia`: sum of squared distances from the nearest centre, on the common scale, and
-          `restarts`: that of each start;
+          `restarts`: that of each start, but for those that an organization did not tell all of
+          because few of its rows were nearest to a centre;
         - `iterations`, `converged`, `rows`, `exact`, `columns`;
         - `mean` and `scale`: what was subtracted from each column, and divided by;
         - `organizations`: the rows of each, by its id.
@@ -116,7 +117,15 @@ def kmeans(
             break
         answers = ask([start.centres for start in going], exact)
         for start, answer in zip(going, answers, strict=True):
-            start.step(answer, tolerance)
+            if None in answer:
+                starts.remove(start)
+            else:
+                start.step(answer, tolerance)
+    if not starts:
+        raise InputError(
+            "From every start, few rows of some organization came to be nearest to a centre: ask "
+            "for fewer clusters, or without exact=True"
+        )
     best = min(starts, key=lambda start: start.inertia)
     return {
         **best.described(columns, moments.mean, widths),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from v6_kmeans_py.labels import Numbers, distances
-from vantage6.tools.disclosure import Disclosure
+from vantage6.tools.disclosure import Disclosure, DisclosureRefused
 from vantage6.tools.exceptions import InputError
 from vantage6.tools.microaggregation import alike
 from vantage6.tools.standardise import complete_rows, tell_moments
@@ -37,7 +37,7 @@ def RPC_kmeans_sums(  # noqa: N802
     mean: list[float],
     scale: list[float],
     exact: bool = False,
-) -> list[dict[str, Any]]:
+) -> list[dict[str, Any] | None]:
     """Count and sum the rows that are nearest to each centre, for several sets of centres.
 
     Parameters
@@ -57,12 +57,13 @@ def RPC_kmeans_sums(  # noqa: N802
     -------
     list of dict
         For each set: `rows` nearest to each centre; `sums` of their places, and `squares` of
-        their distances from it, both by centre and column on the common scale.
+        their distances from it, both by centre and column on the common scale. None for a set
+        in which few rows, but some, are nearest to a centre.
 
     Raises
     ------
     DisclosureRefused
-        When there are too few rows, or exactly few are nearest to a centre.
+        When there are too few rows, or in every set few of them are nearest to a centre.
     InputError
         When centres, mean and scale are not finite points of as many columns.
     """
@@ -72,10 +73,19 @@ def RPC_kmeans_sums(  # noqa: N802
     centres, places, widths = _checked(columns, starts, mean, scale)
     values = complete_rows(data, columns, disclosure)
     points, sizes = _points(values, columns, disclosure, exact)
-    told = [_sums((points - places) / widths, sizes, start) for start in centres]
-    for answer in told:
-        disclosure.require_cells(answer["rows"], "rows that are nearest to a centre")
+    scaled = (points - places) / widths
+    told = [_unless_few(_sums(scaled, sizes, start), disclosure) for start in centres]
+    if not any(told):
+        raise DisclosureRefused(f"Few rows here are nearest to one of the centres; {INSTEAD}")
     return told
+
+
+def _unless_few(answer: dict[str, Any], disclosure: Disclosure) -> dict[str, Any] | None:
+    try:
+        disclosure.require_cells(answer["rows"], "rows that are nearest to a centre")
+    except DisclosureRefused:
+        return None
+    return answer
 
 
 def _points(
