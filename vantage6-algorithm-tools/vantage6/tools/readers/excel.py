@@ -35,7 +35,8 @@ def read(database_uri: str, input_data: dict[str, Any]) -> "DataFrame":
             "it needs vantage6-algorithm-tools[excel] to be installed"
         ) from error
     with book:
-        return book.parse(_sheet(input_data.get("sheet_name"), [str(x) for x in book.sheet_names]))
+        sheet = _sheet(input_data.get("sheet_name"), [str(name) for name in book.sheet_names])
+        return pandas.read_excel(book, sheet_name=sheet)
 
 
 def _sheet(wish: Any, names: list[str]) -> str:

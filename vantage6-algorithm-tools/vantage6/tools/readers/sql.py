@@ -143,6 +143,6 @@ def _reason(error: Exception) -> str:
     """What went wrong in the words of the driver's classes, which are those of the standard."""
     original = getattr(error, "orig", None)
     kind = type(original or error).__name__
-    if getattr(original, "sqlstate", None) is None and kind == "OperationalError":
+    if getattr(error, "statement", None) is None:
         return "The SQL database cannot be reached, or refuses the account of the node's address"
     return f"The SQL database refuses the query ({kind})"
