@@ -112,7 +112,8 @@ ALGORITHM_BASE = Image(
     ROOT / "docker" / "algorithm-base",
     parent=BASE,
     packages=("vantage6-client",),
-    extras=("pandas", "scipy"),
+    # every kind of database that an owner may have is read without another build
+    extras=("pandas", "scipy", "vantage6-algorithm-tools[excel,parquet,sparql,sql]"),
 )
 
 
