@@ -28,7 +28,7 @@ GOAL_SECONDS = 0.15
 HEADER = ["where", "pandas: s", "run: s", "more, least", "median", "most", "ratio", "goal"]
 #: Runs in the container too, where nothing of this file is: it gets the number of pairs, and
 #: prints the seconds of each.
-PROGRAM = '''
+PROGRAM = """
 import json, os, pathlib, subprocess, sys, tempfile, time
 
 LIMIT = "import pandas"
@@ -59,7 +59,7 @@ with tempfile.TemporaryDirectory() as name:
         if not answer.startswith(b'json.{"sum"'):
             sys.exit(f"the run answered {answer[:40]}")
 print(json.dumps(pairs[1:]))
-'''
+"""
 
 Pair = tuple[float, float]
 
