@@ -202,6 +202,15 @@ def test_what_runs_share_stays_while_something_is_in_it(workspace, run, files):
     workspace.remove_temporary(run)
 
 
+def test_what_runs_share_stays_for_the_next_round_that_is_about_to_start(workspace, run, files):
+    following = replace(run, result_id=run.result_id + 1)
+    workspace.prepare(following, b"", [])
+    workspace.remove_temporary(run)
+    assert files.temporary.exists()
+    workspace.remove_temporary(following)
+    assert not files.temporary.exists()
+
+
 def test_what_nobody_shares_any_more_is_found_the_largest_first(workspace, run, database):
     runs = [replace(run, run_id=run_id) for run_id in (1, 2, 3)]
     folders = [workspace.prepare(one, b"", []).temporary for one in runs]

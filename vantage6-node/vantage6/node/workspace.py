@@ -20,6 +20,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,8 @@ class Workspace:
             private.mkdir(parents=True, exist_ok=True, mode=0o700)
             private.chmod(0o700)
         self.outbox = Outbox(waiting)
+        self._sharing: dict[int, str] = {}
+        self._shares = threading.Lock()
 
     def files(self, assignment: Assignment) -> RunFiles:
         """Where the files of a run are."""
@@ -109,9 +112,11 @@ class Workspace:
         self.remove(assignment.result_id)
         self.outbox.discard(assignment.result_id)
         task = files.data / task_folder(assignment.result_id)
-        for folder in (files.data, task, files.temporary):
-            folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(_FOR_ALL)
+        with self._shares:
+            self._sharing[assignment.result_id] = files.temporary.name
+            _open_folder(files.temporary)
+        for folder in (files.data, task):
+            _open_folder(folder)
         _write(files.input, input_, 0o444)
         _write(files.token, b"", 0o444)
         _write(task / _OUTPUT, b"", 0o666)
@@ -191,11 +196,20 @@ class Workspace:
         self.remove_tree(self.folder(result_id))
 
     def remove_temporary(self, assignment: Assignment) -> None:
-        """Delete the folder that a run shares with others if nothing was left in it."""
-        try:
-            self.files(assignment).temporary.rmdir()
-        except OSError:
-            return  # in use, or gone with another run of the same id
+        """Delete the folder that a run shares with others if nothing was left in it.
+
+        Not while another run has it: the next round of a task is often prepared, but not started,
+        when the one before is cleaned up.
+        """
+        folder = self.files(assignment).temporary
+        with self._shares:
+            self._sharing.pop(assignment.result_id, None)
+            if folder.name in self._sharing.values():
+                return
+            try:
+                folder.rmdir()
+            except OSError:
+                return  # something was left in it, or it is gone with an earlier run
 
     def left_temporary(self, used: Iterable[Assignment]) -> list[Path]:
         """What rounds left for others that may never come, all but that of some; largest first."""
@@ -232,6 +246,11 @@ def _shared_name(assignment: Assignment) -> str:
     """
     image = hashlib.sha256(assignment.image.encode()).hexdigest()
     return f"{assignment.run_id}-{image[:16]}"
+
+
+def _open_folder(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(_FOR_ALL)
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
