@@ -122,6 +122,25 @@ def test_a_statement_that_is_gone_ends_what_would_be_sent(run_r, image):
     assert run_r(program, image=image) == "vtg_downgraded"
 
 
+IN_ITS_OWN_FORMAT = f"""
+client$set.task.image(arguments$image)
+client$data_format <- "RDS"
+client$allow.rds <- TRUE
+client$setOrganizations(client$collaboration$organizations[[arguments$at]]$id)
+answer <- client$call("average_partial", column_name = "{COLUMN}")
+"""
+
+
+def test_r_speaks_its_own_format_where_both_sides_allow_it(run_r, r_image, hospitals):
+    (answer,) = run_r(IN_ITS_OWN_FORMAT, image=r_image, at=3)
+    assert answer["count"] == rows_of(hospitals)[hospitals[2].name]
+
+
+def test_its_own_format_is_not_let_in_unless_the_owner_says_so(run_r, r_image):
+    with pytest.raises(SetupError, match="in R's own format, which this node does not accept"):
+        run_r(IN_ITS_OWN_FORMAT, image=r_image, at=1)
+
+
 def test_a_refusal_of_the_r_algorithm_reaches_python_in_one_line(ask_r):
     with pytest.raises(TaskFailed, match="no column 'height' in this database"):
         ask_r("average_partial", column_name="height")

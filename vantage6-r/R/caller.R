@@ -80,7 +80,11 @@ Caller <- R6Class("Caller",
             }
             private$check_format()
             input <- task_input(method, self$use.master.container, self$data_format, list(...))
-            private$create(to.payload(input, self$data_format))
+            payload <- to.payload(input, self$data_format)
+            ids <- private$recipients()
+            task <- private$create(ids, payload)
+            private$asked_of[[as.character(task$id)]] <- ids
+            task
         },
 
         wait.for.results = function(task, timeout = Inf) {
@@ -99,11 +103,11 @@ Caller <- R6Class("Caller",
                 # classic servers answer at once
                 Sys.sleep(max(0, min(1, left, 1 - as.numeric(Sys.time() - asked, units = "secs"))))
             }
-            private$ask("GET", paste0(path, "/result"))
+            private$runs_of(task)
         },
 
         process.results = function(site_results) {
-            order <- order(vapply(site_results, function(run) run$id, 1))
+            order <- order(vapply(site_results, function(run) as.numeric(run$id), 1))
             site_results <- site_results[order]
             require_completed(site_results, private$name_of)
             answers <- lapply(site_results, function(run) {
@@ -115,7 +119,7 @@ Caller <- R6Class("Caller",
 
         # Answers of the runs of a task, once it has ended.
         results = function(task) {
-            self$process.results(private$ask("GET", sprintf("/task/%.0f/result", task$id)))
+            self$process.results(private$runs_of(task))
         },
 
         request = function(method, path, data = NULL, prefix.api.path = TRUE) {
@@ -147,6 +151,31 @@ Caller <- R6Class("Caller",
     private = list(
         token = NULL,
         options = NULL,
+        asked_of = list(),
+
+        # The runs of a task. That they are of this task, and of all who were asked, is what we know;
+        # a server that says otherwise would pass off old answers as new ones, or leave some out.
+        runs_of = function(task) {
+            runs <- private$ask("GET", sprintf("/task/%.0f/result", task$id))
+            asked <- private$asked_of[[as.character(task$id)]]
+            owners <- vapply(runs, function(run) as.numeric(owner_of(run)), 1)
+            if (!is.null(asked) && !identical(sort(as.numeric(asked)), sort(owners))) {
+                fail("error", "The server does not show one result for each organization that was asked")
+            }
+            lapply(runs, function(run) {
+                run$task <- task$id
+                run
+            })
+        },
+
+        # Who runs it: a central function once, at the own organization unless others are chosen.
+        recipients = function() {
+            ids <- private$chosen()
+            if (!self$use.master.container) {
+                return(ids)
+            }
+            if (private$own_id() %in% ids) private$own_id() else ids[[1]]
+        },
 
         ask = function(method, path, data = NULL) {
             parsed(private$send(method, path, data))

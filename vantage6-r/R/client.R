@@ -182,14 +182,10 @@ Client <- R6Class("Client",
             }
         },
 
-        create = function(payload) {
-            ids <- private$chosen()
-            own <- private$organization$id
-            # a central function runs once; at the own organization unless others are chosen
-            at_own <- self$use.master.container && own %in% ids
-            if (self$use.master.container) {
-                ids <- if (at_own) own else ids[[1]]
-            }
+        own_id = function() private$organization$id,
+
+        create = function(ids, payload) {
+            at_own <- self$use.master.container && private$own_id() %in% ids
             texts <- vapply(ids, function(id) private$seal_for(id, payload), "")
             body <- list(
                 name = self$task.name, image = self$image, description = "",

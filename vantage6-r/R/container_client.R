@@ -27,13 +27,11 @@ ContainerClient <- R6Class("ContainerClient",
     private = list(
         own_image = NULL,
 
+        own_id = function() self$organization_id,
+
         # The proxy encrypts. Subtasks run the same image: no other would be let in.
-        create = function(payload) {
+        create = function(ids, payload) {
             text <- encode64(payload)
-            ids <- private$chosen()
-            if (self$use.master.container) {
-                ids <- if (self$organization_id %in% ids) self$organization_id else ids[[1]]
-            }
             body <- list(
                 name = if (nzchar(self$task.name)) self$task.name else "subtask",
                 image = private$own_image, description = "",

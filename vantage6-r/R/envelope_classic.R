@@ -2,9 +2,14 @@
 # under AES-256-CTR. It keeps secrets and proves nothing.
 
 AES_KEY_BYTES <- 32L
-CLASSIC <- "^[A-Za-z0-9+/]{170,}={0,2}\\$[A-Za-z0-9+/]{22}==\\$[A-Za-z0-9+/]*={0,2}$"
+CLASSIC_HEAD <- "^[A-Za-z0-9+/]{170,}={0,2}\\$[A-Za-z0-9+/]{22}==$"
 
-is_classic_envelope <- function(text) grepl(CLASSIC, text)
+#' Whether a text has the form of a classic envelope; its payload is looked at when it is opened.
+#' @noRd
+is_classic_envelope <- function(text) {
+    parts <- if (is.character(text)) strsplit(paste0(text, "$ "), "$", fixed = TRUE)[[1]]
+    length(parts) == 4 && grepl(CLASSIC_HEAD, paste(parts[1:2], collapse = "$"))
+}
 
 classic_seal <- function(data, recipient_key) {
     key <- as.vector(openssl::rand_bytes(AES_KEY_BYTES))
@@ -18,14 +23,14 @@ classic_open <- function(text, own_key) {
     if (!is_classic_envelope(text)) {
         fail("encryption_error", "The payload is not encrypted, or not in the known form")
     }
-    parts <- lapply(strsplit(paste0(text, "$"), "$", fixed = TRUE)[[1]], decode64)
+    # what stands at the end keeps an empty payload from getting lost
+    parts <- lapply(strsplit(paste0(text, "$ "), "$", fixed = TRUE)[[1]][1:3], decode64)
     # a wrong key may give random bytes instead of an error, so the length has to tell
     key <- tryCatch(as.vector(openssl::rsa_decrypt(parts[[1]], own_key)), error = function(error) raw(0))
     if (length(key) != AES_KEY_BYTES) {
         fail("encryption_error", "The payload was encrypted for another key")
     }
-    payload <- if (length(parts) == 3) parts[[3]] else raw(0)
-    aes_ctr(payload, key, parts[[2]])
+    aes_ctr(parts[[3]], key, parts[[2]])
 }
 
 encode64 <- function(data) openssl::base64_encode(as.vector(data))

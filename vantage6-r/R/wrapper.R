@@ -103,13 +103,28 @@ find_function <- function(pkg, input) {
     list(name = name, run = found)
 }
 
+#' Make a call. The arguments stand in it as names: with their values in it, a warning, or a model
+#' that keeps its call, would show the data.
+#' @noRd
 call_function <- function(target, arguments) {
     arguments <- without_unknown_format(target$run, arguments)
+    places <- c("data", sprintf("argument.%d", seq_along(arguments)[-1]))
+    frame <- list2env(stats::setNames(arguments, places), parent = globalenv())
+    names <- stats::setNames(lapply(places, as.name), names(arguments))
     writeln(paste("info > Calling", target$name))
-    tryCatch(do.call(target$run, arguments, quote = TRUE), error = function(error) {
-        fail("function_failed", "Error encountered while calling ", target$name, ": ",
-             one_line(conditionMessage(error)))
-    })
+    tryCatch(
+        withCallingHandlers(
+            do.call(target$run, names, envir = frame),
+            warning = function(warning) {
+                writeln(paste("warn >", one_line(conditionMessage(warning))))
+                invokeRestart("muffleWarning")
+            }
+        ),
+        error = function(error) {
+            fail("function_failed", "Error encountered while calling ", target$name, ": ",
+                 one_line(conditionMessage(error)))
+        }
+    )
 }
 
 #' Researchers may ask for the format of the answer among the keywords, which functions do not know.

@@ -150,6 +150,35 @@ test_that("a result of another session is proven by the input that the server sh
     expect_error(later$process.results(run_with(result_for(forged), input = forged)), "cannot be trusted|another key")
 })
 
+# What a server shows of a task, in the place of what it should.
+shows <- function(client, runs) {
+    client$.__enclos_env__$private$ask <- function(method, path, data = NULL) runs
+}
+
+test_that("the answers of another task are not those of this one, whatever the server says", {
+    client <- member(capabilities = statement_of(test_key("recipient"), 3))
+    client$setOrganizations(3)
+    first <- posted(client, "partial")$organizations[[1]]$input
+    posted(client, "partial")
+    of_the_first <- run_with(result_for(first, task_id = 7), input = first)
+    shows(client, of_the_first)
+    expect_error(client$results(list(id = 8)), "its task_id differs")
+})
+
+test_that("an organization that was asked is not left out in silence", {
+    client <- member(encrypted = FALSE)
+    posted(client, "partial")
+    run <- function(id, organization) {
+        list(id = id, task = 7, organization = organization, status = "completed", result = encode64(to.payload(id)))
+    }
+    for (runs in list(list(run(1, 2)), list(run(1, 2), run(2, 2)), list(run(1, 2), run(2, 3), run(3, 4)))) {
+        shows(client, runs)
+        expect_error(client$results(list(id = 7)), "one result for each organization")
+    }
+    shows(client, list(run(1, 3), run(2, 2)))
+    expect_identical(client$results(list(id = 7)), list(1L, 2L))
+})
+
 test_that("a task that failed says where and why", {
     client <- member(encrypted = FALSE)
     runs <- list(

@@ -73,6 +73,20 @@ test_that("a failure is one line without a trace, and nothing is answered", {
     expect_identical(answer_of(environment), raw(0))
 })
 
+test_that("neither a warning nor the call of a model shows data", {
+    define("RPC_warns", function(data, ...) {
+        warning("careful")
+        list(call = deparse(sys.call()), model = deparse(lm(x ~ 1, data)$call))
+    })
+    on.exit(rm("RPC_warns", envir = globalenv()))
+    environment <- environment_of_run("json.{\"method\":\"warns\",\"args\":[777]}", data.frame(x = c(123456, 234567)))
+    said <- paste(capture.output(run(environment)), collapse = "\n")
+    expect_match(said, "warn > careful", fixed = TRUE)
+    for (shown in c(said, rawToChar(answer_of(environment)))) {
+        expect_no_match(shown, "123456")
+    }
+})
+
 test_that("a database that cannot be read is named without its content", {
     environment <- environment_of_run("json.{\"method\":\"x\"}")
     define("RPC_x", function(data) 1)
