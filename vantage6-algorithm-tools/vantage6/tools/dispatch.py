@@ -23,7 +23,7 @@ from vantage6.tools.exceptions import (
     OutputError,
 )
 from vantage6.tools.failure import describe, tells_no_data, values_in
-from vantage6.tools.functions import find_function, uses_argument
+from vantage6.tools.functions import DECORATED, Wishes, find_function, uses_argument
 from vantage6.tools.util import info
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ class Call(NamedTuple):
     keywords: dict[str, Any]
     #: Import name of the algorithm.
     algorithm: str
+    #: What a function of the 4.x line says of itself.
+    wishes: Wishes | None = None
 
     @property
     def needs_data(self) -> bool:
@@ -48,10 +50,21 @@ class Call(NamedTuple):
         Central functions mostly do not, and then their container starts without the time
         that it takes to import a data library and to read the database.
         """
+        if self.wishes:
+            return self.wishes.data
         return not self.central or uses_argument(self.function, 1)
+
+    @property
+    def needs_client(self) -> bool:
+        """Whether the function asks other organizations."""
+        return self.wishes.client if self.wishes else self.central
 
     def run(self, data: Any, client: Any = None) -> Any:
         """Make the call; central functions get a client in front of the data."""
+        if self.wishes:
+            wanted = {"mock_client": client} if self.wishes.client else {}
+            wanted |= {"mock_data": [data]} if self.wishes.data else {}
+            return self.function(*self.arguments, **wanted, **self.keywords)
         leading = [client, data] if self.central else [data]
         return self.function(*leading, *self.arguments, **self.keywords)
 
@@ -88,7 +101,7 @@ def answer(
     call = find_call(module, input_data)
     answer_format = choose_format(input_data, payload)
     data = load_data(input_data) if call.needs_data else None
-    client = connect() if call.central else None
+    client = connect() if call.needs_client else None
     info(f"Calling {call.name}")
     value = call_function(call, data, client)
     info(f"Answering as {answer_format}")
@@ -124,6 +137,7 @@ def find_call(module_name: str, input_data: dict[str, Any]) -> Call:
         arguments=[_argument(value) for value in arguments],
         keywords=_keywords(function, keywords),
         algorithm=algorithm.__name__,
+        wishes=getattr(function, DECORATED, None),
     )
 
 

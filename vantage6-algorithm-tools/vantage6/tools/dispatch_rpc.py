@@ -32,7 +32,7 @@ def dispatch_rpc(data: Any, input_data: dict[str, Any], module: str, token: str)
     """
     try:
         call = find_call(module, input_data)
-        return call_function(call, data, container_client(token) if call.central else None)
+        return call_function(call, data, container_client(token) if call.needs_client else None)
     except AlgorithmError as error:
         warn(str(error))
         sys.exit(1)

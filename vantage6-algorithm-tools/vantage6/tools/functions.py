@@ -7,16 +7,23 @@ defines itself, or lists in `__all__`, are called: no class, no module, no helpe
 
 from collections.abc import Callable
 from types import CodeType, FunctionType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from vantage6.tools.exceptions import MethodNotFound
 
 FEDERATED_PREFIX = "RPC_"
-#: Decorators of the later line put this on functions that are called by their plain names.
-DECORATED = "__vantage6_arguments__"
+#: Decorators of the 4.x line put `Wishes` there on functions that are called by plain names.
+DECORATED = "__vantage6_wishes__"
 
 # A function that calls one of these can reach its arguments without naming them.
 _SEES_EVERYTHING = {"locals", "vars", "dir", "eval", "exec"}
+
+
+class Wishes(NamedTuple):
+    """What a decorated function wants to be handed, by the names `mock_client`, `mock_data`."""
+
+    client: bool = False
+    data: bool = False
 
 
 def find_function(algorithm: Any, method: str, *, central: bool) -> tuple[str, Callable[..., Any]]:
@@ -36,7 +43,7 @@ def find_function(algorithm: Any, method: str, *, central: bool) -> tuple[str, C
         When there is none, or it is not the algorithm's.
     """
     plain = _attribute(algorithm, method)
-    if hasattr(plain, DECORATED):
+    if isinstance(getattr(plain, DECORATED, None), Wishes):
         return method, cast(Callable[..., Any], plain)
     name = method if central else FEDERATED_PREFIX + method
     function = plain if central else _attribute(algorithm, name)

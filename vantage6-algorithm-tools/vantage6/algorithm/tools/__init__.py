@@ -1,0 +1,1 @@
+"""The tools of algorithms at the places of the 4.x line; see `vantage6.tools`."""
