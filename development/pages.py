@@ -118,6 +118,10 @@ def _write(path: Path, body: str, *, append: bool) -> None:
 
 def _is_said(said: str, printed: str) -> bool:
     """Whether what is printed is what a page says, where … stands for anything."""
-    lines = [line.rstrip() for line in printed.strip().splitlines()]
-    parts = [re.escape(part) for part in said.strip().split(ANYTHING)]
-    return re.fullmatch(".*".join(parts), "\n".join(lines), re.DOTALL) is not None
+    parts = [re.escape(part) for part in _without_ends(said).split(ANYTHING)]
+    return re.fullmatch(".*".join(parts), _without_ends(printed), re.DOTALL) is not None
+
+
+def _without_ends(text: str) -> str:
+    """A text without spaces at the ends of its lines, which nobody sees."""
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
