@@ -127,9 +127,13 @@ class Transport:
         response = self._call(
             method, endpoint, token, json, params, read_timeout, unread or comes_in, headers
         )
-        if unread and response.status_code < 300:
-            return _pass_over(response)
-        return decoded(self._received(response, omit) if comes_in else response)
+        try:
+            if unread and response.status_code < 300:
+                return _pass_over(response)
+            return decoded(self._received(response, omit) if comes_in else response)
+        finally:
+            if comes_in and _hangs_up(response):
+                self.session.close()
 
     def get(self, endpoint: str) -> Response:
         """The whole answer to a question without a log-in, whatever it is.
@@ -212,6 +216,15 @@ def _new_session() -> Session:
 def _can_stream(session: Any) -> bool:
     """Whether it is one of `requests`, which gives an answer before its body."""
     return hasattr(session, "get_adapter")
+
+
+def _hangs_up(response: Any) -> bool:
+    """Whether the server ends the connection after its answer, without a word.
+
+    That of the classic line does so. A call on the same connection would be lost if it came before
+    the end did. It is known by the absence of what every whole HTTP server sends.
+    """
+    return not {"Connection", "Date"} & {name.title() for name in response.headers}
 
 
 def decoded(response: Response) -> Any:
