@@ -9,7 +9,7 @@ import click
 from marshmallow import Schema, missing, validate
 from marshmallow.fields import Boolean, Dict, Field, Float, Integer, List, Nested, String
 
-from development import api_page
+from development import api_page, client_page
 from development.console import main
 from development.markdown import mark, page, table
 from vantage6.common.context import NAME_VARIABLE
@@ -34,6 +34,7 @@ def pages() -> dict[str, str]:
     """The generated pages by the names of their files."""
     return {
         "api.md": page("API", *api_page.parts()),
+        "client.md": page("The client", *client_page.parts()),
         "node-configuration.md": _node_configuration(),
         "permissions.md": _permissions(),
         "run-states.md": _run_states(),

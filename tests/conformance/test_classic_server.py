@@ -201,6 +201,8 @@ def test_pages(root, ask):
     page = root.task.list(page=1, per_page=2)
     assert len(page["data"]) == 2
     assert page["links"]["next"]
+    walked = [task["id"] for task in root.task.iterate(per_page=2)]
+    assert sorted(walked) == sorted(task["id"] for task in root.task.list(page=None)["data"])
 
 
 def test_a_task_is_deleted(root, ask):
