@@ -47,6 +47,82 @@ def test_a_failure_tells_where_and_why_with_the_log(client, federation, create, 
     assert [run["organization"]["id"] for run in caught.value.runs] == [federation.ids[1]]
 
 
+def small(data):
+    if len(data) > 1:
+        raise ValueError("too many rows")
+    return [{"rows": len(data)}]
+
+
+@pytest.fixture
+def half(federation, create, algorithm):
+    """A task that failed at one of three organizations."""
+    with federation.work(algorithm(RPC_small=small), [[1], [1, 2], []]):
+        task = create(method="small")
+        federation.client("alpha").send("get", f"task/{task['id']}", params={"wait": 30})
+        yield task["id"]
+
+
+def test_what_came_back_is_not_lost_by_a_failure(client, federation, half):
+    one, two, three = federation.ids
+    with pytest.raises(TaskFailed) as caught:
+        client.task.results(half)
+    assert caught.value.answers == {one: [{"rows": 1}], three: [{"rows": 0}]}
+    assert caught.value.failures[two].status == "crashed"
+    assert "too many rows" in caught.value.failures[two].reason
+    assert "The answers of 2 other(s) are kept" in str(caught.value)
+
+
+def test_failures_may_be_allowed(client, federation, half):
+    one, two, three = federation.ids
+    outcome = client.task.wait(half, allow_failures=True)
+    assert outcome.answers == {one: [{"rows": 1}], three: [{"rows": 0}]}
+    assert outcome.failures[two].log[0] == "info > started"
+    named = client.task.results(half, allow_failures=True, by_organization=True)
+    assert list(named.answers) == ["alpha", "gamma"]
+    assert list(named.failures) == ["beta"]
+
+
+def test_values_can_be_had_by_organization(client, federation, create, algorithm):
+    with federation.work(algorithm(RPC_size=len), [[1], [1, 2], []]):
+        id_ = create()["id"]
+        assert client.task.wait(id_, by_organization=True) == {"alpha": 1, "beta": 2, "gamma": 0}
+    ids = dict(zip(federation.ids, [1, 2, 0], strict=True))
+    assert client.task.results(id_, by_organization="id") == ids
+
+
+def test_answers_can_be_had_as_a_table(client, federation, create, algorithm):
+    with federation.work(algorithm(RPC_small=small), [[1], [], []]):
+        all_, one = create(method="small"), create(federation.ids[:1], method="small")
+        client.task.wait(all_["id"])
+        client.task.wait(one["id"])
+    assert client.task.table(one["id"]).to_dict("records") == [{"rows": 1}]
+    frame = client.task.table(all_["id"])
+    assert frame.loc["alpha", "rows"].tolist() == [1]
+    assert frame.index.get_level_values("organization").tolist() == ["alpha", "beta", "gamma"]
+
+
+def test_words_of_others_do_not_steer_the_terminal(client, federation, create, algorithm):
+    def hostile(data):
+        raise ValueError("\x1b]0;title\x07\x1b[2J\u202e")
+
+    nodes = federation.work(algorithm(RPC_hostile=hostile), [[1], [1], [1]])
+    with nodes, pytest.raises(TaskFailed) as caught:
+        client.task.wait(create(method="hostile")["id"], show_progress=False)
+    text = str(caught.value)
+    assert "title" in text
+    assert all(line.isprintable() for line in text.splitlines())
+
+
+def test_silence_is_silent(client, federation, create, algorithm, capfd):
+    with federation.work(algorithm(RPC_size=len), [[1], [1, 2], []]):
+        task = create()
+        capfd.readouterr()
+        client.task.wait(task["id"], show_progress=False)
+        said = capfd.readouterr()
+    assert [line for line in said.out.splitlines() if not line.startswith("info > ")] == []
+    assert "task" not in said.err
+
+
 def test_a_task_that_goes_on_has_no_values_yet(client, create):
     with pytest.raises(TaskUnfinished):
         client.task.results(create()["id"])

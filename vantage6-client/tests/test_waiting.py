@@ -291,12 +291,13 @@ def shown(client, federation, algorithm, create, **console):
 
 
 def test_without_a_terminal_each_state_is_one_line(client, federation, algorithm, create):
-    lines = shown(client, federation, algorithm, create).splitlines()
+    *lines, last = shown(client, federation, algorithm, create).splitlines()
     assert sorted(line.partition(" (")[0] for line in lines) == [
+        "subtask 2: beta: completed",
+        "subtask 2: gamma: completed",
         "task 1: alpha: completed",
-        "task 2: beta: completed",
-        "task 2: gamma: completed",
     ]
+    assert last.startswith("Task 1: completed after ")
 
 
 def test_in_a_terminal_the_runs_are_a_table(client, federation, algorithm, create):
@@ -315,4 +316,4 @@ def test_events_are_taken_in_once_and_an_end_stays_an_end():
         display.event({**event, "status": status})
     display.event({**event, "task_id": 5, "parent_id": 4, "result_id": 9, "status": "active"})
     lines = [line.partition(" (")[0] for line in output.getvalue().splitlines()]
-    assert lines == ["task 2: beta: pending", "task 2: beta: active", "task 2: beta: crashed"]
+    assert lines == [f"subtask 2: beta: {status}" for status in ("pending", "active", "crashed")]

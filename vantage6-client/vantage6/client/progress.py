@@ -1,24 +1,29 @@
-"""Shows how far a task and its subtasks are: live in a terminal, line by line elsewhere."""
+"""Shows how far a task and its subtasks are, and does what keys ask for meanwhile."""
 
+import queue
 import threading
-import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
-from rich.live import Live
-from rich.spinner import Spinner
-from rich.table import Table
 from rich.text import Text
 
+from vantage6.client.keyboard import Keyboard
+from vantage6.client.runs import Run, Runs
+from vantage6.client.screen import Kind, kind_of, standard_error
+from vantage6.client.view import view_of
+from vantage6.common.client.failure import log_lines
 from vantage6.common.exceptions import ServerError, ServerUnreachable
-from vantage6.common.task_status import TaskStatus, is_failure, is_final, status_of
+from vantage6.common.task_status import is_failure, is_final
+from vantage6.common.text import printable
 
 if TYPE_CHECKING:
     from vantage6.client.client import UserClient
 
-FRAMES_PER_SECOND = 8
+KEYS = "l: logs · k: kill · Ctrl-C: leave, the task goes on"
+# Neither is shown here, and each may be as large as a data set.
+PAYLOADS = {"input": "", "result": ""}
 
 Task = dict[str, Any]
 
@@ -38,21 +43,10 @@ class Silence:
     def event(self, payload: dict[str, Any]) -> None:
         """Nothing is shown."""
 
-
-@dataclass
-class _Run:
-    """One organization's part of a task, as far as it is shown."""
-
-    task_id: int
-    organization: str
-    status: TaskStatus = TaskStatus.PENDING
-    since: float = field(default_factory=time.monotonic)
-    ended: float | None = None
-
     @property
-    def seconds(self) -> float:
-        """How long it has taken so far, or in all."""
-        return (self.ended or time.monotonic()) - self.since
+    def is_settled(self) -> bool:
+        """Nothing is missing from what is shown."""
+        return True
 
 
 class Progress:
@@ -76,21 +70,22 @@ class Progress:
         names: dict[int, str],
         console: Console | None = None,
     ) -> None:
-        self._client, self._task, self._names = client, task, names
-        self._console = console or Console(stderr=True, highlight=False)
-        self._lively = self._console.is_terminal or self._console.is_jupyter
-        self._runs: dict[int, _Run] = {}
-        self._lock = threading.Lock()
-        self._live = Live(
-            get_renderable=self._table,
-            console=self._console,
-            refresh_per_second=FRAMES_PER_SECOND,
-        )
-        self._spinner = Spinner("dots")
+        self._client, self._task = client, task
+        self._runs = Runs(task["id"], names)
+        console = console or standard_error()
+        self._keyboard = Keyboard(self.press, enabled=kind_of(console) is Kind.TERMINAL)
+        self._errands = _Errands()
+        self._follows = self._asks = False
+        self._told: set[int] = set()
+        self._view = view_of(console, self._runs, self._foot)
 
     def __enter__(self) -> Self:
-        if self._lively:
-            self._live.start(refresh=True)
+        self._view.start()
+        try:
+            self._keyboard.__enter__()
+        except BaseException:
+            self._view.stop()
+            raise
         return self
 
     def __exit__(
@@ -99,71 +94,149 @@ class Progress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._lively:
-            self._live.stop()
+        try:
+            self._keyboard.__exit__(kind, error, traceback)
+            self._errands.finish()
+        finally:
+            self._view.stop()
+        self._say_farewell(error)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every run that is known of has ended."""
+        return all(is_final(run.status) for run in self._runs.all())
 
     def look(self) -> None:
         """Ask the server for the runs of the task and its subtasks."""
-        task_id = self._task["id"]
         try:
-            tasks = [
-                self._client.send("get", f"task/{task_id}", params={"include": "results"}),
-                *self._client.send(
-                    "get", "task", params={"parent_id": task_id, "include": "results"}
-                ),
-            ]
+            tasks = self._tasks()
+            self._runs.take_tasks(tasks)
+            for task in sorted(tasks, key=lambda task: int(task["id"])):
+                if self._runs.knows(task["id"]):
+                    for run in self._runs_of(task):
+                        self._show(self._runs.take_run(task["id"], run))
         except (ServerError, ServerUnreachable) as error:
             # Waiting goes on: this only decorates it.
-            self._client.log.debug("The subtasks of task %s are not shown: %s", task_id, error)
-            return
-        for task in sorted(tasks, key=lambda task: int(task["id"])):
-            for run in task.get("results") or []:
-                self._learn(run["id"], task["id"], run["organization"], status_of(run))
+            self._client.log.debug("The runs are not shown: %s", error)
 
     def event(self, payload: dict[str, Any]) -> None:
         """Take in a `status_update` of the server."""
-        task_id = self._task["id"]
-        if "status" in payload and task_id in (payload["task_id"], payload.get("parent_id")):
-            self._learn(
-                payload["result_id"],
-                payload["task_id"],
-                payload["organization_id"],
-                TaskStatus(payload["status"]),
+        if "task_id" in payload:
+            self._show(self._runs.take_event(payload))
+
+    def press(self, key: str) -> None:
+        """Do what a key asks for."""
+        was_asked, self._asks = self._asks, False
+        if key in "lLfF":
+            self._follows = not self._follows
+            self._say("The logs of runs are shown when they end" if self._follows else "No logs")
+            for run in self._runs.all() if self._follows else []:
+                self._tell(run)
+        elif key in "kK" and was_asked:
+            self._errands.add(self._kill)
+        elif key in "kK":
+            self._asks = True
+
+    def _tasks(self) -> list[Task]:
+        """The task and all that may be subtasks of it."""
+        id_, run_id = self._task["id"], self._task.get("run_id")
+        own = {"run_id": run_id} if run_id is not None else {"parent_id": id_}
+        listed = self._client.send("get", "task", params={**own, "include": "results"})
+        if any(task["id"] == id_ for task in listed):
+            return list(listed)
+        return [*listed, self._client.send("get", f"task/{id_}")]
+
+    def _runs_of(self, task: Task) -> list[dict[str, Any]]:
+        """The runs of a task; servers of the classic line list links to them only."""
+        runs: list[dict[str, Any]] = task.get("results") or []
+        if all("organization" in run for run in runs):
+            return runs
+        # Whether there is a result is what tells that such a run went well.
+        endpoint = f"task/{task['id']}/result"
+        return list(self._client.send("get", endpoint, omit={"input": ""}))
+
+    def _show(self, run: Run | None) -> None:
+        if run is not None:
+            self._view.changed(run)
+            if self._follows:
+                self._tell(run)
+
+    def _tell(self, run: Run) -> None:
+        """Show the log of a run that has ended, once."""
+        if is_final(run.status) and run.id not in self._told:
+            self._told.add(run.id)
+            self._errands.add(lambda: self._tell_log(run))
+
+    def _tell_log(self, run: Run) -> None:
+        try:
+            shown = self._client.send("get", f"result/{run.id}", omit=PAYLOADS)
+        except (ServerError, ServerUnreachable) as error:
+            self._say(f"The log of {run.organization} cannot be had: {error}", "red")
+            return
+        style = "red" if is_failure(run.status) else ""
+        for line in log_lines(shown) or ["no log"]:
+            said = Text.assemble((f"{run.organization} │ ", "dim"), (printable(line), style))
+            self._view.say(said)
+
+    def _kill(self) -> None:
+        id_ = self._task["id"]
+        try:
+            self._client.send("post", "kill/task", json={"id": id_})
+        except (ServerError, ServerUnreachable) as error:
+            self._say(f"Task {id_} was not killed: {error}", "red")
+        else:
+            self._say(f"Task {id_} is killed")
+
+    def _foot(self) -> str:
+        if self._asks:
+            id_ = self._task["id"]
+            return f"Kill task {id_} with all its subtasks? k: yes · any other key: no"
+        return KEYS if self._keyboard.is_read else ""
+
+    def _say(self, text: str, style: str = "") -> None:
+        self._view.say(Text(printable(text), style))
+
+    def _say_farewell(self, error: BaseException | None) -> None:
+        id_, status = self._task["id"], self._runs.status
+        if isinstance(error, KeyboardInterrupt | TimeoutError):
+            self._say(
+                f"Task {id_} goes on without you: client.task.wait({id_}) comes back to it, "
+                f"client.task.kill({id_}) ends it",
+                "yellow",
+            )
+        elif error is None and is_final(status) and self._runs.all():
+            own = [run.seconds for run in self._runs.all() if run.task_id == id_]
+            self._say(
+                f"Task {id_}: {status} after {max(own):.1f} s",
+                "bold red" if is_failure(status) else "bold green",
             )
 
-    def _learn(self, run_id: int, task_id: int, organization: Any, status: TaskStatus) -> None:
-        number = organization["id"] if isinstance(organization, dict) else organization
-        name = self._names.get(number, f"organization {number}")
-        with self._lock:
-            known = run_id in self._runs
-            run = self._runs.setdefault(run_id, _Run(task_id, name))
-            # Events and looks come on different threads; what has ended stays ended.
-            if known and (run.status is status or is_final(run.status)):
-                return
-            run.status = status
-            run.ended = time.monotonic() if is_final(status) else None
-            if not self._lively:
-                self._console.print(_line(run))
 
-    def _table(self) -> Table:
-        table = Table.grid(padding=(0, 2))
-        with self._lock:
-            runs = sorted(self._runs.items(), key=lambda item: (item[1].task_id, item[0]))
-        for _, run in runs:
-            own = run.task_id == self._task["id"]
-            table.add_row(
-                self._sign(run),
-                f"task {run.task_id}" if own else f"  subtask {run.task_id}",
-                run.organization,
-                str(run.status),
-                f"{run.seconds:.1f} s",
-            )
-        return table
+class _Errands:
+    """Does one thing after the other on a thread of its own, which is there once it is needed."""
 
-    def _sign(self, run: _Run) -> Spinner | Text:
-        if not is_final(run.status):
-            return self._spinner
-        return Text("✗", "red") if is_failure(run.status) else Text("✓", "green")
+    def __init__(self) -> None:
+        self._waiting: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def add(self, errand: Callable[[], None]) -> None:
+        """Have something done soon."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="task-errands", daemon=True)
+                self._thread.start()
+        self._waiting.put(errand)
+
+    def finish(self) -> None:
+        """Wait until all of it is done."""
+        if self._thread:
+            self._waiting.put(None)
+            self._thread.join()
+
+    def _run(self) -> None:
+        while errand := self._waiting.get():
+            errand()
 
 
 def progress_of(client: "UserClient", task: Task) -> Progress:
@@ -175,7 +248,3 @@ def progress_of(client: "UserClient", task: Task) -> Progress:
         client.log.debug("The names of the organizations are not shown: %s", error)
         members = []
     return Progress(client, task, {member["id"]: member["name"] for member in members})
-
-
-def _line(run: _Run) -> str:
-    return f"task {run.task_id}: {run.organization}: {run.status} ({run.seconds:.1f} s)"

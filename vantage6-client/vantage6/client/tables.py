@@ -90,7 +90,7 @@ def _part(answer: Any, key: str) -> Any:
 def _is_table(value: Any) -> bool:
     if isinstance(value, Mapping):
         return bool(value) and _is_columns(value)
-    is_frame = type(value).__module__.startswith("pandas.") and hasattr(value, "columns")
+    is_frame = type(value).__module__.partition(".")[0] == "pandas" and hasattr(value, "columns")
     return is_frame or (_is_records(value) and bool(value))
 
 

@@ -105,7 +105,7 @@ class _Transfer:
             self._say(f"{self._doing}{size} ...")
 
     def _say(self, text: str) -> None:
-        self._console.print(text, markup=False, soft_wrap=True)
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _bar(console: Console) -> Progress:

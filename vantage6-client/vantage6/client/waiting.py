@@ -64,7 +64,7 @@ def wait_for_task(
             if events.may_have_missed_some():
                 progress.look()
             task = _next_look(client, task_id, events, pauses, _left(end))
-        if events.may_have_missed_some():
+        if events.may_have_missed_some() or not progress.is_settled:
             progress.look()
     return task
 
