@@ -317,3 +317,67 @@ def test_events_are_taken_in_once_and_an_end_stays_an_end():
     display.event({**event, "task_id": 5, "parent_id": 4, "result_id": 9, "status": "active"})
     lines = [line.partition(" (")[0] for line in output.getvalue().splitlines()]
     assert lines == [f"subtask 2: beta: {status}" for status in ("pending", "active", "crashed")]
+
+
+class ClassicServer:
+    """A client of a server of the classic line: links in lists, times in place of states."""
+
+    log = logging.getLogger("test")
+    began, ended = "2026-11-21T10:00:00", "2026-11-21T10:00:07.5"
+
+    def send(self, method, endpoint, *, params=None, omit=None):
+        tasks = [
+            {"id": 1, "run_id": 1, "parent": None, "results": [{"id": 1, "link": "/api/result/1"}]},
+            {"id": 2, "run_id": 1, "parent": {"id": 1}, "results": [{"id": 2}, {"id": 3}]},
+            {"id": 9, "run_id": 1, "parent": {"id": 8}, "results": [{"id": 4}]},
+        ]
+        if endpoint == "task":
+            return tasks
+        times = {"started_at": self.began, "finished_at": self.ended, "result": "e30="}
+        return {
+            "task/1/result": [{"id": 1, "organization": 6, **times}],
+            "task/2/result": [
+                {"id": 2, "organization": 7, **times, "result": None},
+                {"id": 3, "organization": 8, "started_at": None, "finished_at": None},
+            ],
+        }[endpoint]
+
+
+def test_states_of_a_classic_server_follow_from_its_times():
+    output = io.StringIO()
+    task, names = {"id": 1, "run_id": 1}, {6: "alpha", 7: "beta", 8: "gamma"}
+    with progress.Progress(ClassicServer(), task, names, Console(file=output)) as display:
+        # Events of such a server name a result and nothing else.
+        display.event({"result_id": 1})
+        display.look()
+        assert not display.is_settled
+    assert output.getvalue().splitlines() == [
+        "task 1: alpha: completed (7.5 s)",
+        "subtask 2: beta: unknown error (7.5 s)",
+        "subtask 2: gamma: pending (0.0 s)",
+        "Task 1: completed after 7.5 s",
+    ]
+
+
+def test_names_and_states_of_others_do_not_steer_the_terminal():
+    output = io.StringIO()
+    names = {7: "[red]\x1b]0;title\x07beta\u202e"}
+    event = {"result_id": 3, "task_id": 1, "organization_id": 7}
+    with progress.Progress(FakeClient(), {"id": 1}, names, Console(file=output)) as display:
+        display.event({**event, "status": "\x1b[2Jactive"})
+        display.event({**event, "status": "active"})
+    (line,) = output.getvalue().splitlines()
+    assert line.isprintable()
+    assert line.startswith("task 1: [red]")
+
+
+def test_runs_that_do_not_fit_make_room_for_those_that_matter():
+    output = io.StringIO()
+    console = Console(file=output, width=60, height=10, force_terminal=True, _environ={})
+    display = progress.Progress(FakeClient(), {"id": 1}, {}, console)
+    for number in range(30):
+        event = {"result_id": number, "task_id": 1, "organization_id": number}
+        display.event({**event, "status": "crashed" if number == 29 else "completed"})
+    console.print(display._view._drawn())
+    assert "organization 29" in output.getvalue()
+    assert "and 26 more" in output.getvalue()

@@ -86,16 +86,16 @@ class Runs:
 
     def take_event(self, event: Fields) -> Run | None:
         """Learn from a `status_update`; the run, if that is news."""
-        if event.get("status") not in set(TaskStatus):
+        status = event.get("status")
+        if not isinstance(status, str) or status not in set(TaskStatus):
             return None  # that of a classic server, or of one that knows more states
         parent = event.get("parent_id")
         if parent in self._parents:
             self._parents.setdefault(event["task_id"], parent)
         if not self.knows(event["task_id"]):
             return None
-        status = TaskStatus(event["status"])
         ids = (event["result_id"], event["task_id"], event["organization_id"])
-        return self._learn(*ids, status, {})
+        return self._learn(*ids, TaskStatus(status), {})
 
     def all(self) -> list[Run]:
         """All of them: those of a task, then each subtask with its own."""
