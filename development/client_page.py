@@ -55,7 +55,7 @@ def _methods(owner: str, thing: Any) -> Iterator[str]:
         if name.startswith("_") or inspect.isclass(method):
             continue
         yield f"### `{owner}.{name}`"
-        yield f"```python\n{owner}.{name}{_signature(method)}\n```"
+        yield f"```text\n{owner}.{name}{_signature(method)}\n```"
         yield from _text(inspect.getdoc(method) or "")
 
 
@@ -94,7 +94,7 @@ def _text(docstring: str) -> Iterator[str]:
         yield plain[1].strip()
     for title, body in sections:
         if title == "Examples":
-            yield f"```pycon\n{body.strip()}\n```"
+            yield f"```text\n{body.strip()}\n```"
         elif title in ("Raises", "Returns"):
             yield table([title.lower(), "when" if title == "Raises" else "what"], _pairs(body))
         else:
