@@ -314,7 +314,7 @@ ALL: dict[str, Callable[[], object]] = {
     "server": ensure_server_image,
     "infrastructure": ensure_infrastructure_images,
 }
-FOR_TESTS: Sequence[str] = (*algorithms.FOLDERS, "algorithm-base-r", "relay", "server")
+FOR_TESTS: Sequence[str] = (*algorithms.FOLDERS, "relay", "server", "algorithm-base-r")
 
 
 def build(arguments: Sequence[str] | None = None) -> None:

@@ -171,3 +171,26 @@ def test_typed_values_that_r_cannot_have_are_refused(library, tmp_path):
     """
     said = r.run(program, *paths, packages=[library]).split()
     assert said == ["vtg_payload_error"] * len(paths)
+
+
+def test_the_programs_of_the_page_are_r_and_its_algorithm_computes(library, tmp_path):
+    page = (ROOT / "docs" / "howto" / "use-r.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```r\n(.*?)```", page, re.DOTALL)
+    algorithm, trial = (
+        next(b for b in blocks if word in b) for word in ("RPC_total", "MockClient")
+    )
+    pandas.DataFrame({"age": [40, 41, 45]}).to_csv(tmp_path / "north.csv", index=False)
+    pandas.DataFrame({"age": [60, None, 62, 63]}).to_csv(tmp_path / "south.csv", index=False)
+    for index, block in enumerate(blocks):
+        (tmp_path / f"{index}.R").write_text(block, encoding="utf-8")
+    # there the algorithm is a package, here it is the program
+    trial = f"mean <- {{{trial}}}".replace('"my.package"', '""')
+    program = f"""
+    setwd(commandArgs(trailingOnly = TRUE)[[1]])
+    for (file in list.files(pattern = "[.]R$")) parse(file, encoding = "UTF-8")
+    {algorithm}
+    {trial}
+    cat(mean)
+    """
+    said = r.run(program, tmp_path, packages=[library])
+    assert float(said.split()[-1]) == pytest.approx((40 + 41 + 45 + 60 + 62 + 63) / 6, rel=1e-6)
