@@ -7,6 +7,7 @@ import signal
 import subprocess
 from contextlib import closing
 
+import psutil
 import pytest
 
 from development.engine import connect
@@ -106,8 +107,8 @@ def left(v6_algorithm, names):
 
 def processes(folder):
     """Those whose command line names a folder."""
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
-    return [line for line in listed.stdout.splitlines() if folder in line]
+    lines = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    return [line for line in lines if folder in " ".join(line)]
 
 
 NOTHING = ([], [], [])
@@ -197,6 +198,23 @@ def test_who_is_told_to_stop_leaves_nothing(v6_algorithm, new, images, number, m
             if line.startswith(moment):
                 process.send_signal(number)
         assert process.wait() == 1
+    assert left() == NOTHING
+
+
+@pytest.mark.docker
+def test_what_a_killed_trial_left_is_removed_by_the_next(v6_algorithm, new, images, left):
+    environment = {**os.environ, "TMPDIR": str(v6_algorithm.temporary)}
+    command = [COMMANDS / "v6-algorithm", "test", new]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if line.startswith("Asking"):
+                process.kill()
+    folders, running, ours = left()
+    assert folders
+    assert len(running) >= 4
+    assert ours
+    (new / "Dockerfile").write_text("FROM scratch\nNONSENSE\n")
+    assert v6_algorithm("test", new).returncode == 1
     assert left() == NOTHING
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,11 +73,25 @@ def built_image(folder: Path, tag: str) -> Iterator[str]:
             raise BuildFailed(_build_failure(said, str(error.explanation or error))) from error
         yield tag
     finally:
-        _remove_image(api, tag)
         api.close()
+        remove_image(tag)
 
 
-def _remove_image(api: Any, tag: str) -> None:
+def remove_image(tag: str) -> None:
+    """Remove an image, which may not be there.
+
+    Raises
+    ------
+    EngineUnreachable
+        When no container engine answers.
+    """
+    from vantage6.common.engine import connect
+
+    with closing(connect(timeout=_BUILD_SECONDS, connections=1)) as api:
+        _remove(api, tag)
+
+
+def _remove(api: Any, tag: str) -> None:
     from docker.errors import APIError, ImageNotFound
 
     for attempt in range(_ATTEMPTS):

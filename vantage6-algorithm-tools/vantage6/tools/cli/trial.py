@@ -21,7 +21,7 @@ from vantage6.tools.cli.comparison import difference
 from vantage6.tools.cli.containers import Inquiry, Outcome, built_image, federation, start
 from vantage6.tools.cli.declaration import Question
 from vantage6.tools.cli.interruption import Interruption
-from vantage6.tools.cli.workplace import FEDERATION, workplace
+from vantage6.tools.cli.workplace import FEDERATION, IMAGE, end_federation, workplace
 from vantage6.tools.local_federation import missing_commands
 
 Rehearsed = list[dict[str, dict[str, Any]]]
@@ -124,13 +124,16 @@ class Trial:
         with ExitStack() as stack:
             stack.enter_context(interruption())
             try:
+                folder = stack.enter_context(workplace(interruption))
+                (folder / IMAGE).write_text(image, encoding="utf-8")
                 stack.enter_context(built_image(self._folder, image))
             except EngineUnreachable as error:
                 raise TrialError(
                     f"The questions were not asked in containers. {error} Without one: --mock-only"
                 ) from error
             self._say("The image is built")
-            folder = stack.enter_context(workplace(interruption))
+            # No image can be removed while a container uses it.
+            stack.callback(end_federation, folder, interruption)
             members = federation(self._declared, folder / FEDERATION, image)
             start(members, interruption)
             inquiry = Inquiry(members, image, self._timeout)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from vantage6.tools.cli.containers import remove_image
 from vantage6.tools.cli.interruption import Interruption
 from vantage6.tools.local_federation import remove
 from vantage6.tools.local_federation.remains import same_process
@@ -18,6 +19,8 @@ from vantage6.tools.local_federation.remains import same_process
 PREFIX = "v6-algorithm-"
 _OWNER = "owner.json"
 FEDERATION = "federation"
+#: Names the image of the trial.
+IMAGE = "image"
 
 
 @contextmanager
@@ -40,7 +43,17 @@ def remove_abandoned() -> None:
     """Remove the folders of our trials that were killed, and what they left running."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         if _is_ours(folder) and not _is_in_use(folder):
+            image = folder / IMAGE
+            name = image.read_text(encoding="utf-8") if image.exists() else ""
             clear(folder)
+            if name:
+                remove_image(name)
+
+
+def end_federation(folder: Path, interruption: Interruption) -> None:
+    """End what runs in the folder of a trial."""
+    with interruption.held():
+        remove(folder / FEDERATION)
 
 
 def clear(folder: Path) -> None:
