@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from vantage6.tools.cli import scaffold
+from vantage6.tools.cli.workplace import PREFIX, clear
 from vantage6.tools.local_federation import COMMANDS
 
 COMMAND = COMMANDS / "v6-algorithm"
@@ -58,4 +59,7 @@ def v6_algorithm(tmp_path):
         )
 
     run.temporary = Path(temporary)
-    return run
+    yield run
+    # Nothing of a test that failed half way goes on for ever.
+    for folder in temporary.glob(f"{PREFIX}*"):
+        clear(folder)
