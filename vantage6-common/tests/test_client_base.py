@@ -12,6 +12,7 @@ from vantage6.common.client.transport import Transport
 from vantage6.common.encryption import RSACryptor
 from vantage6.common.exceptions import (
     AuthenticationException,
+    Conflict,
     EncryptionError,
     Forbidden,
     KeyChanged,
@@ -110,7 +111,14 @@ def test_a_second_factor_is_asked_for():
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(403, Forbidden), (404, NotFound), (500, ServerError), (302, ServerError)]
+    ("status", "error"),
+    [
+        (403, Forbidden),
+        (404, NotFound),
+        (409, Conflict),
+        (500, ServerError),
+        (302, ServerError),
+    ],
 )
 def test_a_refusal_is_raised_by_send_and_returned_by_request(status, error):
     made, _ = client(also={("GET", "task/1"): (status, {"msg": "no"})})

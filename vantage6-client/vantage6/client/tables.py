@@ -76,7 +76,8 @@ def as_one_frame(answers: Mapping[Any, Any], key: str | None = None) -> "pandas.
     import pandas
 
     frames = {name: as_frame(answer, key) for name, answer in answers.items()}
-    return pandas.concat(frames, names=["organization"])
+    joined: pandas.DataFrame = pandas.concat(frames, names=["organization"])
+    return joined
 
 
 def _part(answer: Any, key: str) -> Any:

@@ -22,6 +22,7 @@
         ├── Unauthorized            401  (also AuthenticationException)
         ├── Forbidden               403
         ├── NotFound                404
+        ├── Conflict                409
         ├── TooManyRequests         429
         └── ServiceUnavailable      502, 503, 504: not now, perhaps later
 """
@@ -159,6 +160,10 @@ class NotFound(ServerError):
     """404: it is not there, or not for you to see."""
 
 
+class Conflict(ServerError):
+    """409: something else was first."""
+
+
 class TooManyRequests(ServerError):
     """429: too many attempts; wait."""
 
@@ -172,6 +177,7 @@ _BY_STATUS: Mapping[int, type[ServerError]] = {
     401: Unauthorized,
     403: Forbidden,
     404: NotFound,
+    409: Conflict,
     429: TooManyRequests,
     502: ServiceUnavailable,
     503: ServiceUnavailable,

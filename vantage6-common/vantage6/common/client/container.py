@@ -177,7 +177,8 @@ class ContainerClient(ClientBase):
 
     def get_task(self, task_id: int) -> dict[str, Any]:
         """A task; `complete` tells whether all its runs have ended."""
-        return self.send("get", f"task/{task_id}")
+        task: dict[str, Any] = self.send("get", f"task/{task_id}")
+        return task
 
     def wait_for_task(self, task_id: int, timeout: float | None = None) -> dict[str, Any]:
         """Wait until all runs of a task have ended, and return the task.
