@@ -89,7 +89,8 @@ def test_a_mean_over_both_nodes(federation, at, image, hospitals, log_in, reques
     )
     (answer,) = answers(researcher, task)
     assert answer["average"] == pytest.approx(average.pooled_mean(hospitals), rel=1e-12)
-    assert sorted(answer["rows"].values()) == sorted(rows_of(hospitals).values())
+    counts = [site["count"] for site in answer["organizations"]]
+    assert sorted(counts) == sorted(rows_of(hospitals).values())
     (child,) = researcher.task.list(parent=task)["data"]
     runs = researcher.request(f"task/{child['id']}/result")
     assert [run["status"] for run in runs] == ["completed", "completed"]

@@ -52,14 +52,23 @@ def test_nothing_is_lost_between_large_and_small_numbers():
     assert answer["average"] == 8 / 10
 
 
-def test_it_says_how_many_rows_each_organization_had():
+def test_it_says_how_many_values_each_organization_had():
     answer = average(tables([1, 2, 3, None], [4, 4, 4]))
-    assert answer == {"average": 3.0, "count": 6, "missing": 1, "rows": {"0": 4, "1": 3}}
+    assert answer == {
+        "average": 3.0,
+        "count": 6,
+        "missing": 1,
+        "organizations": [
+            {"organization": 0, "count": 3, "missing": 1},
+            {"organization": 1, "count": 3, "missing": 0},
+        ],
+    }
 
 
 def test_organizations_can_be_chosen():
     answer = average(tables([1, 2, 3], [4, 5, 6], [7, 8, 9]), organizations=[0, 2])
-    assert answer == {"average": 5.0, "count": 6, "missing": 0, "rows": {"0": 3, "2": 3}}
+    assert answer["average"] == 5.0
+    assert [site["organization"] for site in answer["organizations"]] == [0, 2]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +93,8 @@ def test_true_and_false_count_as_one_and_zero(dtype):
 
 def test_an_organization_without_values_takes_part_with_none():
     answer = average(tables([3.0, 3.0, 3.0], [None]))
-    assert (answer["average"], answer["missing"], answer["rows"]) == (3.0, 1, {"0": 3, "1": 1})
+    assert (answer["average"], answer["missing"]) == (3.0, 1)
+    assert [site["count"] for site in answer["organizations"]] == [3, 0]
 
 
 def test_no_value_anywhere_is_an_error():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from vantage6.tools.columns import find, numbers
 from vantage6.tools.disclosure import Disclosure
 from vantage6.tools.exceptions import InputError
+from vantage6.tools.records import of_organizations
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -51,8 +52,8 @@ def master(
     Returns
     -------
     dict
-        `average`, `count` and `missing` over all rows, and `rows`: how many each organization
-        had, by its id.
+        `average`, `count` and `missing` over all rows, and `organizations`: a record of
+        `organization` (its id), `count`, `missing` each.
 
     Raises
     ------
@@ -64,8 +65,10 @@ def master(
     partials: dict[int, Partial] = client.ask(
         "average_partial", organizations=organizations, column_name=column_name
     )
-    rows = {id_: partial["count"] + partial["missing"] for id_, partial in partials.items()}
-    return {**_combine(list(partials.values()), column_name), "rows": rows}
+    return {
+        **_combine(list(partials.values()), column_name),
+        "organizations": of_organizations(partials, "count", "missing"),
+    }
 
 
 def RPC_average_partial(data: "DataFrame", column_name: str) -> Partial:  # noqa: N802

@@ -149,7 +149,7 @@ def test_a_site_where_all_is_missing_takes_part_with_nobody():
     nobody = pandas.DataFrame({"sex": [None] * 5, "smoker": ["no"] * 5})
     answer = crosstab([people(f_no=5, m_yes=5), nobody], "sex", "smoker")
     assert (answer["rows"], answer["missing"]) == (15, 5)
-    assert answer["rows_by_organization"] == {"0": 10, "1": 5}
+    assert [site["rows"] for site in answer["organizations"]] == [10, 5]
 
 
 def test_one_level_alone_has_nothing_to_test():

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from v6_crosstab_py.association import Counts, common, expected, tests
+from vantage6.tools.records import of_organizations
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -41,7 +42,8 @@ def crosstab(
     Returns
     -------
     dict
-        `rows`, `missing` (rows that lack a value, and are left out) and `rows_by_organization`;
+        `rows`, `missing` (rows that lack a value, and are left out) and `organizations`, a
+        record of `organization` (its id), `rows`, `missing` each;
         `table`, a list of `stratum`, `row`, `column`, `count` and `expected`; `tests`, a list of
         figures, by `stratum`; with strata, `common`: the test over all of them, or None where
         the tables are not two by two.
@@ -69,7 +71,7 @@ def crosstab(
     return {
         "rows": sum(answer["rows"] for answer in answers.values()),
         "missing": sum(answer["missing"] for answer in answers.values()),
-        "rows_by_organization": {id_: answer["rows"] for id_, answer in answers.items()},
+        "organizations": of_organizations(answers, "rows", "missing"),
         "table": [
             cell for stratum, table in tables.items() for cell in _cells(table, levels, stratum)
         ],

@@ -264,7 +264,9 @@ def test_an_organization_that_may_not_take_part_is_named():
     parts = [diabetes(), diabetes()[:1]]
     with pytest.raises(TaskFailed, match=r"organization 1.*fewer than 3 usable rows"):
         ask(parts, PATIENT, rounds=2, raise_errors=False)
-    assert ask(parts, PATIENT, rounds=2, organizations=[0])["organizations"] == {"0": 442}
+    assert ask(parts, PATIENT, rounds=2, organizations=[0])["organizations"] == [
+        {"organization": 0, "rows": 442}
+    ]
 
 
 def test_every_number_is_plain_json():

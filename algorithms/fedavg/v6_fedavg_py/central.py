@@ -8,6 +8,7 @@ import numpy
 
 from v6_fedavg_py.network import MODELS, Weights, first_weights
 from vantage6.tools.exceptions import InputError
+from vantage6.tools.records import of_organizations
 from vantage6.tools.standardise import Moments
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def fedavg(
           the target's variance, or minus the logarithm of the likelihood;
         - `rounds`, `converged`: how many there were, and whether the tolerance ended them;
         - `features`, `target`, `model`, `mean`, `scale`: what `predict` needs;
-        - `rows`, and `organizations`: the rows of each, by its id.
+        - `rows`, and `organizations`: a record of `organization` (its id) and `rows` each.
 
     Raises
     ------
@@ -120,7 +121,7 @@ def fedavg(
         "mean": mean.tolist(),
         "scale": scale.tolist(),
         "rows": moments.rows,
-        "organizations": {id_: answer["rows"] for id_, answer in told.items()},
+        "organizations": of_organizations(told, "rows"),
     }
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from v6_kaplan_meier_py.curves import Curve, Life, log_rank
 from v6_kaplan_meier_py.site import Grid, check_grid
 from vantage6.tools.exceptions import InputError
+from vantage6.tools.records import of_organizations
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -61,7 +62,7 @@ def kaplan_meier(
         - `log_rank`: `statistic`, `degrees_of_freedom`, `p_value` and `groups` with `observed`
           and `expected` events; None where there is nothing to compare;
         - `rows` and `missing`: how many people took part, and how many lack a value;
-        - `organizations`: the rows of each, by its id.
+        - `organizations`: a record of `organization` (its id), `rows`, `missing` each.
 
     Raises
     ------
@@ -93,7 +94,7 @@ def kaplan_meier(
         "log_rank": log_rank(lives) if len(lives) > 1 else None,
         "rows": sum(answer["rows"] for answer in answers.values()),
         "missing": sum(answer["missing"] for answer in answers.values()),
-        "organizations": {id_: answer["rows"] for id_, answer in answers.items()},
+        "organizations": of_organizations(answers, "rows", "missing"),
     }
 
 

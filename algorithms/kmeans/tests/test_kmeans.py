@@ -220,7 +220,9 @@ def test_an_organization_that_may_not_tell_is_named():
     parts = [clouds(), clouds()[:2]]
     with pytest.raises(TaskFailed, match=r"organization 1.*fewer than 3 usable rows"):
         ask(parts, ["x", "y"], 3, raise_errors=False)
-    assert ask(parts, ["x", "y"], 3, organizations=[0])["organizations"] == {"0": 180}
+    assert ask(parts, ["x", "y"], 3, organizations=[0])["organizations"] == [
+        {"organization": 0, "rows": 180}
+    ]
 
 
 def test_every_number_is_plain_json():

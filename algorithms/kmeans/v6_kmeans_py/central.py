@@ -8,6 +8,7 @@ import numpy
 from v6_kmeans_py.labels import Numbers
 from v6_kmeans_py.start import Start, seeds
 from vantage6.tools.exceptions import InputError
+from vantage6.tools.records import of_organizations
 from vantage6.tools.standardise import Moments
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def kmeans(
           because few of its rows were nearest to a centre;
         - `iterations`, `converged`, `rows`, `exact`, `columns`;
         - `mean` and `scale`: what was subtracted from each column, and divided by;
-        - `organizations`: the rows of each, by its id.
+        - `organizations`: a record of `organization` (its id) and `rows` each.
 
     Raises
     ------
@@ -131,7 +132,7 @@ def kmeans(
         **best.described(columns, moments.mean, widths),
         "restarts": [start.inertia for start in starts],
         "exact": exact,
-        "organizations": {id_: answer["rows"] for id_, answer in told.items()},
+        "organizations": of_organizations(told, "rows"),
         "rows": moments.rows,
     }
 

@@ -50,7 +50,7 @@ def test_figures_are_those_of_all_rows_together(cohort, sites, accuracy):
     theirs = [pooled(frame, column) for column in columns]
     accuracy("summary", f"moments, {cohort}", "pandas", sites, ours, theirs)
     assert answer["rows"] == len(frame)
-    assert sum(answer["rows_by_organization"].values()) == len(frame)
+    assert sum(site["rows"] for site in answer["organizations"]) == len(frame)
 
 
 @pytest.mark.parametrize("sites", [3, 10])
@@ -171,7 +171,9 @@ def test_huge_values():
 def test_organizations_can_be_chosen():
     parts = cut(rossi(), 3)
     answer = summary(parts, ["age"], organizations=[0, 2])
-    assert answer["rows_by_organization"] == {"0": len(parts[0]), "2": len(parts[2])}
+    assert answer["organizations"] == [
+        {"organization": id_, "rows": len(parts[id_])} for id_ in (0, 2)
+    ]
     together = pandas.concat([parts[0], parts[2]])
     assert answer["numbers"][0]["mean"] == pytest.approx(together["age"].mean(), rel=1e-12)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from v6_summary_py.moments import together
 from v6_summary_py.quantiles import Bounds, Cells, around, finite, outermost, quantile
 from v6_summary_py.site import LEVELS, NOTHING, NUMBERS
+from vantage6.tools.records import of_organizations
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -52,8 +53,8 @@ def summary(
     Returns
     -------
     dict
-        `rows`, and `rows_by_organization` by its id. Three tables, as lists of records with
-        `column` and `group` (None without groups) each:
+        `rows`, and `organizations`, a record of `organization` (its id) and `rows` each. Three
+        tables, as lists of records with `column` and `group` (None without groups) each:
 
         `numbers`
             `count`, `missing`, `mean`, `variance` (with one less than the count),
@@ -87,7 +88,7 @@ def summary(
     cells = _refined(client, organizations, group, whole, quantiles) if questions else {}
     return {
         "rows": sum(answer["rows"] for answer in answers.values()),
-        "rows_by_organization": {id_: answer["rows"] for id_, answer in answers.items()},
+        "organizations": of_organizations(answers, "rows"),
         "numbers": [
             {**_about(key), **together(found), **_range(cells.get(key), whole.get(key, False))}
             for key, found in parts.items()
