@@ -4,7 +4,8 @@ import numpy
 import pandas
 import pytest
 
-from vantage6.tools.design import Design, agree, complete_rows, matrix, survey
+from vantage6.tools.columns import complete_rows
+from vantage6.tools.design import Design, agree, matrix, survey
 from vantage6.tools.disclosure import Disclosure, DisclosureRefused
 from vantage6.tools.exceptions import InputError
 
@@ -25,7 +26,7 @@ def agreed(sites, disclosure, levels=None):
     surveys = {
         number: survey(rows, ["age", "stage"], [], disclosure) for number, rows in enumerate(sites)
     }
-    return agree(surveys, {number: len(rows) for number, rows in enumerate(sites)}, levels)
+    return agree(surveys, levels)
 
 
 def test_every_term_has_mean_zero_and_deviation_one_over_all_sites(disclosure):
@@ -48,13 +49,13 @@ def test_levels_are_those_of_all_sites_together(disclosure):
 def test_levels_that_are_numbers_are_sorted_as_such(disclosure, stages, order):
     rows = site(1).assign(stage=numpy.resize(numpy.array(stages, dtype=object), 30))
     told = survey(rows, ["stage"], ["stage"], disclosure)
-    assert agree({0: told}, {0: 30}).levels == {"stage": order}
+    assert agree({0: told}).levels == {"stage": order}
 
 
 def test_levels_that_the_researcher_writes_with_a_point_are_the_same(disclosure):
     rows = site(1).assign(stage=numpy.resize([1, 2, 3], 30))
     told = survey(rows, ["stage"], ["stage"], disclosure)
-    assert agree({0: told}, {0: 30}, {"stage": [2.0, 1, "3"]}).levels == {"stage": ["2", "1", "3"]}
+    assert agree({0: told}, {"stage": [2.0, 1, "3"]}).levels == {"stage": ["2", "1", "3"]}
 
 
 def test_a_design_survives_the_way_to_a_site(disclosure):

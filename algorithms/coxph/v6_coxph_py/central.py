@@ -101,7 +101,7 @@ def coxph(
     rows = {id_: survey["rows"] for id_, survey in surveys.items()}
     if not any(survey["events"] for survey in surveys.values()):
         raise ValueError(f"No organization has a row where {event!r} is 1")
-    design = agree({id_: told["predictors"] for id_, told in surveys.items()}, rows, levels)
+    design = agree({id_: told["predictors"] for id_, told in surveys.items()}, levels)
     fit = Fit(client, model, design, surveys, max_iterations)
     maximum = fit.run()
     coefficients = maximum.coefficients / design.scales

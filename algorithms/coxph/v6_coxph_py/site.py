@@ -11,7 +11,7 @@ from v6_coxph_py.concordance import count_pairs
 from v6_coxph_py.likelihood import Position, Rows, partial_likelihood, risk_set_sums
 from v6_coxph_py.risk_sets import BRESLOW, EFRON
 from vantage6.tools import design as designs
-from vantage6.tools.columns import numbers
+from vantage6.tools.columns import complete_rows, numbers
 from vantage6.tools.disclosure import Disclosure
 from vantage6.tools.exceptions import InputError
 from vantage6.tools.sums import reason_to_withhold, vector
@@ -192,7 +192,7 @@ def _usable_rows(data: "DataFrame", model: Model, disclosure: Disclosure) -> Row
         disclosure.require_event_times(
             "ask with baseline='site', which gives every site a baseline of its own"
         )
-    table = designs.complete_rows(data, [model.time, model.event, *model.predictors])
+    table = complete_rows(data, [model.time, model.event, *model.predictors])
     disclosure.require_rows(len(table))
     events = numbers(table[model.event])
     if not numpy.isin(events, (0, 1)).all():

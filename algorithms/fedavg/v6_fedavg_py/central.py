@@ -8,8 +8,8 @@ import numpy
 
 from v6_fedavg_py.network import MODELS, Weights, first_weights
 from vantage6.tools.exceptions import InputError
+from vantage6.tools.moments import Moments
 from vantage6.tools.records import of_organizations
-from vantage6.tools.standardise import Moments
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -16,7 +16,7 @@ from v6_fedavg_py.network import (
 )
 from vantage6.tools.disclosure import Disclosure
 from vantage6.tools.exceptions import InputError
-from vantage6.tools.standardise import complete_rows, tell_moments
+from vantage6.tools.moments import complete_values, tell_moments
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -36,7 +36,7 @@ def RPC_fedavg_moments(  # noqa: N802
     """
     disclosure = Disclosure.at_this_site()
     columns = [*features, target]
-    values = complete_rows(data, columns, disclosure)
+    values = complete_values(data, columns, disclosure)
     _check_target(model, values[:, -1], target, disclosure)
     return tell_moments(values, columns, disclosure)
 
@@ -87,7 +87,7 @@ def RPC_fedavg_round(  # noqa: N802
     disclosure = Disclosure.at_this_site()
     _check_steps(model, learning_rate, local_epochs)
     columns = [*features, target]
-    values = complete_rows(data, columns, disclosure)
+    values = complete_values(data, columns, disclosure)
     _check_target(model, values[:, -1], target, disclosure)
     disclosure.require_parameters(parameters(len(features), hidden), len(values))
     before = read_weights(weights, len(features), hidden)

@@ -115,7 +115,7 @@ def glm(
         "glm_survey", organizations=organizations, model=model, categorical=sorted(as_levels)
     )
     rows = {id_: survey["rows"] for id_, survey in surveys.items()}
-    design = agree({id_: told["predictors"] for id_, told in surveys.items()}, rows, levels)
+    design = agree({id_: told["predictors"] for id_, told in surveys.items()}, levels)
     fit = _Fit(client, model, design, surveys, max_iterations)
     null_deviance, maximum = fit.run()
     deviance = -2 * maximum.end.log_likelihood

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from v6_glm_py.family import FAMILIES, LINKS, family_and_link
 from vantage6.tools import design as designs
-from vantage6.tools.columns import numbers
+from vantage6.tools.columns import complete_rows, numbers
 from vantage6.tools.disclosure import Disclosure
 from vantage6.tools.exceptions import InputError
 from vantage6.tools.sums import reason_to_withhold, vector
@@ -151,7 +151,7 @@ def _model(model: Mapping[str, Any]) -> Model:
 
 def usable_rows(data: "DataFrame", model: Model, disclosure: Disclosure) -> Rows:
     """The rows without missing values, checked for what the model needs of them."""
-    table = designs.complete_rows(data, model.columns())
+    table = complete_rows(data, model.columns())
     disclosure.require_rows(len(table))
     outcome = numbers(table[model.outcome])
     _require_outcome(outcome, model, disclosure)

@@ -199,11 +199,11 @@ def test_rows_without_a_value_have_no_cluster():
     ("kwargs", "reason"),
     [
         ({"columns": ["x", "z"]}, "There is no column 'z'"),
-        ({"columns": ["x", "x"]}, "only once"),
+        ({"columns": ["x", "x"]}, "named twice"),
         ({"columns": []}, "at least one column"),
         ({"columns": "x"}, "list of names"),
         ({"columns": ["x", "word"]}, "does not hold numbers"),
-        ({"columns": ["x", "same"]}, "same value in every row"),
+        ({"columns": ["x", "same"]}, "one value only"),
         ({"clusters": 0}, "whole number from 1"),
         ({"clusters": 1000}, "1000 clusters asked for, of 180 rows"),
         ({"restarts": 0}, "number of restarts"),

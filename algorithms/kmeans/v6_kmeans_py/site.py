@@ -8,7 +8,7 @@ from v6_kmeans_py.labels import Numbers, distances
 from vantage6.tools.disclosure import Disclosure, DisclosureRefused
 from vantage6.tools.exceptions import InputError
 from vantage6.tools.microaggregation import alike
-from vantage6.tools.standardise import complete_rows, tell_moments
+from vantage6.tools.moments import complete_values, tell_moments
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -27,7 +27,7 @@ def RPC_kmeans_moments(data: "DataFrame", columns: list[str]) -> dict[str, Any]:
         When a column does not hold finite numbers.
     """
     disclosure = Disclosure.at_this_site()
-    return tell_moments(complete_rows(data, columns, disclosure), columns, disclosure)
+    return tell_moments(complete_values(data, columns, disclosure), columns, disclosure)
 
 
 def RPC_kmeans_sums(  # noqa: N802
@@ -71,7 +71,7 @@ def RPC_kmeans_sums(  # noqa: N802
     if exact:
         disclosure.require_cluster_sums(INSTEAD)
     centres, places, widths = _checked(columns, starts, mean, scale)
-    values = complete_rows(data, columns, disclosure)
+    values = complete_values(data, columns, disclosure)
     points, sizes = _points(values, columns, disclosure, exact)
     scaled = (points - places) / widths
     told = [_unless_few(_sums(scaled, sizes, start), disclosure) for start in centres]

@@ -4,6 +4,7 @@ One site reads a column as whole numbers, the next one with a missing value amon
 with a point, and a third as text. What algorithms count and add up has to be alike all the same.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from vantage6.tools.exceptions import InputError
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandas import DataFrame, Series
 
-__all__ = ["find", "is_numeric", "labels", "numbers"]
+__all__ = ["complete_rows", "find", "is_numeric", "labels", "numbers"]
 
 
 def find(data: "DataFrame", name: str) -> "Series":
@@ -29,6 +30,22 @@ def find(data: "DataFrame", name: str) -> "Series":
         number = "no column" if not found else "more than one column"
         raise InputError(f"There is {number} {name!r} in this database")
     return data[name]
+
+
+def complete_rows(data: "DataFrame", columns: Iterable[str]) -> "DataFrame":
+    """The rows without a missing value in these columns, and no other columns.
+
+    Raises
+    ------
+    InputError
+        When a column is not there once, or is named twice.
+    """
+    wanted = list(columns)
+    for place, column in enumerate(wanted):
+        find(data, column)
+        if column in wanted[:place]:
+            raise InputError(f"The column {column!r} is named twice")
+    return data[wanted].dropna()
 
 
 def is_numeric(column: "Series") -> bool:

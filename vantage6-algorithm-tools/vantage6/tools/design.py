@@ -14,19 +14,18 @@ from typing import TYPE_CHECKING, Any
 import numpy
 from numpy.typing import NDArray
 
-from vantage6.tools.columns import find, is_numeric, labels, numbers
+from vantage6.tools.columns import is_numeric, labels, numbers
 from vantage6.tools.disclosure import Disclosure
 from vantage6.tools.exceptions import InputError
+from vantage6.tools.moments import Moments, tell_moments
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-__all__ = ["Design", "Term", "agree", "complete_rows", "matrix", "survey"]
+__all__ = ["Design", "Term", "agree", "matrix", "survey"]
 
 NUMERIC = "numeric"
 CATEGORY = "category"
-#: A spread below this share of the mean is rounding: the column is constant.
-CONSTANT = 1e-13
 
 
 @dataclass(frozen=True)
@@ -113,22 +112,6 @@ class Design:
         return {column: levels[0] for column, levels in self.levels.items()}
 
 
-def complete_rows(data: "DataFrame", columns: Iterable[str]) -> "DataFrame":
-    """The rows without a missing value in these columns, and no other columns.
-
-    Raises
-    ------
-    InputError
-        When a column is not there once, or is named twice.
-    """
-    wanted = list(columns)
-    for place, column in enumerate(wanted):
-        find(data, column)
-        if column in wanted[:place]:
-            raise InputError(f"The column {column!r} is named twice in this model")
-    return data[wanted].dropna()
-
-
 def survey(
     rows: "DataFrame", predictors: Sequence[str], categorical: Iterable[str], disclosure: Disclosure
 ) -> dict[str, dict[str, Any]]:
@@ -146,8 +129,8 @@ def survey(
     Returns
     -------
     dict
-        By predictor: `kind`, and of numbers `sum` and `squares` (the sum of squared differences
-        from the mean of this site), of categories `levels` with their counts.
+        By predictor: `kind`, and of numbers their moments, of categories `levels` with their
+        counts.
 
     Raises
     ------
@@ -167,11 +150,8 @@ def survey(
 
 
 def _survey_numbers(column: "Series", disclosure: Disclosure) -> dict[str, Any]:
-    values = numbers(column)
-    disclosure.require_moments(values, repr(column.name))
-    total = math.fsum(values)
-    mean = total / len(values) if len(values) else 0.0
-    return {"kind": NUMERIC, "sum": total, "squares": math.fsum((values - mean) ** 2)}
+    told = tell_moments(numbers(column)[:, None], [str(column.name)], disclosure)
+    return {"kind": NUMERIC, "moments": told}
 
 
 def _survey_levels(column: "Series", disclosure: Disclosure) -> dict[str, Any]:
@@ -186,7 +166,6 @@ def _survey_levels(column: "Series", disclosure: Disclosure) -> dict[str, Any]:
 
 def agree(
     surveys: Mapping[int, Mapping[str, Any]],
-    rows: Mapping[int, int],
     levels: Mapping[str, Sequence[Any]] | None = None,
 ) -> Design:
     """One design of what all sites tell.
@@ -195,8 +174,6 @@ def agree(
     ----------
     surveys : mapping
         The survey of each organization, by its id.
-    rows : mapping
-        How many rows each has.
     levels : mapping, optional
         The levels of some categories in the order wanted, the one to compare with first; the
         levels of others are sorted.
@@ -213,7 +190,7 @@ def agree(
     for column in next(iter(surveys.values())):
         told = {organization: survey[column] for organization, survey in surveys.items()}
         if _kind(column, told) == NUMERIC:
-            terms.append(_numeric_term(column, told, rows))
+            terms.append(_numeric_term(column, told))
         else:
             counts = _pooled_levels(told)
             found[column] = _order(column, counts, given.get(column))
@@ -239,19 +216,9 @@ def _kind(column: str, told: Mapping[int, Mapping[str, Any]]) -> str:
     return str(next(iter(kinds.values())))
 
 
-def _numeric_term(
-    column: str, told: Mapping[int, Mapping[str, Any]], rows: Mapping[int, int]
-) -> Term:
-    total = sum(rows.values())
-    mean = math.fsum(answer["sum"] for answer in told.values()) / total
-    squares = math.fsum(
-        answer["squares"] + rows[id_] * (answer["sum"] / rows[id_] - mean) ** 2
-        for id_, answer in told.items()
-    )
-    scale = math.sqrt(squares / total)
-    if scale <= CONSTANT * abs(mean):
-        raise ValueError(f"The column {column!r} has one value only; leave it out")
-    return Term(column, None, mean, scale)
+def _numeric_term(column: str, told: Mapping[int, Mapping[str, Any]]) -> Term:
+    moments = Moments.of((answer["moments"] for answer in told.values()), [column])
+    return Term(column, None, float(moments.mean[0]), float(moments.deviation[0]))
 
 
 def _pooled_levels(told: Mapping[int, Mapping[str, Any]]) -> dict[str, int]:

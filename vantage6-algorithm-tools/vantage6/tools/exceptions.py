@@ -42,8 +42,8 @@ class AlgorithmError(Vantage6Error):
     exit_code = 1
 
 
-class InputError(AlgorithmError):
-    """The input cannot be used."""
+class InputError(AlgorithmError, ValueError):
+    """The input cannot be used, or asks for what there is not; a ValueError too."""
 
     exit_code = 3
 

@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING, Any
 import numpy
 from numpy.typing import NDArray
 
-from vantage6.tools.columns import find, numbers
+from vantage6.tools.columns import complete_rows, numbers
 from vantage6.tools.disclosure import Disclosure
 from vantage6.tools.exceptions import InputError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Moments", "complete_rows", "tell_moments"]
+__all__ = ["Moments", "complete_values", "tell_moments"]
 
 Numbers = NDArray[numpy.float64]
+#: A deviation below this share of the mean is rounding: the column is constant.
+CONSTANT = 1e-13
 
 
-def complete_rows(data: "DataFrame", columns: list[str], disclosure: Disclosure) -> Numbers:
+def complete_values(data: "DataFrame", columns: list[str], disclosure: Disclosure) -> Numbers:
     """The rows that lack no value in these columns, as an array of rows x columns.
 
     Raises
@@ -34,13 +36,11 @@ def complete_rows(data: "DataFrame", columns: list[str], disclosure: Disclosure)
         When too few rows are left, or so few are left out that they would be the difference
         between this answer and another one.
     InputError
-        When a column is not there, or does not hold finite numbers only.
+        When a column is not there, is named twice, or does not hold finite numbers only.
     """
-    if not columns or len(set(columns)) < len(columns):
-        raise InputError("Name at least one column, and each only once")
-    for column in columns:
-        find(data, column)
-    used = data[columns].dropna()
+    if not columns:
+        raise InputError("Name at least one column")
+    used = complete_rows(data, columns)
     values = [numbers(used[column]) for column in columns]
     disclosure.require_rows(len(used))
     left_out = len(data) - len(used)
@@ -58,7 +58,8 @@ def tell_moments(values: Numbers, columns: list[str], disclosure: Disclosure) ->
     """
     for name, column in zip(columns, values.T, strict=True):
         disclosure.require_moments(column, f"the column {name!r}")
-    means = values.mean(axis=0)
+    # A site may have no rows where its owner allows that.
+    means = values.sum(axis=0) / max(1, len(values))
     squares = ((values - means) ** 2).sum(axis=0)
     return {"rows": len(values), "means": means.tolist(), "squares": squares.tolist()}
 
@@ -78,7 +79,7 @@ class Moments:
         Raises
         ------
         InputError
-            When a column has the same value in every row.
+            When a column has one value only.
         """
         told = list(answers)
         rows = numpy.array([answer["rows"] for answer in told], dtype=float)
@@ -87,6 +88,6 @@ class Moments:
         squares = sum(numpy.array(answer["squares"]) for answer in told)
         deviation = numpy.sqrt((squares + rows @ (means - mean) ** 2) / rows.sum())
         for name, size, width in zip(columns, abs(mean), deviation, strict=True):
-            if width <= 1e-12 * size or width == 0:
-                raise InputError(f"The column {name!r} has the same value in every row")
+            if width <= CONSTANT * size:
+                raise InputError(f"The column {name!r} has one value only; leave it out")
         return cls(int(rows.sum()), mean, deviation)

@@ -6,7 +6,7 @@ import pytest
 
 from vantage6.tools.disclosure import Disclosure, DisclosureRefused, Thresholds
 from vantage6.tools.exceptions import InputError
-from vantage6.tools.standardise import Moments, complete_rows, tell_moments
+from vantage6.tools.moments import Moments, complete_values, tell_moments
 
 DISCLOSURE = Disclosure(Thresholds())
 
@@ -24,7 +24,7 @@ def test_they_are_those_of_all_rows_also_of_large_numbers_that_vary_little():
 @pytest.mark.parametrize("value", [0.0, 7.1])
 def test_a_column_that_does_not_vary_is_named(value):
     same = numpy.full((20, 1), value)
-    with pytest.raises(InputError, match="'x' has the same value in every row"):
+    with pytest.raises(InputError, match="'x' has one value only"):
         Moments.of([tell_moments(same, ["x"], DISCLOSURE)] * 2, ["x"])
 
 
@@ -42,21 +42,21 @@ def test_a_column_that_varies_between_sites_only_is_scaled():
     ],
 )
 def test_every_kind_of_number_counts(column):
-    assert complete_rows(pandas.DataFrame({"x": column}), ["x"], DISCLOSURE).shape == (4, 1)
+    assert complete_values(pandas.DataFrame({"x": column}), ["x"], DISCLOSURE).shape == (4, 1)
 
 
 def test_rows_that_lack_a_value_are_left_out_unless_they_are_few():
     frame = pandas.DataFrame({"x": [1.0] * 9 + [None] * 3})
-    assert len(complete_rows(frame, ["x"], DISCLOSURE)) == 9
+    assert len(complete_values(frame, ["x"], DISCLOSURE)) == 9
     with pytest.raises(DisclosureRefused, match="rows without a value"):
-        complete_rows(frame[:-1], ["x"], DISCLOSURE)
+        complete_values(frame[:-1], ["x"], DISCLOSURE)
 
 
 @pytest.mark.parametrize(
     ("columns", "reason"),
     [
         (["z"], "no column 'z'"),
-        (["x", "x"], "only once"),
+        (["x", "x"], "named twice"),
         ([], "at least one column"),
         (["word"], "does not hold numbers"),
         (["far"], "not finite"),
@@ -65,4 +65,4 @@ def test_rows_that_lack_a_value_are_left_out_unless_they_are_few():
 def test_columns_that_are_no_numbers_are_refused(columns, reason):
     frame = pandas.DataFrame({"x": [1.0] * 5, "word": ["a"] * 5, "far": [numpy.inf] * 5})
     with pytest.raises(InputError, match=reason):
-        complete_rows(frame, columns, DISCLOSURE)
+        complete_values(frame, columns, DISCLOSURE)
