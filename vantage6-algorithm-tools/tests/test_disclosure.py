@@ -110,3 +110,16 @@ def test_a_table_is_dominated_when_one_of_its_columns_is(disclosure):
     assert disclosure.has_dominance(numpy.transpose([even, odd]))
     assert not disclosure.has_dominance(numpy.transpose([even, even]))
     assert not disclosure.has_dominance(numpy.empty((0, 2)))
+
+
+def test_what_is_no_number_passes_no_rule(disclosure):
+    nothing = [1.0, 1.0, 1.0, 1.0, float("nan")]
+    assert "most of the sum" in refused(disclosure.require_no_dominance, nothing)
+    table = numpy.column_stack([numpy.ones(5), nothing])
+    assert "beyond all bounds" in refused(disclosure.require_no_leverage, table)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_a_row_that_stands_alone_is_seen_at_every_size(disclosure, size):
+    table = numpy.column_stack([numpy.ones(20), size * (numpy.arange(20) == 0)])
+    assert "nearly alone" in refused(disclosure.require_no_leverage, table)

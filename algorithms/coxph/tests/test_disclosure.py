@@ -131,3 +131,17 @@ def test_every_function_asks_the_thresholds_of_the_data_owner(ask, monkeypatch):
     monkeypatch.setenv("DISCLOSURE_MINIMUM_ROWS", "100")
     with pytest.raises(DisclosureRefused, match="fewer than 100"):
         ask(table(), MODEL, design("x"), [0.0])
+
+
+def test_pairs_draw_no_line_between_rows():
+    """Tiny coefficients tell as much as large ones: the order, not who is beyond a bound."""
+    frame = table()
+    usual = RPC_coxph_pairs(frame, MODEL, design("x"), [0.1])
+    for center in (0.0, frame["x"].nlargest(2).mean()):
+        asked = {"terms": [{**design("x")["terms"][0], "center": center}], "levels": {}}
+        assert RPC_coxph_pairs(frame, MODEL, asked, [1e-10]) == usual
+
+
+def test_pairs_are_not_counted_where_all_risk_lies_on_one_person():
+    with pytest.raises(DisclosureRefused, match="most of the sum of the weights"):
+        RPC_coxph_pairs(table(), MODEL, design("x"), [50.0])

@@ -6,7 +6,9 @@ import numpy
 from numpy.typing import NDArray
 
 Numbers = NDArray[Any]
-#: Risks that differ in later digits only differ by rounding.
+#: Risks that differ in later digits only differ by rounding. The digits are those of the widest
+#: difference: counted from 1, tiny coefficients would make two risks of all, above and below a
+#: chosen bound, and the counts would tell who is above.
 DIGITS = 10
 
 
@@ -29,7 +31,9 @@ def count_pairs(times: Numbers, events: Numbers, risks: Numbers) -> dict[str, in
     # At one time those with the event come first: who is censored then has lived longer.
     order = numpy.lexsort((~events, times))
     times, events = times[order], events[order]
-    risks = numpy.unique(numpy.round(risks[order], DIGITS), return_inverse=True)[1]
+    centred = risks[order] - risks.mean()
+    widest = numpy.abs(centred).max() or 1.0
+    risks = numpy.unique(numpy.round(centred / widest, DIGITS), return_inverse=True)[1]
     ends = times[events]
     deaths = numpy.searchsorted(ends, ends, "right") - numpy.searchsorted(ends, ends, "left")
     longer_from = numpy.searchsorted(times, ends, "left") + deaths

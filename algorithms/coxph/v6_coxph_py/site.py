@@ -13,8 +13,8 @@ from v6_coxph_py.risk_sets import BRESLOW, EFRON
 from vantage6.tools import design as designs
 from vantage6.tools.columns import complete_rows, numbers
 from vantage6.tools.disclosure import Disclosure
-from vantage6.tools.exceptions import InputError
-from vantage6.tools.sums import reason_to_withhold, vector
+from vantage6.tools.exceptions import DisclosureRefused, InputError
+from vantage6.tools.sums import centred, reason_to_withhold, vector
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -171,9 +171,20 @@ def RPC_coxph_pairs(  # noqa: N802
     -------
     dict
         `concordant`, `discordant`, `tied_risk`.
+
+    Raises
+    ------
+    InputError
+        When the columns do not fit the model.
+    DisclosureRefused
+        When a threshold of the data owner forbids it.
     """
     asked = _model(model)
-    position = _position(data, asked, design, coefficients, Disclosure.at_this_site())
+    disclosure = Disclosure.at_this_site()
+    position = _position(data, asked, design, coefficients, disclosure)
+    risks = numpy.exp(position.eta - position.eta.max())
+    if reason := _reason(position.columns, risks, disclosure):
+        raise DisclosureRefused(reason)
     return count_pairs(position.rows.times, position.rows.events, position.eta)
 
 
@@ -220,16 +231,12 @@ def _position(
     rows = _usable_rows(data, model, disclosure)
     columns = designs.matrix(rows.table, agreed, disclosure)
     disclosure.require_parameters(columns.shape[1], len(columns))
-    disclosure.require_no_leverage(_with_constant(columns))
+    disclosure.require_no_leverage(centred(columns))
     return Position(rows, columns, columns @ vector(coefficients, columns.shape[1]))
 
 
 def _reason(columns: Numbers, risks: Numbers, disclosure: Disclosure) -> str:
-    return reason_to_withhold(_with_constant(columns), risks, disclosure)
-
-
-def _with_constant(columns: Numbers) -> Numbers:
-    return numpy.column_stack([numpy.ones(len(columns)), columns])
+    return reason_to_withhold(columns, risks, disclosure)
 
 
 def _ascending(times: Sequence[float]) -> Numbers:

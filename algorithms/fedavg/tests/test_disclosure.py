@@ -47,7 +47,7 @@ def test_weights_that_let_only_one_patient_count_are_refused(hospital):
     second, oldest = age.nlargest(2).iloc[::-1]
     steep = 40 / (oldest - second)
     weights = [[[steep], [0.0]], [-steep * oldest], [[1.0]], [0.0]]
-    with pytest.raises(DisclosureRefused, match="most of the sum of a gradient"):
+    with pytest.raises(DisclosureRefused, match="what a unit tells apart"):
         one_round(hospital, hidden=[1], weights=weights)
 
 
@@ -112,3 +112,32 @@ def test_a_single_row_that_is_left_out_would_be_the_difference_of_two_answers(ho
 def test_nothing_that_is_asked_changes_a_threshold(hospital):
     with pytest.raises(TypeError):
         one_round(hospital, update_noise=0)
+
+
+def line(frame, above):
+    """The weight and the bias of a unit that is certain of who is among the oldest."""
+    ages = (frame["age"] - 60).sort_values(ignore_index=True) / 9
+    bound = (ages.iloc[-above] + ages.iloc[-above - 1]) / 2
+    steep = 1e4 / (ages.iloc[-above] - ages.iloc[-above - 1])
+    return [[steep], [0.0]], [-steep * bound]
+
+
+@pytest.mark.parametrize("above", [1, 2, 20, 21])
+@pytest.mark.parametrize("hidden", [0, 1])
+def test_weights_that_draw_a_line_between_patients_are_refused(hospital, hidden, above):
+    """Gradients on both sides of a bound, less those with one patient moved past it, are hers."""
+    weights = [*line(hospital, above), *([[[1.0]], [0.0]] if hidden else [])]
+    with pytest.raises(DisclosureRefused, match="what a unit tells apart"):
+        one_round(hospital, hidden=[1] * hidden, weights=weights)
+
+
+def test_a_round_is_refused_where_the_moments_are(hospital):
+    one = hospital.assign(dose=[1e6, *[0.0] * 59])
+    with pytest.raises(DisclosureRefused, match="dose"):
+        one_round(one)
+
+
+def test_two_features_that_together_mark_one_patient_are_refused(hospital):
+    twin = hospital.assign(dose=hospital["age"] + [0.01, *[0.0] * 59])
+    with pytest.raises(DisclosureRefused, match="nearly alone"):
+        one_round(twin)

@@ -29,11 +29,18 @@ class Slope(NamedTuple):
         Its derivative by each weight.
     shares : list of array
         For each layer, rows x outputs: what each row adds to the derivative by each bias.
+    inputs : list of array
+        For each layer, rows x inputs.
+    turns : list of array
+        For each layer whose outputs are bent, and a logistic one's, rows x outputs: how steep the
+        bend is at each row, as a share of where it is steepest.
     """
 
     loss: float
     gradient: Weights
     shares: list[Numbers]
+    inputs: list[Numbers]
+    turns: list[Numbers]
 
 
 def shapes(features: int, hidden: Sequence[int]) -> list[tuple[int, ...]]:
@@ -86,7 +93,7 @@ def slope_at(model: str, weights: Weights, features: Numbers, target: Numbers) -
     target : array of float
         For `logistic` 0 or 1.
     """
-    layers = _layers(weights, features)
+    layers, sums = _layers(weights, features), _sums(weights, features)
     found = layers[-1][:, 0]
     if model == "logistic":
         loss = numpy.mean(numpy.logaddexp(0, found) - target * found)
@@ -103,13 +110,33 @@ def slope_at(model: str, weights: Weights, features: Numbers, target: Numbers) -
         shares.append(share)
         # The derivative of the hyperbolic tangent, by its value.
         share = (share @ weights[place].T) * (1 - inputs**2)
-    return Slope(float(loss), gradient, shares)
+    turns = [_turn(2 * hidden) for hidden in sums[:-1]]
+    if model == "logistic":
+        turns.append(_turn(sums[-1]))
+    return Slope(float(loss), gradient, shares, layers[:-1], turns)
+
+
+def _turn(sums: Numbers) -> Numbers:
+    """The slope of the logistic curve at each row, as a share of the steepest of its column.
+
+    By logarithms: where a unit is certain of every row all slopes are 0, and still one row may
+    lie far nearer to its bound than all others.
+    """
+    logarithms = -numpy.abs(sums) - 2 * numpy.log1p(numpy.exp(-numpy.abs(sums)))
+    turns: Numbers = numpy.exp(logarithms - logarithms.max(axis=0))
+    return turns
 
 
 def _layers(weights: Weights, features: Numbers) -> list[Numbers]:
     """The values at the inputs of each layer, and at the output."""
-    values = [features]
+    sums = _sums(weights, features)
+    return [features, *(numpy.tanh(hidden) for hidden in sums[:-1]), sums[-1]]
+
+
+def _sums(weights: Weights, features: Numbers) -> list[Numbers]:
+    """What the units of each layer add up, before it is bent."""
+    values, found = features, []
     for place in range(0, len(weights), 2):
-        sums = values[-1] @ weights[place] + weights[place + 1]
-        values.append(sums if place == len(weights) - 2 else numpy.tanh(sums))
-    return values
+        found.append(values @ weights[place] + weights[place + 1])
+        values = numpy.tanh(found[-1])
+    return found

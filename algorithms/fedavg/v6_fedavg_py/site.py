@@ -17,6 +17,7 @@ from v6_fedavg_py.network import (
 from vantage6.tools.disclosure import Disclosure
 from vantage6.tools.exceptions import InputError
 from vantage6.tools.moments import complete_values, tell_moments
+from vantage6.tools.sums import centred
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -90,6 +91,7 @@ def RPC_fedavg_round(  # noqa: N802
     values = complete_values(data, columns, disclosure)
     _check_target(model, values[:, -1], target, disclosure)
     disclosure.require_parameters(parameters(len(features), hidden), len(values))
+    tell_moments(values, columns, disclosure)
     before = read_weights(weights, len(features), hidden)
     widths = read_scale(scale, columns)
     if not (widths > 0).all():
@@ -119,11 +121,21 @@ def check_slope(slope: Slope, learning_rate: float, disclosure: Disclosure) -> N
     """Raise an error where a step would lead out of all numbers, or along a few rows.
 
     Weights can be chosen so that a unit stands still for all rows but one, whose values would
-    then be the gradient.
+    then be the gradient; or so that it is certain of all rows, those on this side of a bound and
+    those beyond: where the bound is moved past one row, the gradients differ by that row.
     """
     finite = (bool(numpy.isfinite(part).all()) for part in slope.gradient)
     if not (math.isfinite(slope.loss) and all(finite)):
         raise diverged(learning_rate)
+    for turns in slope.turns:
+        for unit in turns.T:
+            disclosure.require_no_dominance(
+                unit,
+                "what a unit tells apart; a model that draws a line between rows has had enough"
+                " rounds",
+            )
+    for inputs in slope.inputs:
+        disclosure.require_no_leverage(centred(inputs), "the inputs of a layer")
     for shares in slope.shares:
         for unit in shares.T:
             disclosure.require_no_dominance(

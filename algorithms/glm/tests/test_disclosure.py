@@ -173,3 +173,45 @@ def test_the_thresholds_are_those_of_the_data_owner(monkeypatch):
         RPC_glm_survey(table(), MODEL)
     with pytest.raises(DisclosureRefused, match="fewer than 100"):
         RPC_glm_sums(table(), MODEL, design("x"), [0.0, 0.0])
+
+
+def test_the_largest_offset_is_not_told():
+    """The sum of the exponentials of a column is that of its largest value."""
+    frame = table().assign(age=lambda rows: (60 + 9 * rows["z"]).round())
+    with pytest.raises(DisclosureRefused, match="expected"):
+        RPC_glm_survey(frame, {**POISSON, "offset": "age"})
+
+
+def test_an_outcome_is_not_told_by_a_weight():
+    """Each column may be summed, but one row is most of the sum of the products."""
+    frame = table().assign(y=0.1, weight=0.1)
+    frame.loc[0, ["y", "weight"]] = 50.0
+    frame.loc[1:9, "y"] = frame.loc[11:19, "weight"] = 20.0
+    frame.loc[10, "y"] = 1.0
+    frame.loc[20, "weight"] = 1.0
+    with pytest.raises(DisclosureRefused, match="outcome"):
+        RPC_glm_survey(frame, {**MODEL, "weights": "weight"})
+
+
+@pytest.mark.parametrize(("center", "scale"), [(1e13, 1.0), (0.0, 1e-160), (0.0, 1e170)])
+def test_a_far_center_or_an_odd_scale_hides_nobody(center, scale):
+    frame = table()
+    frame["twin"] = frame["x"] + 0.001 * mark(1)
+    model = {**MODEL, "predictors": ["x", "twin"]}
+    asked = design("x", "twin", center=center, scale=scale)
+    try:
+        told = RPC_glm_sums(frame, model, asked, [0.0, 0.0, 0.0])
+    except DisclosureRefused:
+        return
+    # So far away the twins are the same to all digits that there are.
+    score = numpy.array(told["score"]) * scale
+    assert score[2] - score[1] == 0
+
+
+def test_a_row_that_weighs_little_is_not_most_of_the_score():
+    """Far out, the link cloglog lets residuals grow while weights vanish."""
+    frame = table().assign(x=numpy.linspace(-1, 0.9, 60))
+    frame.loc[59, ["x", "sick"]] = 1.2, 0
+    model = {**LOGIT, "link": "cloglog"}
+    told = RPC_glm_sums(frame, model, design("x"), [-6.0, 10.5])
+    assert list(told) == ["withheld"]

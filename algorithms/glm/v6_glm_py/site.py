@@ -13,7 +13,7 @@ from vantage6.tools import design as designs
 from vantage6.tools.columns import complete_rows, numbers
 from vantage6.tools.disclosure import Disclosure
 from vantage6.tools.exceptions import InputError
-from vantage6.tools.sums import reason_to_withhold, vector
+from vantage6.tools.sums import centred, reason_to_withhold, vector
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -83,15 +83,22 @@ def RPC_glm_survey(  # noqa: N802
     family = FAMILIES[asked.family]
     weights, outcome = rows.weights, rows.outcome
     is_log = asked.link == "log"
+    with numpy.errstate(over="ignore"):
+        parts = {
+            "outcome": weights * (outcome if is_log else outcome - rows.offset),
+            "expected": weights * (numpy.exp(rows.offset) if is_log else 1),
+            "saturated": weights * family.saturated(outcome),
+            "log_weights": numpy.log(weights),
+        }
+    # Products and exponentials of columns of which each alone may be summed.
+    for name, values in parts.items():
+        disclosure.require_no_dominance(values, f"{name}, of this model")
     return {
         "rows": len(outcome),
         "missing": disclosure.told(len(data) - len(outcome)),
         "predictors": designs.survey(rows.table, asked.predictors, categorical, disclosure),
         "weight": math.fsum(weights),
-        "outcome": math.fsum(weights * (outcome if is_log else outcome - rows.offset)),
-        "expected": math.fsum(weights * (numpy.exp(rows.offset) if is_log else 1)),
-        "saturated": math.fsum(weights * family.saturated(outcome)),
-        "log_weights": math.fsum(numpy.log(weights)),
+        **{name: math.fsum(values) for name, values in parts.items()},
     }
 
 
@@ -134,9 +141,9 @@ def RPC_glm_sums(  # noqa: N802
     rows = usable_rows(data, asked, disclosure)
     columns = designs.matrix(rows.table, agreed, disclosure)
     _require_groups(columns, asked, rows, disclosure)
+    disclosure.require_no_leverage(centred(columns))
     columns = numpy.column_stack([numpy.ones(len(columns)), columns])
     disclosure.require_parameters(columns.shape[1], len(columns))
-    disclosure.require_no_leverage(columns)
     return _sums(columns, rows, asked, vector(coefficients, columns.shape[1]), disclosure)
 
 
@@ -214,13 +221,17 @@ def _sums(
         # outcome lies elsewhere, an infinite deviance.
         share = numpy.where(variance > 0, mean.slope / variance, 0)
         working = rows.weights * mean.slope * share
-        score = columns.T @ (rows.weights * share * (rows.outcome - mean.mean))
+        pull = rows.weights * share * (rows.outcome - mean.mean)
+        score = columns.T @ pull
         information = columns.T @ (columns * working[:, None])
         deviance = numpy.sum(rows.weights * family.deviance(rows.outcome, mean))
     if not all(numpy.isfinite(part).all() for part in (score, information, deviance, working)):
         return {"withheld": "The model cannot be computed at these coefficients"}
-    if reason := reason_to_withhold(columns, working, disclosure):
+    if reason := reason_to_withhold(columns[:, 1:], working, disclosure):
         return {"withheld": reason}
+    # Not with every link are rows that weigh little in the information also so in the score.
+    if disclosure.has_dominance(pull):
+        return {"withheld": "A few rows are most of the score at these coefficients"}
     return {
         "log_likelihood": -float(deviance) / 2,
         "score": score.tolist(),

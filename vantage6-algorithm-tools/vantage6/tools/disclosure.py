@@ -131,7 +131,9 @@ class Disclosure:
         parts = numpy.sort(numpy.abs(numpy.asarray(values, dtype=float)), axis=0)
         if not len(parts):
             return False
-        return bool(numpy.any(parts[:-2].sum(axis=0) < self.thresholds.dominance * parts[-1]))
+        # Written so that a NaN, with which every comparison is false, is dominance, too.
+        spread = parts[:-2].sum(axis=0) >= self.thresholds.dominance * parts[-1]
+        return not bool(numpy.all(spread))
 
     def require_no_leverage(self, matrix: Any, what: str = "this model") -> None:
         """Refuse sums of products of columns in which one row stands nearly alone.
@@ -153,6 +155,11 @@ class Disclosure:
         import numpy
 
         table = numpy.asarray(matrix, dtype=float)
+        # Shares of the largest first: squares of what is very large or small are no numbers.
+        largest = numpy.abs(table).max(axis=0, initial=0)
+        table = table / numpy.where(largest, largest, 1)
+        if not numpy.isfinite(table).all():
+            raise DisclosureRefused(f"There are numbers beyond all bounds in {what}")
         size = numpy.sqrt((table**2).sum(axis=0))
         left, singular, _ = numpy.linalg.svd(table / numpy.where(size, size, 1), False)
         present = singular > ROUNDING * max(singular, default=0)

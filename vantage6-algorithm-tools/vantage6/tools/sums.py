@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vantage6.tools.disclosure import Disclosure, DisclosureRefused
 from vantage6.tools.exceptions import InputError
 
-__all__ = ["Sums", "pooled", "reason_to_withhold", "vector", "withheld"]
+__all__ = ["Sums", "centred", "pooled", "reason_to_withhold", "vector", "withheld"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,15 @@ def vector(coefficients: Sequence[float], size: int) -> NDArray[Any]:
     return values
 
 
+def centred(columns: NDArray[Any]) -> NDArray[Any]:
+    """A constant, and each column less its mean: what leverage is computed of.
+
+    Who asks chooses the center of a design. Far away from all rows, columns would differ from
+    the constant by what counts as rounding, and no row would seem to stand alone.
+    """
+    return numpy.column_stack([numpy.ones(len(columns)), columns - columns.mean(axis=0)])
+
+
 def reason_to_withhold(columns: NDArray[Any], weights: NDArray[Any], disclosure: Disclosure) -> str:
     """Why sums that are weighted so would tell about one or two rows; nothing where they do not.
 
@@ -63,11 +72,13 @@ def reason_to_withhold(columns: NDArray[Any], weights: NDArray[Any], disclosure:
     Parameters
     ----------
     columns : array of shape (n, p)
+        Without a constant, which is added.
     weights : array of shape (n,)
     """
     try:
         disclosure.require_no_dominance(weights, "the weights of this fit")
-        disclosure.require_no_leverage(columns * numpy.sqrt(weights)[:, None], "this fit")
+        table = centred(columns) * numpy.sqrt(weights)[:, None]
+        disclosure.require_no_leverage(table, "this fit")
     except DisclosureRefused as refusal:
         return f"{refusal}, as where predictors tell the outcome nearly perfectly"
     return ""
