@@ -13,7 +13,7 @@ LINES = {"host": "http://server.example", "username": "ada", "password": "s3cret
 
 @pytest.fixture(autouse=True)
 def nothing_in_the_environment(monkeypatch, tmp_path):
-    for name in ("HOST", "PORT", "PATH", "USERNAME", "PASSWORD", "PINS_FILE"):
+    for name in ("HOST", "PORT", "PATH", "USERNAME", "PASSWORD", "PINS_FILE", "PROXY", "CA_FILE"):
         monkeypatch.delenv(f"VANTAGE6_{name}", raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
@@ -124,3 +124,35 @@ def test_a_client_comes_from_it_logged_in(write, federation):
     client = Client.from_profile(path, session=federation.client("alpha").transport.session)
     assert client.name == "Alpha"
     assert client.cryptor is not None
+
+
+@pytest.mark.parametrize("key", ["host", "port", "path", "proxy", "ca_file"])
+def test_a_file_that_nobody_named_does_not_say_where_our_password_goes(write, monkeypatch, key):
+    """Whoever unpacks a folder and works in it does not send their password to its maker."""
+    ours = {"host": "http://home", "username": "ada", "password": "s3cret"}
+    ours |= {"port": "5000", "path": "/api", "proxy": "http://proxy", "ca_file": "own.pem"}
+    for name, value in ours.items():
+        if name != key:
+            monkeypatch.setenv(f"VANTAGE6_{name.upper()}", value)
+    path = write(".env", **{key: "6000" if key == "port" else "http://evil.example"})
+    with pytest.raises(ConfigurationError, match=rf"says where it would go \({key}\)") as refusal:
+        Profile.load()
+    assert "s3cret" not in str(refusal.value)
+    assert Profile.load(path).password == "s3cret"
+
+
+@pytest.mark.parametrize("key", ["password_file", "private_key", "ca_file", "pins_file"])
+@pytest.mark.parametrize("way", ["path", "link"])
+def test_a_file_that_nobody_named_does_not_send_other_files_away(write, tmp_path, key, way):
+    (tmp_path / "home").mkdir()
+    secret = tmp_path / "home" / "id_ed25519"
+    secret.write_text("the key to all")
+    folder = tmp_path / "downloaded"
+    folder.mkdir()
+    (folder / "word").symlink_to(secret)
+    named = secret if way == "path" else "word"
+    with pytest.MonkeyPatch.context() as patch:
+        write("downloaded/.env", host="http://evil.example", username="ada", **{key: named})
+        patch.chdir(folder)
+        with pytest.raises(ConfigurationError, match=f"names a {key} outside"):
+            Profile.load()

@@ -21,6 +21,8 @@ from vantage6.common.globals import APPNAME
 
 PREFIX = "VANTAGE6_"
 _DOT_ENV = ".env"
+# What decides to whom a password goes
+_WAY = ("host", "port", "path", "proxy", "ca_file")
 _FILES = ("private_key", "password_file", "ca_file", "pins_file")
 
 
@@ -81,14 +83,18 @@ class Profile:
         ------
         ConfigurationError
             When there is no such file, it cannot be read, others may read the password in it,
-            or a key is unknown, missing, or not what it should be.
+            or a key is unknown, missing, or not what it should be. When nobody named the `.env`
+            file, and it would send a password from elsewhere to a server of its choice.
         """
         file = _find(name)
         told: dict[str, Any] = {}
         if file:
             told = _read_variables(file) if _is_dot_env(file) else _read_yaml(file)
             _refuse_open_secrets(file, told)
-        told |= _from_variables(os.environ, _names())
+        from_environment = _from_variables(os.environ, _names())
+        if file and name is None:
+            _refuse_stray(file, told, from_environment)
+        told |= from_environment
         profile = cls(**_checked(told, file))
         if not profile.host or not profile.username:
             raise ConfigurationError(f"{file or 'The environment'} names no host and username")
@@ -177,6 +183,30 @@ def _from_variables(variables: Mapping[str, str | None], names: list[str]) -> di
 
 def _names() -> list[str]:
     return [known.name for known in fields(Profile)]
+
+
+def _refuse_stray(file: Path, told: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+    """Raise ConfigurationError where a `.env` that nobody named says where a password goes.
+
+    It may have come with a folder of somebody else, and must not lead a password of ours, or
+    what stands in another file of ours, to their server.
+    """
+    leads = [key for key in _WAY if key in told and key not in ours]
+    if leads and ("password" in ours or "password_file" in ours):
+        raise ConfigurationError(
+            f"The environment holds a password, and the {file} of this folder says where it would "
+            f"go ({', '.join(leads)}); name the file as the profile if you trust it"
+        )
+    for key in _FILES:
+        if key in told and key not in ours and not _is_within(file.parent, told[key]):
+            raise ConfigurationError(
+                f"The {file} of this folder names a {key} outside of the folder; name the file as "
+                "the profile if you trust it"
+            )
+
+
+def _is_within(folder: Path, path: str) -> bool:
+    return (folder / Path(path).expanduser()).resolve().is_relative_to(folder.resolve())
 
 
 def _refuse_open_secrets(file: Path, told: Mapping[str, Any]) -> None:
