@@ -15,7 +15,7 @@ genuine_statement <- function(text, key, organization_id) {
     }
     tryCatch({
         raw <- decode64(parts[[2]])
-        values <- jsonlite::fromJSON(rawToChar(raw), simplifyVector = FALSE)
+        values <- from_json(rawToChar(raw))
         right <- setequal(names(values), CAPABILITY_FIELDS) && identical(values$v, 1L) &&
             is_id(values$organization_id) && is_id(values$issued_at) &&
             values$organization_id == organization_id && identical(values$key, fingerprint(key)) &&

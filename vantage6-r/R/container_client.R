@@ -53,7 +53,7 @@ token_subject <- function(token) {
     claims <- tryCatch({
         text <- chartr("-_", "+/", part[[2]])
         padded <- paste0(text, strrep("=", (-nchar(text)) %% 4))
-        jsonlite::fromJSON(rawToChar(openssl::base64_decode(padded)), simplifyVector = FALSE)
+        from_json(rawToChar(openssl::base64_decode(padded)))
     }, error = function(error) NULL)
     subject <- claims$sub %||% claims$identity
     if (!is.list(subject) || is.null(subject$collaboration_id)) {

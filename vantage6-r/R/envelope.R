@@ -114,7 +114,7 @@ parse_envelope <- function(text) {
 #' @noRd
 check_header <- function(raw) {
     values <- tryCatch(
-        jsonlite::fromJSON(rawToChar(raw), simplifyVector = FALSE),
+        from_json(rawToChar(raw)),
         error = function(error) malformed()
     )
     fields <- c("algorithms", "chunk", "context", "key", "recipient_key", "sender_key", "v")

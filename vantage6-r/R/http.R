@@ -64,7 +64,7 @@ parsed <- function(answer) {
         return(NULL)
     }
     tryCatch(
-        jsonlite::fromJSON(read_utf8(body), simplifyVector = FALSE),
+        from_json(read_utf8(body)),
         error = function(error) {
             fail("http_error", "The answer of the server is not JSON",
                  fields = list(status = answer$status_code))

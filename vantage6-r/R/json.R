@@ -131,7 +131,7 @@ restore_box <- function(text, value) {
 #' @noRd
 read_json <- function(text) {
     tree <- tryCatch(
-        jsonlite::fromJSON(text, simplifyVector = FALSE, bigint_as_char = TRUE),
+        from_json(text, bigint_as_char = TRUE),
         error = function(error) fail("payload_error", "The payload is not valid JSON")
     )
     if (is_typed(tree)) read_typed(tree) else simplify(tree)
@@ -198,4 +198,12 @@ is_matrix <- function(items) {
     size > 0 && all(vapply(items, function(item) {
         is.numeric(item) && is.null(dim(item)) && length(item) == size
     }, NA))
+}
+
+#' What others wrote in JSON, as plain lists. `jsonlite::fromJSON` would take a text that is no JSON
+#' for the path of a file or for an address, and read that.
+#' @noRd
+from_json <- function(text, ...) {
+    if (!isTRUE(as.logical(jsonlite::validate(text)))) stop("not JSON")
+    jsonlite::fromJSON(text, simplifyVector = FALSE, ...)
 }

@@ -97,3 +97,12 @@ test_that("nothing of a hostile payload runs when it is refused", {
     expect_error(from.payload(payload), class = "vtg_payload_error")
     expect_false(file.exists(marker))
 })
+
+test_that("a payload that is the name of a file, or an address, is not followed", {
+    file <- tempfile(fileext = ".json")
+    writeLines("{\"method\": \"secret\"}", file)
+    for (text in c(file, paste0("file://", file), "http://127.0.0.1:9/x", "")) {
+        expect_error(from.payload(charToRaw(paste0("json.", text))), "not valid JSON", class = "vtg_payload_error")
+    }
+    expect_error(vtg:::from_json(file), "not JSON")
+})
