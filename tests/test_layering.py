@@ -107,6 +107,8 @@ def test_packages_look_alike(package):
     [
         ("vantage6-server/vantage6/server", "vantage6-server/README.md"),
         ("vantage6-node/vantage6/node", "vantage6-node/README.md"),
+        ("vantage6-common/vantage6/common", "vantage6-common/README.md"),
+        ("vantage6-common/vantage6/common/client", "vantage6-common/README.md"),
         ("vantage6-client/vantage6/client", "vantage6-client/README.md"),
         ("vantage6-algorithm-tools/vantage6/tools", "vantage6-algorithm-tools/README.md"),
         (
