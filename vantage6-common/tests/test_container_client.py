@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from vantage6.common.client import base
+from vantage6.common.client import caller
 from vantage6.common.client.container import ContainerClient
 from vantage6.common.client.plain_session import PlainResponse
 from vantage6.common.exceptions import NotFound, ServerUnreachable, ServiceUnavailable
@@ -46,8 +46,8 @@ def pauses(monkeypatch):
         taken.append(seconds)
         now[0] += seconds
 
-    monkeypatch.setattr(base.time, "sleep", sleep)
-    monkeypatch.setattr(base.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(caller.time, "sleep", sleep)
+    monkeypatch.setattr(caller.time, "monotonic", lambda: now[0])
     return taken
 
 
@@ -72,7 +72,7 @@ def test_a_question_is_repeated_until_there_is_an_answer(pauses):
 def test_but_not_for_ever(pauses, answer, error):
     with pytest.raises(error):
         client(*[answer] * 1000).get_task(1)
-    assert sum(pauses) <= base.PATIENCE
+    assert sum(pauses) <= caller.PATIENCE
 
 
 def test_what_creates_something_is_not_repeated(pauses):

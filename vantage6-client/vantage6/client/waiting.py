@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from vantage6.client.progress import Progress, Silence, progress_of
-from vantage6.common.client.base import PATIENCE
+from vantage6.common.client.caller import PATIENCE
 from vantage6.common.client.socket import TaskSocket
 from vantage6.common.exceptions import ServerUnreachable
 from vantage6.common.retry import Backoff
