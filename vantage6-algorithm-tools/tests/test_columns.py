@@ -6,7 +6,7 @@ import numpy
 import pandas
 import pytest
 
-from vantage6.tools.columns import find, is_numeric, labels, numbers
+from vantage6.tools.columns import find, is_numeric, labels, level_order, numbers
 from vantage6.tools.exceptions import InputError
 
 NUMBERS = {
@@ -75,3 +75,8 @@ def test_a_column_that_is_not_there_or_twice_is_named():
         find(pandas.DataFrame({"height": [1]}), "age")
     with pytest.raises(InputError, match="more than one column 'age'"):
         find(pandas.DataFrame([[1, 2]], columns=["age", "age"]), "age")
+
+
+def test_levels_are_sorted_by_size_then_as_words_and_what_is_missing_last():
+    mixed = ["b", "10", None, "nan", "9", "a", "-1.5"]
+    assert sorted(mixed, key=level_order) == ["-1.5", "9", "10", "a", "b", "nan", None]

@@ -8,8 +8,14 @@ import numpy
 from v6_coxph_py.fit import Fit
 from v6_coxph_py.risk_sets import BRESLOW, EFRON
 from v6_coxph_py.site import COMMON, SITE
-from vantage6.tools.design import Design, agree
-from vantage6.tools.inference import Maximum, chi_square_test, coefficient_table, inverse
+from vantage6.tools.design import Design, agree, named
+from vantage6.tools.inference import (
+    Maximum,
+    check_confidence,
+    chi_square_test,
+    coefficient_table,
+    inverse,
+)
 from vantage6.tools.records import of_organizations
 
 if TYPE_CHECKING:
@@ -85,9 +91,9 @@ def coxph(
         For a model that there is not, or that does not fit the data; NoMaximum, one of them, for
         collinear predictors, coefficients without a bound, and when it takes too long.
     """
-    columns = [predictors] if isinstance(predictors, str) else list(predictors)
-    as_levels = {*categorical, *(levels or {})}
-    _require_sense(columns, as_levels, ties, baseline, confidence)
+    columns, as_levels = named(predictors, categorical, levels)
+    check_confidence(confidence)
+    _require_sense(columns, ties, baseline)
     model = {
         "time": time,
         "event": event,
@@ -96,7 +102,7 @@ def coxph(
         "baseline": baseline,
     }
     surveys = client.ask(
-        "coxph_survey", organizations=organizations, model=model, categorical=sorted(as_levels)
+        "coxph_survey", organizations=organizations, model=model, categorical=as_levels
     )
     rows = {id_: survey["rows"] for id_, survey in surveys.items()}
     if not any(survey["events"] for survey in surveys.values()):
@@ -128,19 +134,13 @@ def coxph(
     }
 
 
-def _require_sense(
-    columns: list[str], as_levels: set[str], ties: str, baseline: str, confidence: float
-) -> None:
+def _require_sense(columns: list[str], ties: str, baseline: str) -> None:
     if not columns:
         raise ValueError("A Cox model needs at least one predictor")
     if ties not in (EFRON, BRESLOW):
         raise ValueError(f"Ties are treated as in {EFRON!r} or {BRESLOW!r}, not {ties!r}")
     if baseline not in (SITE, COMMON):
         raise ValueError(f"The baseline is {SITE!r} or {COMMON!r}, not {baseline!r}")
-    if not 0 < confidence < 1:
-        raise ValueError("The confidence has to lie between 0 and 1, such as 0.95")
-    if unknown := sorted(as_levels - set(columns)):
-        raise ValueError(f"{unknown[0]!r} is named as a category and is not among the predictors")
 
 
 def _tests(maximum: Maximum, design: Design) -> dict[str, dict[str, Any]]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from v6_crosstab_py.association import Counts, common, expected, tests
+from vantage6.tools.columns import level_order
 from vantage6.tools.records import of_organizations
 
 if TYPE_CHECKING:
@@ -81,12 +82,8 @@ def crosstab(
 
 
 def in_order(levels: Iterable[str]) -> list[str]:
-    """Each level once, by number where all are numbers, else as words are."""
-    found = sorted(set(levels))
-    try:
-        return sorted(found, key=float)
-    except ValueError:
-        return found
+    """Each level once."""
+    return sorted(set(levels), key=level_order)
 
 
 def _totals(answers: Answers) -> Totals:

@@ -8,8 +8,14 @@ import numpy
 from numpy.typing import NDArray
 
 from v6_glm_py.family import LINKS, family_and_link
-from vantage6.tools.design import Design, agree
-from vantage6.tools.inference import Maximum, NoMaximum, coefficient_table, maximize
+from vantage6.tools.design import Design, agree, named
+from vantage6.tools.inference import (
+    Maximum,
+    NoMaximum,
+    check_confidence,
+    coefficient_table,
+    maximize,
+)
 from vantage6.tools.records import of_organizations
 from vantage6.tools.sums import Sums, pooled
 
@@ -94,14 +100,10 @@ def glm(
         collinear predictors, perfect separation, and when it takes too long.
     """
     known, chosen = family_and_link(family, link)
-    if not 0 < confidence < 1:
-        raise ValueError("The confidence has to lie between 0 and 1, such as 0.95")
+    check_confidence(confidence)
     if exposure is not None and chosen != "log":
         raise ValueError("An exposure needs the link log, that of the family 'poisson'")
-    columns = [predictors] if isinstance(predictors, str) else list(predictors)
-    as_levels = {*categorical, *(levels or {})}
-    if unknown := sorted(as_levels - set(columns)):
-        raise ValueError(f"{unknown[0]!r} is named as a category and is not among the predictors")
+    columns, as_levels = named(predictors, categorical, levels)
     model = {
         "outcome": outcome,
         "predictors": columns,
@@ -112,7 +114,7 @@ def glm(
         "weights": weights,
     }
     surveys = client.ask(
-        "glm_survey", organizations=organizations, model=model, categorical=sorted(as_levels)
+        "glm_survey", organizations=organizations, model=model, categorical=as_levels
     )
     rows = {id_: survey["rows"] for id_, survey in surveys.items()}
     design = agree({id_: told["predictors"] for id_, told in surveys.items()}, levels)

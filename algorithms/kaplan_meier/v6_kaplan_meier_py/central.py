@@ -1,11 +1,12 @@
 """Ask all organizations for their counts, and draw the curves from the sums."""
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from v6_kaplan_meier_py.curves import Curve, Life, log_rank
 from v6_kaplan_meier_py.site import Grid, check_grid
+from vantage6.tools.columns import level_order
 from vantage6.tools.exceptions import InputError
+from vantage6.tools.inference import check_confidence
 from vantage6.tools.records import of_organizations
 
 if TYPE_CHECKING:
@@ -72,8 +73,7 @@ def kaplan_meier(
         When the question makes no sense.
     """
     check_grid(grid)
-    if not 0 < confidence < 1:
-        raise InputError("The confidence is between 0 and 1")
+    check_confidence(confidence)
     if restriction is not None and not restriction > 0:
         raise InputError("The restriction of the mean is a time above 0")
     answers = client.ask(
@@ -99,19 +99,10 @@ def kaplan_meier(
 
 
 def _lives(tables: list[dict[str, Any]]) -> dict[Any, Life]:
-    """The people of each level, in the order of the levels: numbers by size, before texts."""
+    """The people of each level, in the order of the levels."""
     if not tables:
         raise InputError("No organization has a row to draw a curve from")
-    levels = sorted({table["level"] for table in tables}, key=_in_order)
+    levels = sorted({table["level"] for table in tables}, key=level_order)
     return {
         level: Life.of([table for table in tables if table["level"] == level]) for level in levels
     }
-
-
-def _in_order(level: str | None) -> tuple[float, str]:
-    text = str(level)
-    try:
-        number = float(text)
-    except ValueError:
-        return math.inf, text
-    return (number, text) if math.isfinite(number) else (math.inf, text)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from v6_summary_py.moments import together
 from v6_summary_py.quantiles import Bounds, Cells, around, finite, outermost, quantile
 from v6_summary_py.site import LEVELS, NOTHING, NUMBERS
+from vantage6.tools.columns import level_order
 from vantage6.tools.records import of_organizations
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def _parts(answers: Answers, numeric: list[str]) -> dict[Group, list[dict[str, A
         for part in answer[NUMBERS]:
             if part["column"] in numeric:
                 found.setdefault((part["column"], part["group"]), []).append(part)
-    ordered = sorted(found, key=lambda key: (numeric.index(key[0]), key[1] or ""))
+    ordered = sorted(found, key=lambda key: (numeric.index(key[0]), level_order(key[1])))
     return {key: found[key] for key in ordered}
 
 
@@ -211,7 +212,8 @@ def _levels(answers: Answers, columns: Sequence[str]) -> list[dict[str, Any]]:
                 key = (empty["column"], empty["group"], None)
                 totals[key] = totals.get(key, 0) + empty["missing"]
     ordered = sorted(
-        totals, key=lambda key: (columns.index(key[0]), key[1] or "", key[2] is None, key[2] or "")
+        totals,
+        key=lambda key: (columns.index(key[0]), level_order(key[1]), level_order(key[2])),
     )
     return [
         {"column": column, "group": label, "level": level, "count": totals[column, label, level]}

@@ -4,6 +4,7 @@ One site reads a column as whole numbers, the next one with a missing value amon
 with a point, and a third as text. What algorithms count and add up has to be alike all the same.
 """
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandas import DataFrame, Series
 
-__all__ = ["complete_rows", "find", "is_numeric", "labels", "numbers"]
+__all__ = ["complete_rows", "find", "is_numeric", "labels", "level_order", "numbers"]
 
 
 def find(data: "DataFrame", name: str) -> "Series":
@@ -84,6 +85,17 @@ def labels(column: "Series") -> "Series":
     return pandas.Series(
         texts.to_numpy()[codes], index=column.index, name=column.name, dtype=object
     )
+
+
+def level_order(level: str | None) -> tuple[int, float, str]:
+    """The key by which levels are sorted: numbers by size, then texts, then what is missing."""
+    if level is None:
+        return 2, 0.0, ""
+    try:
+        number = float(level)
+    except ValueError:
+        return 1, 0.0, level
+    return (0, number, level) if math.isfinite(number) else (1, 0.0, level)
 
 
 def _text(value: Any) -> str:

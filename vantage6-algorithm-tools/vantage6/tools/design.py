@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy
 from numpy.typing import NDArray
 
-from vantage6.tools.columns import is_numeric, labels, numbers
+from vantage6.tools.columns import is_numeric, labels, level_order, numbers
 from vantage6.tools.disclosure import Disclosure
 from vantage6.tools.exceptions import InputError
 from vantage6.tools.moments import Moments, tell_moments
@@ -22,7 +22,7 @@ from vantage6.tools.moments import Moments, tell_moments
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-__all__ = ["Design", "Term", "agree", "matrix", "survey"]
+__all__ = ["Design", "Term", "agree", "matrix", "named", "survey"]
 
 NUMERIC = "numeric"
 CATEGORY = "category"
@@ -110,6 +110,26 @@ class Design:
     def reference(self) -> dict[str, str]:
         """The level of each category that the others are compared with."""
         return {column: levels[0] for column, levels in self.levels.items()}
+
+
+def named(
+    predictors: Sequence[str] | str,
+    categorical: Iterable[str] = (),
+    levels: Mapping[str, Sequence[Any]] | None = None,
+) -> tuple[list[str], list[str]]:
+    """The predictors that a researcher names, and those of them that are categories by name.
+
+    Raises
+    ------
+    InputError
+        When a category is not among the predictors.
+    """
+    columns = [predictors] if isinstance(predictors, str) else list(predictors)
+    as_levels = sorted({*categorical, *(levels or {})})
+    for column in as_levels:
+        if column not in columns:
+            raise InputError(f"{column!r} is named as a category and is not among the predictors")
+    return columns, as_levels
 
 
 def survey(
@@ -230,7 +250,7 @@ def _pooled_levels(told: Mapping[int, Mapping[str, Any]]) -> dict[str, int]:
 
 
 def _order(column: str, counts: Mapping[str, int], given: list[str] | None) -> list[str]:
-    order = given or sorted(counts, key=_sorting)
+    order = given or sorted(counts, key=level_order)
     if others := set(counts) - set(order):
         named = ", ".join(sorted(others))
         raise ValueError(f"The levels given for {column!r} lack some that there are: {named}")
@@ -239,13 +259,6 @@ def _order(column: str, counts: Mapping[str, int], given: list[str] | None) -> l
     if len(order) < 2:
         raise ValueError(f"The column {column!r} has one level only; leave it out")
     return order
-
-
-def _sorting(level: str) -> tuple[bool, float, str]:
-    try:
-        return False, float(level), level
-    except ValueError:
-        return True, 0.0, level
 
 
 def _level_terms(column: str, order: list[str], counts: Mapping[str, int]) -> list[Term]:

@@ -13,9 +13,18 @@ from typing import Any
 import numpy
 from numpy.typing import ArrayLike, NDArray
 
+from vantage6.tools.exceptions import InputError
 from vantage6.tools.sums import Sums
 
-__all__ = ["Maximum", "NoMaximum", "chi_square_test", "coefficient_table", "inverse", "maximize"]
+__all__ = [
+    "Maximum",
+    "NoMaximum",
+    "check_confidence",
+    "chi_square_test",
+    "coefficient_table",
+    "inverse",
+    "maximize",
+]
 
 #: The last step is shorter than this many standard errors.
 TOLERANCE = 1e-7
@@ -177,6 +186,18 @@ def _collinear(direction: NDArray[Any], terms: Sequence[str]) -> str:
     share = numpy.abs(direction) / numpy.abs(direction).max()
     named = ", ".join(repr(term) for term, part in zip(terms, share, strict=True) if part > 0.05)
     return f"One of the terms {named} follows from the others exactly; leave one out"
+
+
+def check_confidence(confidence: float) -> None:
+    """Refuse what is no chance with which bounds could hold.
+
+    Raises
+    ------
+    InputError
+        Unless it lies between 0 and 1.
+    """
+    if not 0 < confidence < 1:
+        raise InputError("The confidence has to lie between 0 and 1, such as 0.95")
 
 
 def coefficient_table(
