@@ -147,7 +147,7 @@ def refuses(data):
 
 
 def asks_others(data):
-    raise TaskFailed("2 run(s) of task 7 failed. organization 3: crashed", [])
+    raise TaskFailed("Task 7 failed at organization 3 (crashed)", [])
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def asks_others(data):
         (own_words, "OwnError: There are more columns than rows", 1),
         (own_words_for_an_error_of_a_library, "OwnError: A name is no number", 1),
         (refuses, "DisclosureRefused: There are fewer than 5 usable rows in this database", 7),
-        (asks_others, "TaskFailed: 2 run(s) of task 7 failed. organization 3: crashed", 1),
+        (asks_others, "TaskFailed: Task 7 failed at organization 3 (crashed)", 1),
     ],
 )
 def test_words_that_the_algorithm_chose_itself_reach_the_researcher(log_of, function, words, code):

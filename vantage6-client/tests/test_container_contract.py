@@ -258,7 +258,7 @@ def test_a_pickled_answer_is_not_read_unless_allowed(container, ids):
 
 def test_a_failed_part_is_told_with_organization_and_reason(container, ids):
     task = container.create_new_task({"method": "only_small"}, ids)
-    reason = rf"organization {ids[1]}: crashed - .*too many rows"
+    reason = rf"at organization {ids[1]} \(crashed\): ValueError: too many rows"
     with pytest.raises(TaskFailed, match=reason) as caught:
         container.wait_for_results(task["id"])
     assert [run["organization"] for run in caught.value.runs] == [ids[1]]
@@ -272,7 +272,7 @@ def test_the_classic_results_leave_a_failed_part_out(container, ids):
 
 def test_all_parts_that_failed_are_told(container, ids):
     task = container.create_new_task({"method": "refuse"}, ids)
-    with pytest.raises(TaskFailed, match="3 run") as caught:
+    with pytest.raises(TaskFailed, match=r"^Task \d+ failed at .*; at .*; at ") as caught:
         container.wait_for_results(task["id"])
     assert len(caught.value.runs) == 3
 
@@ -319,7 +319,7 @@ def test_a_question_to_some_reaches_no_others(container, ids):
 
 
 def test_a_question_that_one_cannot_answer_is_not_answered(container, ids):
-    with pytest.raises(TaskFailed, match=f"organization {ids[1]}: crashed"):
+    with pytest.raises(TaskFailed, match=rf"organization {ids[1]} \(crashed\)"):
         container.ask("only_small")
 
 
@@ -329,7 +329,7 @@ def test_good_answers_and_failures_come_together_where_failures_are_allowed(cont
     (failure,) = asked.failures.values()
     assert (failure.organization, failure.status) == (ids[1], "crashed")
     assert "ValueError: too many rows (" in failure.reason
-    assert failure.log[-1] == failure.reason
+    assert failure.log[-1].endswith(failure.reason)
 
 
 def test_waiting_allows_failures_too(container, ids):

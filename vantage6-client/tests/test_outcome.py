@@ -40,11 +40,36 @@ def test_a_failure_tells_where_and_why_with_the_log(client, federation, create, 
             client.task.wait(task["id"])
     text = str(caught.value)
     assert text.splitlines()[0].startswith(
-        f"Task {task['id']} failed. beta: crashed - warn > Error encountered while calling "
-        "RPC_size: ValueError: too many rows ("
+        f"Task {task['id']} failed at beta (crashed): ValueError: too many rows ("
+    )
+    assert (
+        "    warn > Error encountered while calling RPC_size: ValueError: too many rows (" in text
     )
     assert "Log of beta:\n    info > started" in text
     assert [run["organization"]["id"] for run in caught.value.runs] == [federation.ids[1]]
+
+
+def test_a_failure_of_subtasks_is_one_sentence_with_names(client, federation, create, algorithm):
+    _one, two, three = federation.ids
+    unknown = 999_999
+    told = (
+        f"Task 7 failed at organization {two}, organization {three} (crashed): "
+        f"InputError: There is no column 'height'; organization {unknown} has none either"
+    )
+
+    def ask(client, data):
+        raise TaskFailed(told)
+
+    with federation.work(algorithm(ask=ask), [[1], [1, 2], []]):
+        task = create(federation.ids[:1], method="ask", master=True)
+        with pytest.raises(TaskFailed) as caught:
+            client.task.wait(task["id"])
+    text = str(caught.value)
+    assert text.startswith(
+        f"Task {task['id']} failed at alpha (crashed): Task 7 failed at beta, gamma (crashed): "
+        f"InputError: There is no column 'height'; organization {unknown} has none either ("
+    )
+    assert f"    warn > Error encountered while calling ask: TaskFailed: {told} (" in text
 
 
 def small(data):

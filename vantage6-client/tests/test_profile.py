@@ -37,6 +37,7 @@ def write(tmp_path):
 
 @pytest.mark.parametrize("name", ["profile.yaml", "study.env", ".env"])
 def test_all_that_a_file_says_is_read(write, name, tmp_path):
+    write("keys/own.pem")
     profile = Profile.load(write(name, **LINES, port=5000, private_key="keys/own.pem", timeout=5))
     assert (profile.host, profile.username) == ("http://server.example", "ada")
     assert (profile.port, profile.timeout, profile.path) == (5000, 5.0, "/api")
@@ -108,7 +109,7 @@ def test_what_cannot_be_used_is_said_without_the_password(write, lines, reason):
 def test_a_profile_that_is_not_there_is_an_error():
     with pytest.raises(ConfigurationError, match=r"client.study\.yaml"):
         Profile.load("study")
-    with pytest.raises(ConfigurationError, match="environment names no host"):
+    with pytest.raises(ConfigurationError, match="VANTAGE6_USERNAME, and names no host"):
         Profile.load()
 
 
@@ -156,3 +157,16 @@ def test_a_file_that_nobody_named_does_not_send_other_files_away(write, tmp_path
         patch.chdir(folder)
         with pytest.raises(ConfigurationError, match=f"names a {key} outside"):
             Profile.load()
+
+
+@pytest.mark.parametrize("key", ["private_key", "ca_file"])
+def test_a_file_that_a_profile_names_has_to_be_there(write, key, tmp_path):
+    profile = write(**LINES, **{key: "nowhere.pem"})
+    with pytest.raises(ConfigurationError, match=f"{key} names {tmp_path}/nowhere.pem, which is"):
+        Profile.load(profile)
+
+
+def test_a_host_is_written_with_its_scheme(write):
+    profile = write(**LINES | {"host": "server.example"})
+    with pytest.raises(ConfigurationError, match="host has to begin with http:// or https://"):
+        Profile.load(profile)

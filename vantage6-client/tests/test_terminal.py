@@ -190,7 +190,7 @@ def test_without_a_terminal_lines_are_plain_and_no_key_is_read(live, federation,
     assert all(line.isprintable() for line in lines), lines
     assert lines[-1].startswith(f"Task {task['id']}: crashed after ")
     assert sum("gamma: crashed" in line for line in lines) == 1
-    assert out.startswith(f"failed Task {task['id']} failed. gamma: crashed")
+    assert out.startswith(f"failed Task {task['id']} failed at gamma (crashed): ")
     assert "\x1b" not in out
 
 

@@ -46,7 +46,7 @@ def test_a_failure_has_the_last_line_of_its_log_as_reason():
     assert failure == (
         7,
         "crashed",
-        "warn > Too few rows",
+        "Too few rows",
         ["info > started", "warn > Too few rows"],
     )
 
@@ -56,8 +56,38 @@ def test_a_failure_without_a_log_says_so():
     assert (failure.reason, failure.log) == ("no reason was given", [])
 
 
+IN_FRONT = "warn > Error encountered while calling "
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (
+            f"{IN_FRONT}RPC_mean: InputError: No column 'a' (x, line 3)",
+            "InputError: No column 'a' (x, line 3)",
+        ),
+        (
+            f"{IN_FRONT}mean: TaskFailed: Task 7 failed at organization 2 (crashed): a",
+            "Task 7 failed at organization 2 (crashed): a",
+        ),
+        ("error > The database file is not there", "The database file is not there"),
+        ("TaskFailed: my own words", "TaskFailed: my own words"),
+        ("said: warn > x", "said: warn > x"),
+        ("warn > ", "warn >"),
+        (f"{IN_FRONT}x: ", "Error encountered while calling x:"),
+    ],
+    ids=["error", "subtask", "wrapper", "other", "inside", "level only", "call only"],
+)
+def test_a_reason_begins_with_what_went_wrong(line, reason):
+    (failure,) = sort_out([run(7, None, "crashed", line)], allow_pickle=False).failures.values()
+    assert failure.reason == reason
+
+
+TWO_FAILED = r"^Task 1 failed at organization 7, organization 9 \(crashed\): a$"
+
+
 def test_all_that_failed_are_named():
     runs = [run(7, None, "crashed", "a"), run(8, sent(b"json.1")), run(9, None, "crashed", "a")]
-    with pytest.raises(TaskFailed, match="organization 7, organization 9: crashed - a") as caught:
+    with pytest.raises(TaskFailed, match=TWO_FAILED) as caught:
         require_success(1, runs)
     assert [one["organization"] for one in caught.value.runs] == [7, 9]

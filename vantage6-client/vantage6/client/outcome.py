@@ -1,11 +1,12 @@
 """What came of a task: its values, or why there are none."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from vantage6.common.client.answers import Answers, Failure
-from vantage6.common.client.failure import log_lines, reasons
+from vantage6.common.client.failure import log_lines, reason, sentence
 from vantage6.common.client.unverified import require_verified
 from vantage6.common.encryption import DummyCryptor
 from vantage6.common.exceptions import (
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 LOG_LINES = 10
 # How an authenticated envelope begins.
 AUTHENTICATED = "2$"
+# How a container names organizations, of which it knows no more than the id.
+_BY_ID = re.compile(r"\borganization (\d{1,9})\b")
+# A log may name as many as it likes; each may cost a question to the server.
+_MOST_NAMES = 100
 
 Run = dict[str, Any]
 Values = list[Any]
@@ -147,8 +152,13 @@ class Outcome:
             f"The answers of {len(kept)} other(s) are kept: client.task.results({self.task_id}, "
             "allow_failures=True), or .answers of this error"
         )
-        first = f"Task {self.task_id} failed. {printable(reasons(failed, self._name))}"
+        first = self._with_names(printable(sentence(self.task_id, failed, self._name)))
         return "\n".join([first, *logs, *([others] if kept else [])])
+
+    def _with_names(self, text: str) -> str:
+        """What an algorithm said of its subtasks, with the names of organizations for their ids."""
+        name = self.client.organization_name
+        return _BY_ID.sub(lambda told: printable(name(int(told[1]))), text, count=_MOST_NAMES)
 
 
 def _needed_inputs(client: "UserClient", task_id: int) -> str:
@@ -172,5 +182,5 @@ def _read(run: Run, allow_pickle: bool) -> None:
 
 def _failure(run: Run) -> Failure:
     log = [printable(line) for line in log_lines(run)]
-    last = str(run["error"]) if "error" in run else (log or ["no reason was given"])[-1]
-    return Failure(run["organization"]["id"], str(run["status"]), last, log)
+    why = str(run["error"]) if "error" in run else printable(reason(run))
+    return Failure(run["organization"]["id"], str(run["status"]), why, log)

@@ -23,7 +23,12 @@ PREFIX = "VANTAGE6_"
 _DOT_ENV = ".env"
 # What decides to whom a password goes
 _WAY = ("host", "port", "path", "proxy", "ca_file")
+_NO_FILE = (
+    "No profile is named and there is no file .env in this folder, so the environment is asked "
+    f"for {PREFIX}HOST and {PREFIX}USERNAME, and"
+)
 _FILES = ("private_key", "password_file", "ca_file", "pins_file")
+_SCHEMES = ("http://", "https://")
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ class Profile:
         told |= from_environment
         profile = cls(**_checked(told, file))
         if not profile.host or not profile.username:
-            raise ConfigurationError(f"{file or 'The environment'} names no host and username")
+            raise ConfigurationError(f"{file or _NO_FILE} names no host and username")
         return profile
 
     def password_or_ask(self) -> str:
@@ -232,8 +237,13 @@ def _checked(told: dict[str, Any], file: Path | None) -> dict[str, Any]:
     for name in ("host", "path", "username", "password", "proxy"):
         if name in told and not isinstance(told[name], str):
             raise ConfigurationError(f"The key {name} has to be text; put it in quotes")
+    if "host" in told and not told["host"].startswith(_SCHEMES):
+        raise ConfigurationError(f"The key host has to begin with {' or '.join(_SCHEMES)}")
     base = file.parent if file else Path()
     checked |= {name: base / Path(told[name]).expanduser() for name in _FILES if name in told}
+    for name in ("private_key", "ca_file"):
+        if name in told and not checked[name].is_file():
+            raise ConfigurationError(f"The key {name} names {checked[name]}, which is no file")
     return checked
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from vantage6.common.client.failure import log_lines, reasons
+from vantage6.common.client.failure import log_lines, reason, sentence
 from vantage6.common.exceptions import DeserializationException, TaskFailed
 from vantage6.common.serialization import deserialize
 from vantage6.common.task_status import is_failure, status_of
@@ -21,7 +21,7 @@ class Failure(NamedTuple):
     status : str
         How its run ended, such as `crashed` or `not allowed`.
     reason : str
-        The last line of its log.
+        The last line of its log, without what only says that it is an error.
     log : list of str
         All lines.
     """
@@ -68,8 +68,8 @@ def require_success(task_id: int, runs: list[Run]) -> None:
     """Raise TaskFailed, which names every failed organization, unless all runs went well."""
     failed = [run for run in runs if is_failure(status_of(run))]
     if failed:
-        told = reasons(failed, lambda run: f"organization {run['organization']}")
-        raise TaskFailed(f"{len(failed)} run(s) of task {task_id} failed. {told}", failed)
+        told = sentence(task_id, failed, lambda run: f"organization {run['organization']}")
+        raise TaskFailed(told, failed)
 
 
 def sort_out(runs: list[Run], allow_pickle: bool) -> Answers:
@@ -79,8 +79,7 @@ def sort_out(runs: list[Run], allow_pickle: bool) -> Answers:
         id_, status = run["organization"], status_of(run)
         log = log_lines(run)
         if is_failure(status):
-            reason = (log or ["no reason was given"])[-1]
-            sorted_out.failures[id_] = Failure(id_, status.value, reason, log)
+            sorted_out.failures[id_] = Failure(id_, status.value, reason(run), log)
             continue
         try:
             sorted_out.answers[id_] = value_of(run, allow_pickle)
