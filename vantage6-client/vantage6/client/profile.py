@@ -241,9 +241,9 @@ def _checked(told: dict[str, Any], file: Path | None) -> dict[str, Any]:
         raise ConfigurationError(f"The key host has to begin with {' or '.join(_SCHEMES)}")
     base = file.parent if file else Path()
     checked |= {name: base / Path(told[name]).expanduser() for name in _FILES if name in told}
-    for name in ("private_key", "ca_file"):
-        if name in told and not checked[name].is_file():
-            raise ConfigurationError(f"The key {name} names {checked[name]}, which is no file")
+    if "private_key" in told and not checked["private_key"].is_file():
+        path = checked["private_key"]
+        raise ConfigurationError(f"The key private_key names {path}, which is no file")
     return checked
 
 
