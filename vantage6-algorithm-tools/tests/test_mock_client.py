@@ -113,7 +113,10 @@ def test_data_sets_have_to_be_ones(module, datasets, reason):
         MockAlgorithmClient(datasets, module)
 
 
-def test_a_database_is_read_by_its_kind_and_with_what_its_reader_needs(module, tmp_path):
+def test_a_database_is_read_by_its_kind_and_with_what_its_reader_needs(
+    module, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("DISCLOSURE_OWN_QUERIES", "true")
     path = tmp_path / "patients"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE patients (x INTEGER)")

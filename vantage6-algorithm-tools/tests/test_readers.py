@@ -9,7 +9,12 @@ import pytest
 
 from vantage6.tools import docker_wrapper as classic
 from vantage6.tools import wrapper as wrappers
-from vantage6.tools.exceptions import AlgorithmError, DatabaseError, InputError
+from vantage6.tools.exceptions import (
+    AlgorithmError,
+    DatabaseError,
+    DisclosureRefused,
+    InputError,
+)
 from vantage6.tools.readers import excel, folder, sql
 from vantage6.tools.readers.choice import kind_of, told_kind
 from vantage6.tools.wrapper import AutoWrapper, CSVWrapper, DockerWrapper
@@ -144,6 +149,12 @@ def test_parts_with_other_columns_are_refused(tmp_path):
         folder.read(str(tmp_path))
     with pytest.raises(DatabaseError, match="not there"):
         folder.read(str(tmp_path / "nothing"))
+
+
+@pytest.fixture(autouse=True)
+def own_queries(monkeypatch):
+    """The data owner lets researchers write queries."""
+    monkeypatch.setenv("DISCLOSURE_OWN_QUERIES", "true")
 
 
 @pytest.fixture
@@ -337,3 +348,14 @@ def test_the_answer_of_a_run_on_a_server(server, run, algorithm):
     classic.docker_wrapper(algorithm(RPC_ages=lambda data: data["age"]))
     assert json.loads(run.output.read_bytes()[5:]) == {"0": 40, "1": 50, "2": 60}
     assert DockerWrapper.load_data(server, {"table": "patients"}).shape == (3, 2)
+
+
+def test_researchers_choose_no_rows_unless_the_data_owner_lets_them(sqlite_file, monkeypatch):
+    """Three copies of one patient would be enough rows for every rule."""
+    monkeypatch.delenv("DISCLOSURE_OWN_QUERIES")
+    one = "SELECT age FROM patients WHERE rowid = 1"
+    with pytest.raises(DisclosureRefused, match="name a table or view"):
+        sql.read(sqlite_file, {"query": f"{one} UNION ALL {one} UNION ALL {one}"})
+    with pytest.raises(DisclosureRefused):
+        sql.read(sqlite_file, {"query": one, "table": "patients"})
+    assert sql.read(sqlite_file, {"table": "patients"}).shape == TABLE.shape

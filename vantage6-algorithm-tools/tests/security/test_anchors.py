@@ -199,9 +199,10 @@ def test_D_no_input_changes_the_thresholds_of_the_data_owner(run, algorithm, cap
     assert run.output.read_bytes() == b""
 
 
-def test_E9_a_query_of_a_stranger_writes_nothing(tmp_path):
+def test_E9_a_query_of_a_stranger_writes_nothing(tmp_path, monkeypatch):
     import sqlite3
 
+    monkeypatch.setenv("DISCLOSURE_OWN_QUERIES", "true")
     path = tmp_path / "patients.sqlite"
     connection = sqlite3.connect(path)
     connection.executescript("CREATE TABLE patients (age int); INSERT INTO patients VALUES (40)")

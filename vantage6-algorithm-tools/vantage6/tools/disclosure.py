@@ -184,6 +184,13 @@ class Disclosure:
                 f"This data owner does not tell the times of single events; {instead}"
             )
 
+    def require_own_queries(self) -> None:
+        """Refuse a query that a researcher wrote, unless the data owner allows it."""
+        if not self.thresholds.own_queries:
+            raise DisclosureRefused(
+                "This data owner does not let researchers write queries; name a table or view"
+            )
+
     def require_cluster_sums(self, instead: str) -> None:
         """Refuse sums over whoever is near chosen points, unless the data owner allows them.
 

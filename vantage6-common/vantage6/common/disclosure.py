@@ -67,6 +67,12 @@ class Thresholds:
         "Whether sums over the rows that are nearest to chosen points are told: what k-means over "
         "the rows themselves needs. Who moves a point a little learns the row that changes sides.",
     )
+    own_queries: bool = _threshold(
+        False,
+        "Whether researchers write the queries of SQL databases, in place of naming a table or "
+        "view. Who writes them chooses the rows, and passes every other threshold: three copies "
+        "of one person are three rows.",
+    )
     largest_update: float = _threshold(
         0.0,
         "The longest change of a model's weights that a round of federated averaging tells; a "

@@ -1,6 +1,7 @@
 """SQL databases: PostgreSQL servers, and files of SQLite. They are read and never written.
 
-The query comes from whoever asked for the run, so it is not trusted: it is one statement, sent as
+The query comes from whoever asked for the run, so it is not trusted: it is asked only where the
+data owner allows that (`own_queries`), since it can make any rows. It is one statement, sent as
 the query of a cursor, within a transaction in which the server refuses to write. What it may read
 is for the rights of the account in the address to decide.
 """
@@ -8,6 +9,7 @@ is for the rights of the account in the address to decide.
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from vantage6.tools.disclosure import Disclosure
 from vantage6.tools.exceptions import DatabaseError, InputError
 
 if TYPE_CHECKING:
@@ -29,13 +31,16 @@ def read(database_uri: str, input_data: dict[str, Any]) -> "DataFrame":
     database_uri : str
         Path of a file of SQLite, or the address of a PostgreSQL server.
     input_data : dict
-        With `query`: one SELECT. Or with `table`: a name, with that of the schema and a dot in
-        front where it is not in the usual one.
+        With `query`: one SELECT, where the data owner lets researchers write them. Or with
+        `table`: a name, with that of the schema and a dot in front where it is not in the usual
+        one.
 
     Raises
     ------
     InputError
         When the input names neither.
+    DisclosureRefused
+        For a query, unless the data owner allows those.
     DatabaseError
         When the server cannot be reached, or refuses; never with the words of the server.
     """
@@ -48,7 +53,9 @@ def read(database_uri: str, input_data: dict[str, Any]) -> "DataFrame":
             "This image cannot ask SQL databases: "
             "it needs vantage6-algorithm-tools[sql] to be installed"
         ) from error
-    _wish(input_data)
+    key, _ = _wish(input_data)
+    if key == "query":
+        Disclosure.at_this_site().require_own_queries()
     engine = _engine(database_uri)
     try:
         with engine.connect() as connection:
