@@ -187,6 +187,11 @@ _BY_STATUS: Mapping[int, type[ServerError]] = {
 
 def _message(status: int, body: Any) -> str:
     text = body.get("msg") or body.get("message") if isinstance(body, dict) else None
+    if not text and 300 <= status < 400:
+        return (
+            f"The server refers to another address (status {status}), which is not followed; "
+            "name that one if you trust it"
+        )
     if not text:
         return f"The server answered with status {status}"
     fields = body.get("errors")

@@ -163,6 +163,9 @@ class Transport:
         headers = {**({"Authorization": f"Bearer {token}"} if token else {}), **(besides or {})}
         # What only some sessions know is named only where it is needed.
         more: dict[str, Any] = {"stream": True} if streamed else {}
+        if _can_stream(self.session):
+            # Followed, a redirect of a log-in would hand the password to whoever it names.
+            more["allow_redirects"] = False
         body = body_of(json)
         with ExitStack() as stack:
             if body:
