@@ -116,15 +116,31 @@ call_function <- function(target, arguments) {
         withCallingHandlers(
             do.call(target$run, names, envir = frame),
             warning = function(warning) {
-                writeln(paste("warn >", one_line(conditionMessage(warning))))
+                writeln(paste("warn >", words_of(warning, target$run)))
                 invokeRestart("muffleWarning")
             }
         ),
         error = function(error) {
             fail("function_failed", "Error encountered while calling ", target$name, ": ",
-                 one_line(conditionMessage(error)))
+                 words_of(error, target$run))
         }
     )
+}
+
+#' What a condition says, where the algorithm itself or this package chose the words. Those of other
+#' functions can hold a value of a row, as in `object 'Mr Smith' not found`.
+#' @noRd
+words_of <- function(condition, run) {
+    call <- conditionCall(condition)
+    home <- topenv(environment(run) %||% globalenv())
+    by <- if (is.call(call)) call[[1]]
+    is_own <- inherits(condition, "vtg_error") || is.null(call) || identical(by, run) ||
+        (is.name(by) && exists(as.character(by), envir = home, inherits = FALSE))
+    if (is_own) {
+        return(one_line(conditionMessage(condition)))
+    }
+    where <- if (is.name(by)) paste0(" in ", as.character(by))
+    paste0(class(condition)[[1]], where, "; its text is left out, as it can show data")
 }
 
 #' Researchers may ask for the format of the answer among the keywords, which functions do not know.

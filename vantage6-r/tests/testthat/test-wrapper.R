@@ -121,3 +121,23 @@ test_that("the mock runs the functions of a program on data frames", {
     client$setOrganizations(2)
     expect_output(expect_identical(client$call("total", "x"), list(list(total = 4.5))))
 })
+
+test_that("errors and warnings of other functions are told without their words", {
+    define("RPC_words", function(data, how) {
+        switch(how,
+            get = get(paste("Mr", "Smith")),
+            number = { as.integer("Mr Smith"); warning("Mine"); match.fun(paste("Mr", "Smith")) },
+            own = stop("There are too few rows")
+        )
+    })
+    on.exit(rm("RPC_words", envir = globalenv()))
+    said <- function(how) {
+        input <- sprintf("json.{\"method\":\"words\",\"args\":[\"%s\"]}", how)
+        lines <- capture.output(message <- tryCatch(run(environment_of_run(input)), error = conditionMessage))
+        paste(c(lines, message), collapse = " ")
+    }
+    expect_match(said("own"), "calling RPC_words: There are too few rows")
+    expect_match(said("get"), "in get; its text is left out")
+    expect_match(said("number"), "warn > Mine.*its text is left out")
+    for (how in c("get", "number")) expect_false(grepl("Smith", said(how)))
+})
