@@ -53,6 +53,8 @@ def test_saving_keeps_other_environments_and_other_peoples_eyes_out(config_file)
         ("application: {port: 1", ["not valid YAML"]),
         ("[1, 2]", ["no sections"]),
         ("environments: 3", ["must hold sections"]),
+        ("{application: {port: 1}, logging: {}}", ["nobody reads logging there", "application"]),
+        ("{application: {port: 1}, environments: {port: 2}}", ["nobody reads port there"]),
     ],
 )
 def test_a_bad_file_gets_one_sentence(tmp_path, text, words):

@@ -76,7 +76,9 @@ def test_sizes(given, expected):
         ({"disclosure": {"dominance": 1.5}}, "dominance"),
         ({"disclosure": {"dominance": ".nan"}}, "dominance"),
         ({"disclosure": {"event_times": "sometimes"}}, "event_times"),
-        ({"disclosure": {"minimum_row": 10}}, "minimum_row"),
+        ({"disclosure": {"minimum_row": 10}}, "There is no such threshold"),
+        ({"disclosure": {"minimum_row": 10}}, "there are minimum_rows, minimum_cell"),
+        ({"disclosure": [10]}, "Thresholds are written as a block"),
         (
             {"policies": {"images": [{"image": "a", "disclosure": {"minimum_cell": 0}}]}},
             "minimum_cell",

@@ -247,13 +247,23 @@ task_input <- function(method, central, format, arguments) {
          args = unname(arguments[labels == ""]), kwargs = keywords)
 }
 
+#' The last line of a log, without what only says that it is an error.
+#' @noRd
+reason_in <- function(log) {
+    line <- last_line(log)
+    if (is.null(line)) return(NULL)
+    told <- sub("^((info|warn|error) > )?(Error encountered while calling [^ ]+: )?", "", line)
+    told <- sub("^TaskFailed: (Task [0-9]+ failed at )", "\\1", told)
+    if (nzchar(told)) told else line
+}
+
 require_completed <- function(runs, name_of) {
     failed <- Filter(function(run) {
         if (is.null(run$status)) !nzchar(run$result %||% "") else run$status != "completed"
     }, runs)
     if (length(failed)) {
         words <- vapply(failed, function(run) {
-            paste0(name_of(owner_of(run)), ": ", last_line(run$log) %||% run$status %||% "no result")
+            paste0(name_of(owner_of(run)), ": ", reason_in(run$log) %||% run$status %||% "no result")
         }, "")
         fail("task_failed", "The task failed at ", paste(words, collapse = "; "),
              fields = list(runs = failed))

@@ -141,7 +141,9 @@ def load_configuration(path: Path, environment: str, schema: Schema) -> dict[str
     ConfigurationError
         One sentence that names the file, the environment and every key at fault.
     """
-    section = _sections(path).get(environment)
+    sections = _sections(path)
+    _refuse_misplaced(path, sections, schema)
+    section = sections.get(environment)
     if not section:
         there = ", ".join(list_environments(path)) or "none"
         raise ConfigurationError(
@@ -280,17 +282,32 @@ def _sections_of(path: Path, text: str) -> dict[str, Any]:
         raise ConfigurationError(f"{path} is not valid YAML{line}") from error
     if not isinstance(content, dict):
         raise ConfigurationError(f"{path} is not a configuration file: it holds no sections")
-    environments = content.get("environments") or {}
+    environments = content.pop("environments", None) or {}
     if not isinstance(environments, dict):
         raise ConfigurationError(f"{path}: 'environments' must hold sections")
-    return {APPLICATION: content.get(APPLICATION), **environments}
+    outside = {name: value for name, value in content.items() if name not in DTAP}
+    return {APPLICATION: None, **outside, **environments}
+
+
+def _refuse_misplaced(path: Path, sections: Mapping[str, Any], schema: Schema) -> None:
+    """Raise ConfigurationError for a key that stands where nobody reads it.
+
+    Whoever wrote a limit there, one step too far to the left, would believe that it holds.
+    """
+    misplaced = [name for name in sections if name in schema.fields]
+    if misplaced:
+        raise ConfigurationError(
+            f"{path}: nobody reads {', '.join(misplaced)} there; move it into an environment, "
+            f"such as below '{APPLICATION}:'"
+        )
 
 
 def _faults(messages: Mapping[str, Any], prefix: str = "") -> list[str]:
     """Flatten marshmallow's nested messages into `key: text`."""
     faults: list[str] = []
     for key, value in messages.items():
-        name = f"{prefix}{key}"
+        # Of a block as a whole, and not of a key in it
+        name = prefix.rstrip(".") if key == "_schema" else f"{prefix}{key}"
         if isinstance(value, Mapping):
             faults += _faults(value, f"{name}.")
         else:

@@ -26,6 +26,12 @@ class _Strict(Schema):
     class Meta:
         unknown = RAISE
 
+    error_messages: dict[str, str] = {
+        "unknown": "There is no such threshold; there are "
+        + ", ".join(threshold.name for threshold in dataclasses.fields(Thresholds)),
+        "type": "Thresholds are written as a block, each with its name",
+    }
+
 
 def _field(threshold: "dataclasses.Field[Any]") -> fields.Field[Any]:
     least, most = threshold.metadata["least"], threshold.metadata["most"]

@@ -179,13 +179,22 @@ test_that("an organization that was asked is not left out in silence", {
     expect_identical(client$results(list(id = 7)), list(1L, 2L))
 })
 
+test_that("a reason begins with what went wrong", {
+    front <- "info > a\nwarn > Error encountered while calling mean: "
+    expect_identical(reason_in(paste0(front, "InputError: no column\n")), "InputError: no column")
+    subtask <- "Task 7 failed at organization 2 (crashed): InputError: no column"
+    expect_identical(reason_in(paste0(front, "TaskFailed: ", subtask)), subtask)
+    expect_identical(reason_in("TaskFailed: other words"), "TaskFailed: other words")
+    expect_null(reason_in(NULL))
+})
+
 test_that("a task that failed says where and why", {
     client <- member(encrypted = FALSE)
     runs <- list(
         list(id = 2, task = 7, organization = 3, status = "crashed", result = "", log = "a\nerror > no rows\n"),
         list(id = 1, task = 7, organization = 2, status = "completed", result = encode64(charToRaw("json.1")))
     )
-    expect_error(client$process.results(runs), "failed at org-3: error > no rows", class = "vtg_task_failed")
+    expect_error(client$process.results(runs), "failed at org-3: no rows", class = "vtg_task_failed")
     classic <- list(list(id = 1, task = 7, organization = 3, result = encode64(to.payload(list(error = "no rows")))))
     expect_error(client$process.results(classic), "org-3: no rows")
     empty <- list(list(id = 1, task = 7, organization = 3, result = "", log = NULL))
