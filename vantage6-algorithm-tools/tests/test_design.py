@@ -60,7 +60,13 @@ def test_levels_that_the_researcher_writes_with_a_point_are_the_same(disclosure)
 
 def test_a_design_survives_the_way_to_a_site(disclosure):
     design = agreed([site(1)], disclosure)
-    assert Design.from_input(design.as_input()) == design
+    assert Design.from_input(design.as_input(), ["age", "stage"]) == design
+
+
+def test_a_design_of_other_predictors_is_refused(disclosure):
+    design = agreed([site(1)], disclosure)
+    with pytest.raises(InputError, match="not of the predictors"):
+        Design.from_input(design.as_input(), ["age"])
 
 
 def test_a_level_that_is_not_in_the_design_is_not_taken_for_the_first(disclosure):

@@ -225,9 +225,7 @@ def _position(
     coefficients: Sequence[float],
     disclosure: Disclosure,
 ) -> Position:
-    agreed = designs.Design.from_input(design)
-    if set(agreed.predictors) != set(model.predictors):
-        raise InputError("The design is not of the predictors of this model")
+    agreed = designs.Design.from_input(design, model.predictors)
     rows = _usable_rows(data, model, disclosure)
     columns = designs.matrix(rows.table, agreed, disclosure)
     disclosure.require_parameters(columns.shape[1], len(columns))

@@ -134,9 +134,7 @@ def RPC_glm_sums(  # noqa: N802
         When a threshold of the data owner forbids it.
     """
     asked = _model(model)
-    agreed = designs.Design.from_input(design)
-    if set(agreed.predictors) != set(asked.predictors):
-        raise InputError("The design is not of the predictors of this model")
+    agreed = designs.Design.from_input(design, asked.predictors)
     disclosure = Disclosure.at_this_site()
     rows = usable_rows(data, asked, disclosure)
     columns = designs.matrix(rows.table, agreed, disclosure)

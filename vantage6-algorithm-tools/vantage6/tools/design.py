@@ -72,8 +72,8 @@ class Design:
         return {"terms": [asdict(term) for term in self.terms], "levels": dict(self.levels)}
 
     @classmethod
-    def from_input(cls, value: Mapping[str, Any]) -> "Design":
-        """The design that a subtask was given."""
+    def from_input(cls, value: Mapping[str, Any], predictors: Iterable[str]) -> "Design":
+        """The design that a subtask was given for these predictors."""
         try:
             design = cls(tuple(Term(**term) for term in value["terms"]), dict(value["levels"]))
             usable = [
@@ -84,6 +84,8 @@ class Design:
         named = [(term.level is None) != (term.column in design.levels) for term in design.terms]
         if not all(usable + named):
             raise InputError("The terms of the design have no scale, or belong to no level of it")
+        if set(design.predictors) != set(predictors):
+            raise InputError("The design is not of the predictors of this model")
         return design
 
     @property
