@@ -126,6 +126,11 @@ def test_answers_can_be_had_as_a_table(client, federation, create, algorithm):
     assert frame.index.get_level_values("organization").tolist() == ["alpha", "beta", "gamma"]
 
 
+def test_a_task_that_is_not_there_has_no_table(client):
+    with pytest.raises(ValueError, match="Task 999999 has no results, or none that you may see"):
+        client.task.table(999_999)
+
+
 def test_words_of_others_do_not_steer_the_terminal(client, federation, create, algorithm):
     def hostile(data):
         raise ValueError("\x1b]0;title\x07\x1b[2J\u202e")

@@ -336,6 +336,8 @@ class TaskSubClient(ListedSubClient):
             As for `results`.
         """
         outcome = self._outcome(id_, allow_pickle, show_progress)
+        if not outcome.runs:
+            raise ValueError(f"Task {id_} has no results, or none that you may see")
         if len(outcome.runs) == 1:
             return as_frame(outcome.values()[0], key)
         return as_one_frame(outcome.by_organization(), key)
