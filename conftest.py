@@ -76,7 +76,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [*terminalreporter.stats.get("passed", []), *terminalreporter.stats.get("failed", [])]
     noted = [figure for report in reports for figure in figures(report.user_properties)]
     if noted:
-        show(noted, Console(highlight=False, width=100))
+        show(noted, Console(highlight=False, width=120))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -100,7 +100,17 @@ def show(noted: Iterable[Figure], console: Console) -> None:
         table.add_column(name)
     for name in ("sites", "difference", "limit"):
         table.add_column(name, justify="right")
-    for line in sorted(set(noted), key=astuple):
-        *words, sites, difference, limit = astuple(line)
-        table.add_row(*words, str(sites), f"{difference:.1e}", f"{limit:.0e}")
+    for line in worst(noted):
+        words = (line.algorithm, line.quantity, line.peer, str(line.sites))
+        table.add_row(*words, f"{line.difference:.1e}", f"{line.limit:.0e}")
     console.print(table)
+
+
+def worst(noted: Iterable[Figure]) -> list[Figure]:
+    """One figure for each thing that was compared: where several data sets were, the worst."""
+    found: dict[tuple[Any, ...], Figure] = {}
+    for figure in noted:
+        key = (figure.algorithm, figure.quantity, figure.peer, figure.sites, figure.limit)
+        if key not in found or found[key].difference < figure.difference:
+            found[key] = figure
+    return sorted(found.values(), key=astuple)
