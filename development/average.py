@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,12 @@ def pooled_mean(members: Sequence[Hospital]) -> float:
 
 def central_input() -> dict[str, Any]:
     """The input of the central task."""
-    return DEMONSTRATION.input
+    return deepcopy(DEMONSTRATION.input)
 
 
 def partial_input() -> dict[str, Any]:
     """The input of one partial."""
-    return dict(DEMONSTRATION.partial)
+    return deepcopy(dict(DEMONSTRATION.partial))
 
 
 def question(
