@@ -34,6 +34,7 @@ setup(
         "questionary>=2,<3",
         "rich>=13",
         "simple-websocket>=1,<2",
+        "wsproto>=1,<2",
         "SQLAlchemy>=2,<2.2",
         "swagger-ui-bundle>=1.1,<2",
         "Werkzeug>=3,<4",

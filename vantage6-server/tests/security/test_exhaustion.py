@@ -17,6 +17,8 @@ from flask import Flask
 from served import LOOPBACK, Served, write_config
 from socketio.exceptions import ConnectionError as SocketError
 from sockets import PATIENCE, Listener, serving
+from wsproto.connection import ConnectionState
+from wsproto.events import CloseConnection
 
 from vantage6.server import transport, websocket
 from vantage6.server.exceptions import TooManyRequests
@@ -279,6 +281,15 @@ class TestTransports:
         with pytest.raises(simple_websocket.ConnectionClosed) as closed:
             client.receive(timeout=PATIENCE)
         assert closed.value.message == "Message is too big"
+
+    def test_one_that_is_being_closed_can_be_closed_again(self, url: str) -> None:
+        address = url.replace("http", "ws")
+        client = simple_websocket.Client(f"{address}/socket.io/?EIO=4&transport=websocket")
+        client.ws.send(CloseConnection(1000))
+        ours = transport._WebSocket(lambda _: None, None)
+        ours._socket = client
+        ours.close()
+        assert client.ws.state is ConnectionState.LOCAL_CLOSING
 
     def test_one_that_stays_silent_is_ended(
         self, url: str, monkeypatch: pytest.MonkeyPatch

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 import simple_websocket
 from flask import Flask
 from flask_socketio import SocketIO
+from wsproto.utilities import LocalProtocolError
 
 # What clients send are a few words.
 MESSAGE_LIMIT = 100_000
@@ -102,8 +103,8 @@ class _WebSocket:
         try:
             self._socket.close()
             self._socket.sock.shutdown(socket.SHUT_RDWR)
-        except (simple_websocket.ConnectionClosed, OSError):
-            # It went by itself, which is as good.
+        except (simple_websocket.ConnectionClosed, LocalProtocolError, OSError):
+            # It went by itself, perhaps in this very moment, which is as good.
             return
 
 
