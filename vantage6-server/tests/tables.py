@@ -62,7 +62,11 @@ def definition(connection: Connection) -> dict[str, list[Any]]:
 def _parts(sql: str) -> list[str]:
     # A column that was added later stands where the models have it, in other white space.
     spaced = re.sub(r"\s*([,()])\s*", r"\1 ", " ".join(sql.split()))
-    return sorted(spaced.removesuffix(") ").split(", CONSTRAINT "))
+    # SQLite takes a constraint for such a column only beside it, and the models set it below.
+    inline = re.compile(r"(\w+) (\w+) CONSTRAINT (\w+) (REFERENCES \w+\( \w+\) )")
+    spaced, constraints = inline.sub(r"\1 \2", spaced), inline.findall(spaced)
+    below = [f"{name} FOREIGN KEY( {column}) {there}" for column, _, name, there in constraints]
+    return sorted([*spaced.removesuffix(") ").split(", CONSTRAINT "), *below])
 
 
 def fill(connection: Connection) -> Rows:
@@ -119,9 +123,11 @@ def _value(connection: Connection, column: Column[Any], number: int) -> Any:
     allowed = _allowed(connection, column)
     if allowed:
         return allowed[number % len(allowed)]
-    if column.foreign_keys or isinstance(column.type, Integer):
+    if isinstance(column.type, Integer):
         is_own_parent = any(key.column.table is column.table for key in column.foreign_keys)
         return 1 if is_own_parent else number
+    for key in column.foreign_keys:
+        return _value(connection, key.column, number)
     if isinstance(column.type, Boolean):
         return number % 2 == 1
     if isinstance(column.type, DateTime):

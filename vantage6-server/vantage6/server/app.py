@@ -19,6 +19,7 @@ from vantage6.server.resource import RESOURCES, check_admissions, flask_rule
 from vantage6.server.resource.error import answer
 from vantage6.server.service import changes, token
 from vantage6.server.service.event import EventHub
+from vantage6.server.service.housekeeping import Housekeeping
 from vantage6.server.service.login_limit import LoginLimit
 from vantage6.server.service.mail import Mailer, MailSettings, send
 from vantage6.server.service.mail_limit import MailLimit
@@ -58,7 +59,7 @@ def create_app(config: Mapping[str, Any], *, data_dir: Path | None = None) -> Fl
     -------
     Flask
         Its parts are in `extensions`: "database", "events", "login_limit", "second_factors",
-        "notices", "turns", "socketio" and "tracer".
+        "notices", "turns", "housekeeping", "socketio" and "tracer".
     """
     check_admissions()
     app = Flask("vantage6.server", static_folder=None)
@@ -76,6 +77,7 @@ def create_app(config: Mapping[str, Any], *, data_dir: Path | None = None) -> Fl
     app.extensions["second_factors"] = SecondFactors(bool(config.get("two_factor_auth")), secret)
     app.extensions["notices"] = _notices(app, config, secret)
     app.extensions["turns"] = Turns()
+    app.extensions["housekeeping"] = Housekeeping()
     app.extensions["login_limit"] = _login_limit(config.get("password_policy") or {})
     _register_routes(app)
     app.after_request(_add_security_headers)

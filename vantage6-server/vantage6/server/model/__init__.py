@@ -9,12 +9,14 @@ from vantage6.server.model.association import (
 )
 from vantage6.server.model.authenticatable import Authenticatable
 from vantage6.server.model.base import Base, Model
+from vantage6.server.model.blob import Blob
 from vantage6.server.model.collaboration import Collaboration
 from vantage6.server.model.login_attempt import LoginAttempt
 from vantage6.server.model.mail_count import MailCount
 from vantage6.server.model.node import Node
 from vantage6.server.model.organization import Organization
 from vantage6.server.model.refresh_token import RefreshToken
+from vantage6.server.model.replica import Presence, Replica
 from vantage6.server.model.result import Result
 from vantage6.server.model.role import Role
 from vantage6.server.model.rule import Rule
@@ -23,12 +25,14 @@ from vantage6.server.model.second_factor import RecoveryCode, SecondFactor
 from vantage6.server.model.task import Task
 from vantage6.server.model.task_count import TaskCount
 from vantage6.server.model.task_order import TaskOrder
+from vantage6.server.model.upload import Upload
 from vantage6.server.model.user import User
 
 __all__ = [
     "AlgorithmPort",
     "Authenticatable",
     "Base",
+    "Blob",
     "Collaboration",
     "LoginAttempt",
     "MailCount",
@@ -37,8 +41,10 @@ __all__ = [
     "Node",
     "Organization",
     "Permission",
+    "Presence",
     "RecoveryCode",
     "RefreshToken",
+    "Replica",
     "Result",
     "Role",
     "Rule",
@@ -47,6 +53,7 @@ __all__ = [
     "Task",
     "TaskCount",
     "TaskOrder",
+    "Upload",
     "User",
     "UserPermission",
     "role_rule_association",

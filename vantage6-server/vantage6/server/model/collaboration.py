@@ -21,6 +21,8 @@ class Collaboration(Model):
     encrypted: Mapped[bool] = mapped_column(
         Boolean(create_constraint=True, name="encrypted"), default=True
     )
+    # How long inputs, results and logs are kept after a run has ended; without it, forever.
+    retention_days: Mapped[int | None]
 
     organizations: Mapped[list["Organization"]] = relationship(
         secondary=Member, back_populates="collaborations", passive_deletes=True

@@ -1,7 +1,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Enum, ForeignKey, Index, String, Text
+from sqlalchemy import Enum, ForeignKey, Index, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from vantage6.common.task_status import TaskStatus
@@ -9,6 +9,7 @@ from vantage6.server.model.base import Model, now
 
 if TYPE_CHECKING:
     from vantage6.server.model.algorithm_port import AlgorithmPort
+    from vantage6.server.model.blob import Blob
     from vantage6.server.model.node import Node
     from vantage6.server.model.organization import Organization
     from vantage6.server.model.task import Task
@@ -46,7 +47,16 @@ class Result(Model):
     claimed_at: Mapped[datetime | None]
     # When the node said that nothing is left of it there, after it was killed.
     stopped_at: Mapped[datetime | None]
+    # Where input and result are instead, when they are large.
+    input_blob_id: Mapped[int | None] = mapped_column(ForeignKey("blob.id"))
+    result_blob_id: Mapped[int | None] = mapped_column(ForeignKey("blob.id"))
+    # Whether the task was settled without this one.
+    late: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # When input, result and log were deleted, of which the rest is kept.
+    purged_at: Mapped[datetime | None]
 
+    input_blob: Mapped["Blob | None"] = relationship(foreign_keys=[input_blob_id])
+    result_blob: Mapped["Blob | None"] = relationship(foreign_keys=[result_blob_id])
     task: Mapped["Task"] = relationship(back_populates="results")
     organization: Mapped["Organization"] = relationship(back_populates="results")
     ports: Mapped[list["AlgorithmPort"]] = relationship(
@@ -74,3 +84,11 @@ Index(
     sqlite_where=Result.finished_at.is_(None),
     postgresql_where=Result.finished_at.is_(None),
 )
+# Whether a blob is still needed.
+for _column in (Result.input_blob_id, Result.result_blob_id):
+    Index(
+        f"ix_result_{_column.key}",
+        _column,
+        sqlite_where=_column.is_not(None),
+        postgresql_where=_column.is_not(None),
+    )

@@ -1,6 +1,7 @@
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, Index, and_
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from vantage6.common.task_status import TaskStatus, combined
@@ -41,6 +42,11 @@ class Task(Model):
     init_user_id: Mapped[int | None] = mapped_column(
         ForeignKey("user.id", ondelete="SET NULL"), index=True
     )
+    # How many organizations must answer, and by when; where there is neither, all, whenever.
+    quorum: Mapped[int | None]
+    deadline: Mapped[datetime | None]
+    # When it was known to have its answers, or to get no more in time; what comes later is late.
+    settled_at: Mapped[datetime | None]
 
     collaboration: Mapped["Collaboration"] = relationship(back_populates="tasks")
     run: Mapped["Run"] = relationship()
@@ -63,3 +69,8 @@ class Task(Model):
     def status(self) -> TaskStatus:
         """The state of the task, from the states of its runs."""
         return combined(result.status for result in self.results)
+
+
+# Those whose deadline is still to come, or has just passed: few among many.
+_unsettled = and_(Task.deadline.is_not(None), Task.settled_at.is_(None))
+Index("ix_task_unsettled", Task.deadline, sqlite_where=_unsettled, postgresql_where=_unsettled)

@@ -10,6 +10,7 @@ who is who                `authentication` (from a secret to tokens), `identific
 not too often             `guard` (compares secrets) with `login_limit`, `mail_limit`, their
                           `limit_key`; `turns` (requests at once)
 mail                      `notice` (who gets one, and when), `letter` (what it says), `mail` (how)
+by itself                 `housekeeping`: what is done from time to time, beside the requests
 after the commit          `commit`, and what waits for it: `event` for sockets and those who wait,
                           `audit` for the trail, `changes` that finds what belongs there
 from a file               `fixture`

@@ -112,6 +112,7 @@ class Server(BaseApplication):
 
         self._flask = build(self._context, self._metrics_listener)
         self._flask.extensions["sockets"].start()
+        self._flask.extensions["housekeeping"].start()
         # What is there now stays: it need not be searched for garbage again and again.
         gc.freeze()
         return self._flask
@@ -119,6 +120,7 @@ class Server(BaseApplication):
     def stop(self) -> None:
         """End what would go on for long: sockets, and requests that wait."""
         if self._flask:
+            self._flask.extensions["housekeeping"].close()
             self._flask.extensions["events"].close()
             self._flask.extensions["sockets"].close()
             self._flask.extensions["notices"].close()
