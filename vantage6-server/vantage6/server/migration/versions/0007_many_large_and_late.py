@@ -111,7 +111,9 @@ def _settling() -> None:
         sqlite_where=unsettled,
         postgresql_where=unsettled,
     )
-    late: sa.Column[bool] = sa.Column("late", sa.Boolean(), server_default=sa.false(), nullable=False)
+    late: sa.Column[bool] = sa.Column(
+        "late", sa.Boolean(), server_default=sa.false(), nullable=False
+    )
     op.add_column("result", late)
 
 
