@@ -24,6 +24,7 @@ def test_version_and_health_are_open_to_everybody(client: FlaskClient) -> None:
     assert client.get("/api/version").json == {
         "version": __version__,
         "idempotency_keys": True,
+        "take": True,
     }
     assert client.get("/api/health").json == {"database": True}
     assert client.get("/api/health/fix").json is None

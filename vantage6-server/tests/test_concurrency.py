@@ -202,6 +202,42 @@ def test_two_processes_of_a_node_claim_the_same_runs(study: Study) -> None:
         assert caller.statuses.keys() <= {200, 400, 409}
 
 
+def test_many_take_the_same_runs_while_they_are_made_and_killed(study: Study) -> None:
+    """Every run is taken by one, once, whoever else takes, keeps and kills meanwhile."""
+    hospital, token = next(iter(study.nodes.items()))
+    processes = [(name, study.caller(token)) for name in ("one", "other") for _ in range(3)]
+    all_made = threading.Event()
+
+    def take(name: str, caller: Caller) -> list[tuple[int, str]]:
+        got, last_round = [], False
+        while not last_round:
+            is_late = all_made.is_set()
+            taken = caller.call("POST", "claim/take", {"claim": name, "limit": 2})
+            caller.call("POST", "claim", {"claim": name})
+            got += [(run["id"], run["claim"]) for run in taken]
+            last_round = is_late and not taken
+        return got
+
+    with ThreadPoolExecutor(len(processes)) as threads:
+        takes = [threads.submit(take, name, caller) for name, caller in processes]
+        try:
+            tasks = [study.create_task(study.researchers[0]) for _ in range(12)]
+            study.root.call("POST", "kill/task", {"id": tasks[-1]})
+        finally:
+            all_made.set()
+        got = [one for each in takes for one in each.result()]
+
+    taken = Counter(run for run, _ in got)
+    assert set(taken.values()) == {1}
+    runs = study.root.call("GET", f"result?organization_id={hospital}&per_page=100")
+    killed = {run["id"] for run in runs if run["status"] == "killed by user"}
+    assert taken.keys() | killed == {run["id"] for run in runs}
+    holders = {run["id"]: run["claim"] for run in runs if run["id"] not in killed}
+    assert holders == {run: name for run, name in got if run not in killed}
+    for _, caller in processes:
+        assert caller.statuses.keys() == {200}
+
+
 def test_everybody_changes_the_same(study: Study) -> None:
     """Who changes the same things at the same time is done one after the other."""
     body = {"name": "new", "description": "", "rules": []}

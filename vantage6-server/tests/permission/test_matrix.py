@@ -374,6 +374,7 @@ CASES = [
     without_rules("POST", "/vpn/update", 501, vpn_config="keys"),
     without_rules("POST", "/token/refresh"),
     without_rules("POST", "/claim", claim="a process"),
+    without_rules("POST", "/claim/take", claim="a process", limit=1),
     # An empty body is refused for what it is by those who let the caller in.
     without_rules("PATCH", "/password/change", 400),
     without_rules("POST", "/recover/2fa/codes", 400),

@@ -170,6 +170,7 @@ ADMISSION: Mapping[str, Mapping[str, Admitted]] = {
     "/result": {"GET": _EVERYBODY},
     "/result/<id>": {"GET": _EVERYBODY, "PATCH": _NODE},
     "/claim": {"POST": _NODE},
+    "/claim/take": {"POST": _NODE},
     "/user": {"GET": _USER, "POST": _USER},
     "/user/<id>": {"GET": _USER, "PATCH": _USER, "DELETE": _USER},
     "/user/<id>/2fa": {"DELETE": _USER},

@@ -47,6 +47,7 @@ RESOURCES: tuple[type[Resource], ...] = (
     result.Results,
     result.OneResult,
     claim.Claims,
+    claim.TakenRuns,
     user.Users,
     user.OneUser,
     role.Roles,

@@ -1,9 +1,12 @@
-"""Where the processes of nodes say that they are there, and keep the runs that they claimed."""
+"""Where the processes of nodes take runs, and say that they are there to keep them."""
 
 from vantage6.server.resource.base import Answer, Resource
-from vantage6.server.resource.contract import contract
+from vantage6.server.resource.contract import Shape, contract
+from vantage6.server.resource.result import ResultResource
 from vantage6.server.schema.answer import MessageOutput
-from vantage6.server.schema.claim import ClaimsToKeep
+from vantage6.server.schema.claim import ClaimsToKeep, RunsToTake
+from vantage6.server.schema.result import TakenRunOutput
+from vantage6.server.service import authentication
 from vantage6.server.service import claim as service
 
 
@@ -20,3 +23,24 @@ class Claims(Resource):
             self.session, self.identity, values["claim"], take_over=values["take_over"]
         )
         return self.say(f"{kept} run(s) are kept for {service.LEASE.total_seconds():.0f} seconds")
+
+
+class TakenRuns(ResultResource):
+    """The runs that a process takes to work on them."""
+
+    route = "/claim/take"
+
+    @contract(takes=RunsToTake, gives=TakenRunOutput, shape=Shape.ALL)
+    def post(self) -> Answer:
+        """Claim open runs of the node, oldest first, with all that is needed to start them.
+
+        A run is given to one process only. What a process has claimed and does not name among
+        those that it holds is given to it again: the answer with it was lost.
+        """
+        values = self.read()
+        taken = service.take_open(self.session, self.identity, **values)
+        tokens = {run.id: authentication.token_of_run(self.identity, run) for run in taken}
+        schema = TakenRunOutput(
+            self.session, self.identity, embed={"task": self.tasks_of}, tokens=tokens
+        )
+        return self.show(taken, schema)

@@ -74,10 +74,10 @@ class ResultResource(Resource):
         """The schema of results, with their tasks where the request asks for them."""
         embed: dict[str, Embedding] = {}
         if self.includes("task"):
-            embed["task"] = self._tasks_of
+            embed["task"] = self.tasks_of
         return super().output(embed=embed, **options)
 
-    def _tasks_of(self, results: Sequence[Model]) -> Mapping[int, dict[str, Any]]:
+    def tasks_of(self, results: Sequence[Model]) -> Mapping[int, dict[str, Any]]:
         """The tasks of some results, as far as the caller may see tasks."""
         task_ids = {result.id: result.task_id for result in results if isinstance(result, Result)}
         query = self.visible(select(Task).where(Task.id.in_(set(task_ids.values()))))

@@ -14,7 +14,7 @@ class Version(Resource):
     @contract(gives=VersionOutput)
     def get(self) -> Answer:
         """Show the version."""
-        return self.answer({"version": __version__, "idempotency_keys": True})
+        return self.answer({"version": __version__, "idempotency_keys": True, "take": True})
 
 
 class Health(Resource):

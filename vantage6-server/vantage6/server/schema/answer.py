@@ -21,6 +21,8 @@ class VersionOutput(Schema):
     version = fields.String()
     # Whether an order of a task may be repeated with the same key.
     idempotency_keys = fields.Boolean()
+    # Whether nodes may take runs with one call.
+    take = fields.Boolean()
 
 
 class StatsOutput(Schema):

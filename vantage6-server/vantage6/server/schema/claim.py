@@ -1,8 +1,10 @@
 from marshmallow import fields, validate
 
-from vantage6.server.schema.base import Flag, Input
+from vantage6.server.schema.base import Flag, Id, Input
 
 MOST_LETTERS = 64
+# Runs that one call may take, each with its input.
+MOST_RUNS = 100
 
 
 class Claim(fields.String):
@@ -17,3 +19,13 @@ class ClaimsToKeep(Input):
 
     claim = Claim(required=True)
     take_over = Flag(load_default=False)
+
+
+class RunsToTake(Input):
+    """Which process wants runs, how many, and which of its runs it has."""
+
+    claim = Claim(required=True)
+    limit = fields.Integer(required=True, strict=True, validate=validate.Range(1, MOST_RUNS))
+    task_id = Id(load_default=None)
+    # What the process has claimed and does not name was lost on the way to it, and comes again.
+    held = fields.List(Id(), load_default=None)

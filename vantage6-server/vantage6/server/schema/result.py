@@ -185,3 +185,32 @@ class ResultInTaskOutput(ResultOfTaskOutput):
 
     class Meta:
         exclude = ("task",)
+
+
+class TakenRunOutput(ResultOutput):
+    """A run, as the server shows it to the node that takes it.
+
+    Parameters
+    ----------
+    tokens : mapping
+        The tokens of the containers, by the ids of their runs.
+    """
+
+    container_token = fields.Method(
+        "show_token",
+        metadata={
+            "type": "string",
+            "nullable": True,
+            "description": "For the container of the run; null where its image has no good name.",
+        },
+    )
+
+    def __init__(
+        self, *args: Any, tokens: Mapping[int, str | None] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._tokens = tokens or {}
+
+    def show_token(self, result: Result) -> str | None:
+        """The token of its container."""
+        return self._tokens.get(result.id)

@@ -135,27 +135,37 @@ def container_token(session: Session, identity: Identity, task_id: int, image: s
         When the node has no part in the task, or the task is to run another image.
     """
     row = session.execute(
-        select(Result.id, Result.status, Result.finished_at, Task.image, Task.database)
-        .join(Task)
+        select(Result.id, Result.status, Result.finished_at, Task)
+        .join(Result.task)
         .where(
             Task.id == task_id,
             Task.collaboration_id == identity.collaboration_id,
             Result.organization_id == identity.organization_id,
         )
     ).first()
-    if row is None or not _is_same_image(image, row.image):
+    if row is None or not _is_same_image(image, row.Task.image):
         raise Forbidden("The task is not for this node, or not with this image")
     if row.finished_at or is_final(row.status):
         raise BadRequest("The node's part of this task has ended already")
+    return _for_container(identity, row.id, row.Task)
+
+
+def token_of_run(identity: Identity, run: Result) -> str | None:
+    """A token for the container of an open run of the node; none where its image has no name."""
+    image = run.task.image or ""
+    return _for_container(identity, run.id, run.task) if _is_same_image(image, image) else None
+
+
+def _for_container(identity: Identity, result_id: int, task: Task) -> str:
     return token.for_container(
         {
             "node_id": identity.id,
             "organization_id": identity.organization_id,
             "collaboration_id": identity.collaboration_id,
-            "task_id": task_id,
-            "result_id": row.id,
-            "image": row.image,
-            "database": row.database,
+            "task_id": task.id,
+            "result_id": result_id,
+            "image": task.image,
+            "database": task.database,
         },
         identity.credential_version,
     )

@@ -1,19 +1,27 @@
 """Claims: a run is for one process of a node, also where several have the node's API key.
 
-A process claims a run before it starts it, and keeps its claims by saying from time to time that
-it is there. One that does so no more loses them to whoever asks next, but not before. The clock
-of the server is the only one that counts. Nodes of the classic line claim nothing.
+A process claims a run before it starts it, or takes it, claimed, with all that it needs to start;
+it keeps its claims by saying from time to time that it is there. One that does so no more loses
+them to whoever asks next, but not before. The clock of the server is the only one that counts.
+Nodes of the classic line claim nothing.
+
+No answer to who takes runs needs to arrive: whoever asks says what it has, and what it has
+claimed besides comes again, be it that an answer was lost on its way or the process on whose
+disk it had not arrived yet.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy.orm import Session, contains_eager
 
+from vantage6.common.task_status import TaskStatus
 from vantage6.server.exceptions import Conflict
 from vantage6.server.model import Result, Task
 from vantage6.server.model.base import now
 from vantage6.server.permission.identity import Identity
+from vantage6.server.service import event
 
 LEASE = timedelta(minutes=10)
 
@@ -71,3 +79,72 @@ def keep(session: Session, identity: Identity, claim: str, *, take_over: bool) -
         values = {"claim": claim, "claimed_at": now()}
         session.execute(update(Result).where(Result.id.in_(kept)).values(values))
     return len(kept)
+
+
+def take_open(
+    session: Session,
+    identity: Identity,
+    *,
+    claim: str,
+    limit: int,
+    task_id: int | None = None,
+    held: Sequence[int] | None = None,
+) -> Sequence[Result]:
+    """Claim open runs of a node that no other process has, oldest first, and say that they begin.
+
+    What another transaction works with is left alone: it is taken, or ended, by then.
+
+    Parameters
+    ----------
+    session : Session
+    identity : Identity
+        The node.
+    claim : str
+        The process that takes them.
+    limit : int
+        How many it takes at most.
+    task_id : int, optional
+        Of this task only.
+    held : sequence of int, optional
+        The runs that the process has: others that it has claimed are given to it again. Without
+        it none are.
+
+    Returns
+    -------
+    sequence of Result
+        With their tasks.
+    """
+    query = (
+        select(Result)
+        .join(Result.task)
+        .options(contains_eager(Result.task))
+        .where(
+            Result.finished_at.is_(None),
+            Result.organization_id == identity.organization_id,
+            Task.collaboration_id == identity.collaboration_id,
+            _is_free_for(claim, held),
+        )
+        .order_by(Result.id)
+        .limit(limit)
+        .with_for_update(of=Result, key_share=True, skip_locked=True)
+    )
+    if task_id is not None:
+        query = query.where(Result.task_id == task_id)
+    taken = session.scalars(query).all()
+    begun = [run for run in taken if run.status is TaskStatus.PENDING]
+    for run in taken:
+        run.claim, run.claimed_at = claim, now()
+    for run in begun:
+        run.status = TaskStatus.INITIALIZING
+    session.flush()
+    for run in begun:
+        event.record(session, event.result_status(run))
+    return taken
+
+
+def _is_free_for(claim: str, held: Sequence[int] | None) -> ColumnElement[bool]:
+    """The condition that no process has a run, or this one does and has not got it."""
+    free = or_(Result.claimed_at.is_(None), Result.claimed_at < now() - LEASE)
+    if held is None:
+        return free
+    return and_(or_(free, Result.claim == claim), Result.id.not_in(held))
