@@ -102,6 +102,9 @@ PYTHON = Foundation(
     official="python:3.11-slim-bookworm",
 )
 R = Foundation("vantage6/debian-r:bookworm", (*r.FOR_PROGRAMS, "ca-certificates"))
+RABBITMQ = Foundation("vantage6/debian-rabbitmq:bookworm", ("rabbitmq-server",))
+POSTGRES = Foundation("vantage6/debian-postgres:bookworm", ("postgresql-15",))
+NGINX = Foundation("vantage6/debian-nginx:bookworm", ("nginx-light",))
 
 
 def find(client: docker.DockerClient, tag: str) -> Image | None:

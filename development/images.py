@@ -124,6 +124,20 @@ ALGORITHM_BASE_R = Image(
     foundation=foundations.R,
 )
 
+#: What the server works with in `docker/compose.yaml`, by the names of their folders.
+SERVICES: dict[str, Image] = {
+    name: Image(
+        f"{DEFAULT_DOCKER_REGISTRY}/{name}:{__version__}",
+        ROOT / "docker" / name,
+        foundation=foundation,
+    )
+    for name, foundation in {
+        "rabbitmq": foundations.RABBITMQ,
+        "postgres": foundations.POSTGRES,
+        "nginx": foundations.NGINX,
+    }.items()
+}
+
 
 def ensure_base_image() -> str:
     """Have the image that all others start from, and return its name."""
@@ -313,8 +327,13 @@ ALL: dict[str, Callable[[], object]] = {
     "relay": ensure_relay_image,
     "server": ensure_server_image,
     "infrastructure": ensure_infrastructure_images,
+    **{name: partial(ensure, image) for name, image in SERVICES.items()},
 }
-FOR_TESTS: Sequence[str] = (*algorithms.FOLDERS, "relay", "server", "algorithm-base-r")
+FOR_TESTS: Sequence[str] = (
+    *algorithms.FOLDERS,
+    *("relay", "server", "algorithm-base-r"),
+    *SERVICES,
+)
 
 
 def build(arguments: Sequence[str] | None = None) -> None:

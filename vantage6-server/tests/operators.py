@@ -114,6 +114,9 @@ class Operator:
             except NotFound:
                 continue
         for network in client.networks.list(filters={"label": f"name={self.name}"}):
+            network.reload()
+            for other in network.containers:
+                network.disconnect(other, force=True)
             network.remove()
 
 

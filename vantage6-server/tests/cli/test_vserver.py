@@ -113,9 +113,12 @@ class TestRunning:
         )
         assert found.output == b""
 
-    def test_rabbitmq_is_not_passed_over_in_silence(self, started: Deployed) -> None:
-        assert "rabbitmq_uri and --rabbitmq-image have no effect" in started.told
-        assert "hush" not in started.told
+    def test_the_broker_of_another_machine_is_left_to_it(
+        self, started: Deployed, engine: docker.DockerClient
+    ) -> None:
+        assert "broker" not in started.told
+        network = engine.networks.get(f"vantage6-{started.operator.name}-user-network")
+        assert len(network.attrs["Containers"]) == 1
 
     def test_list_knows_that_it_runs(self, started: Deployed) -> None:
         assert status_of(started.operator) == "online"

@@ -73,11 +73,13 @@ QUESTIONS = (
     Question("vpn_client_id", "Which client does its API know?", "", only_if="vpn"),
     Question("vpn_client_secret", "With which secret?", "", only_if="vpn"),
     Question("vpn_redirect_url", "Where does it redirect to?", "http://localhost", only_if="vpn"),
-    Question("rabbitmq", "Is there a RabbitMQ? (not used by this version)", False),
+    Question(
+        "rabbitmq", "Are there several server processes, with a RabbitMQ between them?", False
+    ),
     Question(
         "rabbitmq_uri",
         "Which one?",
-        "amqp://user:password@localhost:5672/vhost",
+        "amqp://user:password@vantage6-broker:5672/vhost",
         only_if="rabbitmq",
     ),
 )

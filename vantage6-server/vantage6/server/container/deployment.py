@@ -18,7 +18,7 @@ from vantage6.common.container.launch import launch, translate
 from vantage6.common.container.settings import Mount
 from vantage6.common.context import InstanceContext
 from vantage6.common.exceptions import ConfigurationError
-from vantage6.server.container import network, ownership, settings
+from vantage6.server.container import broker, network, ownership, settings
 from vantage6.server.container.answer import START_SECONDS, wait_until_it_answers
 from vantage6.server.container.settings import DEFAULT_IMAGE, IMPORT_FILE, Owner
 
@@ -39,6 +39,8 @@ class Wishes:
         Whether the container stays when it has ended.
     source : Path, optional
         A checkout, of which the packages are used instead of those in the image.
+    broker_image : str, optional
+        That of the broker, where one is started.
     """
 
     image: str | None = None
@@ -46,6 +48,7 @@ class Wishes:
     port: int | None = None
     keep: bool = False
     source: Path | None = None
+    broker_image: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class Deployment:
 
     def __init__(self, api: Any, context: InstanceContext, url: URL, say: Say) -> None:
         settings.check_reachable(url)
+        broker.check_reachable(context.config.get("rabbitmq_uri"))
         self._api, self._context, self._url, self._say = api, context, url, say
         self._places = settings.places(context, url)
         self._name = settings.container_name(context.name, context.scope)
@@ -102,9 +106,10 @@ class Deployment:
         containers.remove_ended(self._api, self._name)
         network.ensure(self._api, self._network, common.labels(self._context, settings.SERVER))
         try:
+            self._start_broker(wishes, owner)
             return self._run(program)
-        except ContainerFailed:
-            network.remove(self._api, self._network)
+        except (ConfigurationError, ContainerFailed):
+            network.clear(self._api, self._network)
             raise
 
     def import_file(
@@ -166,6 +171,21 @@ class Deployment:
         owner = ownership.find_owner(self._places, containers.security_options(self._api))
         ownership.prepare(self._places, owner)
         return owner
+
+    def _start_broker(self, wishes: Wishes, owner: Owner) -> None:
+        """Have the broker that the configuration names, unless it is on another machine."""
+        uri = self._context.config.get("rabbitmq_uri")
+        address = broker.Address.from_uri(uri) if uri else None
+        if address and address.is_container:
+            broker.ensure(
+                self._api,
+                address,
+                self._network,
+                owner,
+                self._restrictions(),
+                wishes.broker_image,
+                self._say,
+            )
 
     def _server(self, wishes: Wishes, owner: Owner, name: str) -> Program:
         ports = settings.published(self._context.config, wishes.ip, wishes.port)

@@ -8,7 +8,7 @@ from docker.errors import APIError, NotFound
 
 from vantage6.common.container import containers
 from vantage6.common.container.containers import ContainerFailed, Running, explained
-from vantage6.server.container import settings
+from vantage6.server.container import broker, settings
 
 
 def ensure(api: Any, name: str, labels: Mapping[str, str]) -> None:
@@ -35,7 +35,13 @@ def _is_in_use(error: ContainerFailed) -> bool:
     return isinstance(cause, APIError) and cause.status_code == HTTPStatus.FORBIDDEN
 
 
+def clear(api: Any, name: str) -> None:
+    """Take a network away with the broker in it, unless others need them."""
+    broker.leave(api, name)
+    remove(api, name)
+
+
 def stop(api: Any, running: Running, *, force: bool) -> None:
     """Have a server end, and take its network away when nobody else is in it."""
     containers.stop(api, running, force=force)
-    remove(api, settings.network_name(running.name, running.scope))
+    clear(api, settings.network_name(running.name, running.scope))

@@ -25,7 +25,10 @@ from vantage6.server.cli.vserver.options import SERVER, keep_option, showing_roo
     help="The port to listen on, instead of the configured one; 0 picks a free one.",
 )
 @image_option
-@click.option("--rabbitmq-image", help="Accepted, and not used yet.")
+@click.option(
+    "--rabbitmq-image",
+    help="The image of the broker that rabbitmq_uri names as a container; ours by default.",
+)
 @keep_option
 @source_option
 @attach_option
@@ -50,7 +53,7 @@ def start(
     deployment = Deployment(api, context, instance.database_url(context), say)
     _say_what_is_not_used(context, rabbitmq_image, ip)
     with showing_root_password(deployment):
-        started = deployment.start(Wishes(image, ip, port, keep, source))
+        started = deployment.start(Wishes(image, ip, port, keep, source, rabbitmq_image))
     if started.addresses is None:
         say(f"The server {context.name} starts and does not answer yet; look: vserver attach")
     else:
@@ -70,11 +73,11 @@ def _say_what_is_not_used(
     context: InstanceContext, rabbitmq_image: str | None, ip: str | None
 ) -> None:
     """Say which wishes have no effect here, so that nobody relies on them."""
-    if context.config.get("rabbitmq_uri") or rabbitmq_image:
-        say(
-            "RabbitMQ is not used by this version: the server runs as a single process, and "
-            "rabbitmq_uri and --rabbitmq-image have no effect"
-        )
+    from vantage6.server.container.broker import Address
+
+    uri = context.config.get("rabbitmq_uri")
+    if rabbitmq_image and not (uri and Address.from_uri(uri).is_container):
+        say("No broker is started, so --rabbitmq-image has no effect: see rabbitmq_uri")
     if ip is None and context.config["ip"] in ("127.0.0.1", "::1", "localhost"):
         say(
             f"The `ip` {context.config['ip']} of the configuration is for vserver-local; the "
