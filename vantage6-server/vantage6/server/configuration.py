@@ -3,7 +3,7 @@
 import re
 import uuid
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields, validate, validates_schema
@@ -21,6 +21,10 @@ MAX_FAILED_ATTEMPTS_PER_ADDRESS = 50
 INACTIVATION_MINUTES = 15
 EMAIL_TOKEN_MINUTES = 60
 MAILS_PER_HOUR = 500
+# Of payloads: kept beside the database from here on, shown within JSON up to there.
+STORED_FROM = 2**20
+INLINE_LIMIT = 2**28
+LARGEST_PAYLOAD = 100 * 2**30
 
 # As browsers write it: in small letters, without a path. An asterisk is not one.
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?")
@@ -182,6 +186,91 @@ class SmtpSchema(Schema):
             )
 
 
+class S3Schema(Schema):
+    """The `s3` block within `payloads`: a bucket of an S3-compatible object storage."""
+
+    class Meta:
+        unknown = INCLUDE
+
+    endpoint = fields.Url(
+        required=True,
+        schemes={"http", "https"},
+        require_tld=False,
+        metadata={"description": "Its address, such as `https://s3.example.org`."},
+    )
+    bucket = fields.String(
+        required=True, metadata={"description": "The bucket, which must be there already."}
+    )
+    region = fields.String(
+        load_default="us-east-1",
+        metadata={"description": "The region that requests are signed for."},
+    )
+    access_key = fields.String(required=True, metadata={"description": "Who we are there."})
+    secret_key = fields.String(required=True, metadata={"description": "The secret of that."})
+    ca_file = fields.String(
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "A file with the certificates of the authorities to trust, instead of "
+            "those of the system."
+        },
+    )
+
+
+class PayloadsSchema(Schema):
+    """The `payloads` block: where large inputs and results are kept."""
+
+    class Meta:
+        unknown = INCLUDE
+        # Which cannot be the name of an attribute.
+        include: ClassVar[dict[str, fields.Field[Any]]] = {
+            "from": fields.Integer(
+                load_default=STORED_FROM,
+                validate=validate.Range(min=1024),
+                metadata={
+                    "description": "Bytes from which on a payload is kept there, and not in the "
+                    "database."
+                },
+            )
+        }
+
+    store = fields.String(
+        load_default="file",
+        validate=validate.OneOf(("file", "s3")),
+        metadata={"description": "`file` for a folder, `s3` for an object storage."},
+    )
+    folder = fields.String(
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "The folder of the store `file`, from the folder for data on. Several "
+            "servers must share it.",
+            "default": "`payloads` in the folder for data",
+        },
+    )
+    s3 = fields.Nested(
+        S3Schema, allow_none=True, metadata={"description": "The object storage of the store `s3`."}
+    )
+    inline_limit = fields.Integer(
+        load_default=INLINE_LIMIT,
+        validate=validate.Range(min=0),
+        metadata={
+            "description": "Bytes up to which such a payload still stands within the JSON of an "
+            "answer, as classic clients and nodes expect."
+        },
+    )
+    largest = fields.Integer(
+        load_default=LARGEST_PAYLOAD,
+        validate=validate.Range(min=1),
+        metadata={"description": "The largest payload that may be uploaded, in bytes."},
+    )
+
+    @validates_schema
+    def _require_s3(self, values: dict[str, Any], **_: Any) -> None:
+        if values["store"] == "s3" and not values.get("s3"):
+            raise ValidationError("The store s3 needs this block", field_name="s3")
+
+
 class ServerSchema(InstanceSchema):
     """The keys of a server configuration; unknown keys are kept.
 
@@ -312,6 +401,11 @@ class ServerSchema(InstanceSchema):
             "description": "Where Prometheus may ask how busy the server is; off without this "
             "block, `true` stands for its defaults. A key of ours."
         },
+    )
+    payloads = fields.Nested(
+        PayloadsSchema,
+        load_default=lambda: PayloadsSchema().load({}),
+        metadata={"description": "Where large inputs and results are kept. A key of ours."},
     )
     image = fields.String(
         metadata={

@@ -16,6 +16,10 @@ class Blob(Model):
     size: Mapped[int] = mapped_column(BigInteger)
     # "text" as it would stand in the database, or "binary": an envelope in its binary form.
     form: Mapped[str] = mapped_column(String(16))
+    # Bytes of its text form, which is what stands in the place of a payload in JSON.
+    text_size: Mapped[int] = mapped_column(BigInteger)
+    # Whether it is an envelope.
+    encrypted: Mapped[bool]
     # What the store knows it by; never used again for other content.
     name: Mapped[str] = mapped_column(String(255))
     stored_at: Mapped[datetime] = mapped_column(default=now)

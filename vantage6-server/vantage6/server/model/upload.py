@@ -22,13 +22,21 @@ class Upload(Model):
     identity_id: Mapped[int] = mapped_column(
         ForeignKey("authenticatable.id", ondelete="CASCADE"), index=True
     )
+    # Of a container only the run that began it may use it; its node has others.
+    result_id: Mapped[int | None] = mapped_column(
+        ForeignKey("result.id", ondelete="CASCADE"), index=True
+    )
     size: Mapped[int] = mapped_column(BigInteger)
+    # As that of a blob.
+    form: Mapped[str] = mapped_column(String(16))
     # Bytes that are kept for certain; who was cut off goes on from there.
     received: Mapped[int] = mapped_column(BigInteger, default=0)
     # What the store knows it by.
     name: Mapped[str] = mapped_column(String(255))
     # What the store has to remember until all is there.
     state: Mapped[str | None] = mapped_column(Text)
+    # The request that writes to it, or did so last; what others write does not count.
+    writer: Mapped[str | None] = mapped_column(String(32))
     # Where it is once all is there.
     blob_id: Mapped[int | None] = mapped_column(ForeignKey("blob.id"), index=True)
     touched_at: Mapped[datetime] = mapped_column(default=now, index=True)

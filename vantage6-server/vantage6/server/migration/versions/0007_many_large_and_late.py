@@ -46,6 +46,8 @@ def _payloads() -> None:
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("form", sa.String(length=16), nullable=False),
+        sa.Column("text_size", sa.BigInteger(), nullable=False),
+        sa.Column("encrypted", sa.Boolean(), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
         sa.Column("stored_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_blob")),
@@ -57,10 +59,13 @@ def _payloads() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("collaboration_id", sa.Integer(), nullable=False),
         sa.Column("identity_id", sa.Integer(), nullable=False),
+        sa.Column("result_id", sa.Integer(), nullable=True),
         sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("form", sa.String(length=16), nullable=False),
         sa.Column("received", sa.BigInteger(), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
         sa.Column("state", sa.Text(), nullable=True),
+        sa.Column("writer", sa.String(length=32), nullable=True),
         sa.Column("blob_id", sa.Integer(), nullable=True),
         sa.Column("touched_at", sa.DateTime(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -75,11 +80,14 @@ def _payloads() -> None:
             name=op.f("fk_upload_identity_id"),
             ondelete="CASCADE",
         ),
+        sa.ForeignKeyConstraint(
+            ["result_id"], ["result.id"], name=op.f("fk_upload_result_id"), ondelete="CASCADE"
+        ),
         sa.ForeignKeyConstraint(["blob_id"], ["blob.id"], name=op.f("fk_upload_blob_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_upload")),
         sqlite_autoincrement=True,
     )
-    for column in ("blob_id", "collaboration_id", "identity_id", "touched_at"):
+    for column in ("blob_id", "collaboration_id", "identity_id", "result_id", "touched_at"):
         op.create_index(op.f(f"ix_upload_{column}"), "upload", [column], unique=False)
     for column in ("input_blob_id", "result_blob_id"):
         # With its constraint at once: SQLite can add none to a table later.

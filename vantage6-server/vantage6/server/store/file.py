@@ -1,0 +1,260 @@
+"""The payload store in a folder, of this machine or one that all server processes share.
+
+An object that is not finished is a file `NAME.part`, beside a file `NAME.writer` that holds who
+may write to it; a finished one is a file `NAME`. They lie in folders by the first two digits.
+"""
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from vantage6.common.exceptions import ConfigurationError
+from vantage6.common.files import sync_folder
+from vantage6.server.aside import Aside
+from vantage6.server.store.interface import (
+    PIECE,
+    Found,
+    Missing,
+    Progress,
+    StoreError,
+    StoreFull,
+    Superseded,
+)
+
+_PART, _WRITER = ".part", ".writer"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+# As much of the disk's waiting as goes on at the same time.
+_THREADS = 8
+_DIGITS = frozenset("0123456789abcdef")
+
+
+class FileStore:
+    """Keeps objects as files.
+
+    Parameters
+    ----------
+    folder : Path
+        Made at the first use, for its owner alone.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._aside = Aside(_THREADS)
+
+    def begin(self, name: str, size: int) -> str:
+        """Begin a new object."""
+        with _told():
+            self._aside(self._begin, self._path(name), size)
+        return ""
+
+    def append(
+        self, name: str, state: str, offset: int, pieces: Iterable[bytes], writer: str
+    ) -> Progress:
+        """Go on with an object that is not finished."""
+        path = self._path(name)
+        with _told():
+            part = self._aside(_Part, path, offset, writer)
+        try:
+            for piece in pieces:
+                with _told():
+                    self._aside(part.write, piece)
+        except StoreError as error:
+            error.progress = self._sync(part)
+            raise
+        else:
+            return self._sync(part)
+        finally:
+            part.close()
+
+    def finish(self, name: str, state: str, size: int) -> None:
+        """Make an object whole."""
+        with _told():
+            self._aside(_finish, self._path(name), size)
+
+    def read(self, name: str, start: int, length: int) -> Iterator[bytes]:
+        """A part of an object, in pieces."""
+        with _told():
+            descriptor = self._aside(_open, self._path(name))
+        try:
+            end = start + length
+            while start < end:
+                with _told():
+                    piece = self._aside(os.pread, descriptor, min(PIECE, end - start), start)
+                if not piece:
+                    raise Missing(f"The object {name} is shorter than {end} bytes")
+                start += len(piece)
+                yield piece
+        finally:
+            os.close(descriptor)
+
+    def open(self, name: str, start: int) -> AbstractContextManager[BinaryIO] | None:
+        """A finished object as a file, at a position."""
+        with _told():
+            file = self._path(name).open("rb", buffering=0)
+            file.seek(start)
+        return file
+
+    def delete(self, name: str, state: str | None = None) -> None:
+        """Delete an object, finished or not."""
+        with _told():
+            self._aside(_delete, self._path(name))
+
+    def names(self) -> Iterator[Found]:
+        """All objects, finished or not."""
+        with _told():
+            folders = self._aside(_folders, self._folder)
+        for folder in folders:
+            with _told():
+                yield from self._aside(_objects, folder)
+
+    def check(self) -> None:
+        """See whether the folder can be written to."""
+        trial = self._folder / f"trial-{os.getpid()}"
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            trial.touch(mode=0o600)
+            trial.unlink()
+        except OSError as error:
+            raise ConfigurationError(
+                f"The folder for payloads {self._folder} cannot be written to: {error.strerror}"
+            ) from error
+
+    def _begin(self, path: Path, size: int) -> None:
+        # The mode is that of the last folder only.
+        for folder in (self._folder, path.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        space = os.statvfs(path.parent)
+        if space.f_bavail * space.f_frsize < size:
+            raise StoreFull(f"There is no space for {size} bytes in the payload store")
+        os.close(os.open(_beside(path, _PART), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        sync_folder(path.parent)
+
+    def _sync(self, part: "_Part") -> Progress:
+        with _told():
+            self._aside(os.fdatasync, part.descriptor)
+        return Progress(part.position, "")
+
+    def _path(self, name: str) -> Path:
+        if len(name) != 32 or not _DIGITS.issuperset(name):
+            raise ValueError("The name of an object must be 32 hexadecimal digits")
+        return self._folder / name[:2] / name
+
+
+class _Part:
+    """An object that one writer goes on with, until another one does."""
+
+    def __init__(self, path: Path, offset: int, writer: str) -> None:
+        self.position = offset
+        self._writer = writer.encode()
+        self.descriptor = os.open(_beside(path, _PART), os.O_WRONLY)
+        try:
+            self._lock = os.open(_beside(path, _WRITER), os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError:
+            os.close(self.descriptor)
+            raise
+        try:
+            self._take_over(offset)
+        except BaseException:
+            self.close()
+            raise
+
+    def write(self, piece: bytes) -> None:
+        """Write what comes next, unless somebody else does."""
+        with _locked(self._lock):
+            if os.pread(self._lock, len(self._writer) + 1, 0) != self._writer:
+                raise Superseded("Another request goes on with this upload")
+            rest = memoryview(piece)
+            while rest:
+                written = os.pwrite(self.descriptor, rest, self.position)
+                self.position += written
+                rest = rest[written:]
+
+    def close(self) -> None:
+        """Write no more."""
+        os.close(self._lock)
+        os.close(self.descriptor)
+
+    def _take_over(self, offset: int) -> None:
+        with _locked(self._lock):
+            if os.fstat(self.descriptor).st_size < offset:
+                raise Missing(f"Fewer than {offset} bytes of the object are there")
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, self._writer, 0)
+            os.ftruncate(self.descriptor, offset)
+
+
+@contextmanager
+def _locked(descriptor: int) -> Iterator[None]:
+    """Nobody else holds the file meanwhile, not even on another machine."""
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell of errors of the system in the words of stores."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise Missing("There is no such object in the payload store") from error
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StoreFull("There is no space left in the payload store") from error
+        raise StoreError(f"The payload store cannot be used: {error.strerror}") from error
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _finish(path: Path, size: int) -> None:
+    part = _beside(path, _PART)
+    if not path.exists():
+        if part.stat().st_size != size:
+            raise Missing(f"Not all {size} bytes of the object are there")
+        descriptor = os.open(part, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        part.rename(path)
+    sync_folder(path.parent)
+    _beside(path, _WRITER).unlink(missing_ok=True)
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return os.open(_beside(path, _PART), os.O_RDONLY)
+
+
+def _delete(path: Path) -> None:
+    for file in (path, _beside(path, _PART), _beside(path, _WRITER)):
+        file.unlink(missing_ok=True)
+
+
+def _folders(folder: Path) -> list[Path]:
+    if not folder.exists():
+        return []
+    return [inner for inner in sorted(folder.iterdir()) if inner.is_dir()]
+
+
+def _objects(folder: Path) -> list[Found]:
+    found: dict[str, float] = {}
+    for file in sorted(folder.iterdir()):
+        name = file.name.partition(".")[0]
+        try:
+            found[name] = max(found.get(name, 0.0), file.stat().st_mtime)
+        except FileNotFoundError:
+            # Finished or deleted in this moment: the next look finds it as it is then.
+            continue
+    return [Found(name, datetime.fromtimestamp(at, UTC)) for name, at in found.items()]
