@@ -12,6 +12,7 @@ from rich.console import Console
 
 from development import debian
 from development import postgres as postgresql
+from development import swift as openstack
 from development.accuracy import Accuracy, as_property, figures, show
 from development.engine import connect
 
@@ -63,6 +64,15 @@ def postgres() -> Iterator[postgresql.Postgres]:
         pytest.skip(postgresql.obstacle())
     with postgresql.serve() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def swift() -> Iterator[openstack.Swift]:
+    """A Swift of this run alone, which nobody stops; who makes a bucket names it as nobody else."""
+    if openstack.obstacle():
+        pytest.skip(openstack.obstacle())
+    with openstack.serve() as swift:
+        yield swift
 
 
 @pytest.fixture

@@ -185,7 +185,7 @@ def infrastructure_image(name: str) -> Image:
         ROOT / "docker" / "infrastructure",
         parent=BASE,
         packages=("vantage6-node", "vantage6-server"),
-        extras=("psycopg[binary]",),
+        extras=("psycopg[binary]", "botocore"),
     )
 
 

@@ -5,23 +5,19 @@ on a port that was free, with a password that nobody else knows. As many as need
 side. A server that PostgreSQL's packages start by themselves is neither used nor disturbed.
 """
 
-import fcntl
-import os
 import re
 import secrets
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from development import debian
+from development import debian, folders
 from development.console import SetupError, last_line, main, wait_for_signal
-from development.locks import exclusive
 from development.ports import LOOPBACK, free_port
 
 PACKAGE = "postgresql"
@@ -167,7 +163,7 @@ def serve(**settings: str) -> Iterator[Postgres]:
         ``synchronous_commit`` and ``full_page_writes`` to have it as in production.
     """
     programs = install()
-    with _folder() as folder:
+    with folders.private("postgresql", ACCOUNT) as folder:
         password = secrets.token_urlsafe(24)
         _make_cluster(programs, folder, password)
         process, port = _start(programs, folder, {**_BASE, **FORGETFUL, **settings})
@@ -198,44 +194,11 @@ def _version(programs: Path) -> int:
     return int(number[1]) if number else 0
 
 
-@contextmanager
-def _folder() -> Iterator[Path]:
-    """Make a folder for the account that the server runs as; remove what killed ones left."""
-    # of each user apart: nobody can lock or remove what others made
-    prefix = f"vantage6-postgresql-{os.geteuid()}-"
-    temporary = Path(tempfile.gettempdir())
-    with exclusive(temporary / f"{prefix}lock", "another process that makes a database"):
-        for left in temporary.glob(f"{prefix}*/"):
-            _remove_if_left(left)
-        folder = Path(tempfile.mkdtemp(prefix=prefix))
-        held = os.open(folder, os.O_RDONLY)
-        fcntl.flock(held, fcntl.LOCK_EX)
-    try:
-        _give_away(folder)
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-        os.close(held)
-
-
-def _remove_if_left(folder: Path) -> None:
-    """Remove a folder that nobody holds any more."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # its server may be at its last writes; then it goes the next time
-        shutil.rmtree(folder, ignore_errors=True)
-    except BlockingIOError:
-        pass
-    finally:
-        os.close(descriptor)
-
-
 def _make_cluster(programs: Path, folder: Path, password: str) -> None:
     secret = folder / "password"
     secret.touch(mode=0o600)
     secret.write_text(password)
-    _give_away(secret)
+    folders.give_away(secret, ACCOUNT)
     made = subprocess.run(
         [
             *_as_account(),
@@ -259,11 +222,6 @@ def _make_cluster(programs: Path, folder: Path, password: str) -> None:
         raise SetupError(f"PostgreSQL could not make a database: {last_line(made.stderr)}")
 
 
-def _give_away(path: Path) -> None:
-    if os.geteuid() == 0:
-        shutil.chown(path, ACCOUNT, ACCOUNT)
-
-
 def _start(
     programs: Path, folder: Path, settings: dict[str, str]
 ) -> tuple[subprocess.Popen[bytes], int]:
@@ -274,7 +232,13 @@ def _start(
         options = [f"-c{name}={value}" for name, value in {**settings, "port": port}.items()]
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*_as_account(), programs / "postgres", "-D", folder / "data", *options],
+                [
+                    *_as_account(),
+                    programs / "postgres",
+                    "-D",
+                    folder / "data",
+                    *options,
+                ],
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -317,9 +281,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _as_account() -> list[str]:
-    """Return what runs a program as an ordinary user, and stops it when we are killed."""
-    become = [f"--reuid={ACCOUNT}", f"--regid={ACCOUNT}", "--init-groups"]
-    return ["setpriv", "--pdeathsig=INT", *(become if os.geteuid() == 0 else []), "--"]
+    return folders.as_account(ACCOUNT, "INT")
 
 
 def run_until_stopped() -> None:

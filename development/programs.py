@@ -70,13 +70,19 @@ def running(command: Sequence[str], port: int, log: Path) -> Iterator[None]:
         process.wait(SECONDS)
 
 
+def answers(port: int) -> bool:
+    """Tell whether somebody listens on a port of loopback."""
+    try:
+        socket.create_connection((LOOPBACK, port), timeout=SECONDS).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
 def _comes_to_listen(process: subprocess.Popen[bytes], port: int) -> bool:
     end = time.monotonic() + SECONDS
     while process.poll() is None and time.monotonic() < end:
-        try:
-            socket.create_connection((LOOPBACK, port), timeout=SECONDS).close()
-        except ConnectionRefusedError:
-            time.sleep(POLL_SECONDS)
-        else:
+        if answers(port):
             return True
+        time.sleep(POLL_SECONDS)
     return False

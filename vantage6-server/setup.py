@@ -39,5 +39,8 @@ setup(
         "swagger-ui-bundle>=1.1,<2",
         "Werkzeug>=3,<4",
     ],
-    extras_require={"postgresql": ["psycopg[binary]>=3.1,<4"]},
+    extras_require={
+        "postgresql": ["psycopg[binary]>=3.1,<4"],
+        "s3": ["botocore>=1.36,<2"],
+    },
 )
