@@ -10,8 +10,10 @@ import secrets
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,10 @@ ATTEMPTS = 5
 ENDING_MILLISECONDS = 60_000
 #: Between two looks whether a server that starts answers already.
 POLL_SECONDS = 0.05
+
+#: Said by one that can be started a moment later, or on another port.
+_PASSING = ("could not create any TCP/IP sockets", "pre-existing shared memory block")
+_AS_ACCOUNT = folders.as_account(ACCOUNT, "INT")
 
 #: What a database can do without that is thrown away in the end, whatever happens to the machine.
 FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -57,10 +63,10 @@ class Postgres:
         Its main process.
     """
 
-    def __init__(self, port: int, password: str, process: subprocess.Popen[bytes]) -> None:
-        self.port = port
+    def __init__(self, cluster: "_Cluster", password: str) -> None:
+        self._cluster = cluster
+        self._process, self.port = cluster.start()
         self._password = password
-        self._process = process
         self._numbers = count(1)
         self._administration: Any = None
 
@@ -123,10 +129,26 @@ class Postgres:
             )
         self._administration.execute(statement)
 
+    def kill(self) -> None:
+        """Kill it, which leaves no time for anything; without `FORGETFUL` nothing is lost."""
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        """Disconnect everybody and end it: what PostgreSQL calls a fast shutdown."""
+        self.close()
+        _stop(self._process)
+
+    def start(self) -> None:
+        """Start it again after `kill` or `stop`, where it was and with what it has."""
+        self.close()
+        self._process, _ = self._cluster.start(self.port)
+
     def close(self) -> None:
         """Close the connection of the superuser."""
         if self._administration is not None:
             self._administration.close()
+            self._administration = None
 
 
 def name_of(uri: str) -> str:
@@ -166,13 +188,12 @@ def serve(**settings: str) -> Iterator[Postgres]:
     with folders.private("postgresql", ACCOUNT) as folder:
         password = secrets.token_urlsafe(24)
         _make_cluster(programs, folder, password)
-        process, port = _start(programs, folder, {**_BASE, **FORGETFUL, **settings})
-        server = Postgres(port, password, process)
+        cluster = _Cluster(programs, folder, {**_BASE, **FORGETFUL, **settings})
+        server = Postgres(cluster, password)
         try:
             yield server
         finally:
-            server.close()
-            _stop(process)
+            server.stop()
 
 
 def _programs() -> Path | None:
@@ -201,7 +222,7 @@ def _make_cluster(programs: Path, folder: Path, password: str) -> None:
     folders.give_away(secret, ACCOUNT)
     made = subprocess.run(
         [
-            *_as_account(),
+            *_AS_ACCOUNT,
             programs / "initdb",
             f"--pgdata={folder / 'data'}",
             f"--username={SUPERUSER}",
@@ -222,39 +243,47 @@ def _make_cluster(programs: Path, folder: Path, password: str) -> None:
         raise SetupError(f"PostgreSQL could not make a database: {last_line(made.stderr)}")
 
 
-def _start(
-    programs: Path, folder: Path, settings: dict[str, str]
-) -> tuple[subprocess.Popen[bytes], int]:
-    """Start a server on a free port; return its process when it answers."""
-    log = folder / "log"
-    for _ in range(ATTEMPTS):
-        port = free_port()
-        options = [f"-c{name}={value}" for name, value in {**settings, "port": port}.items()]
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [
-                    *_as_account(),
-                    programs / "postgres",
-                    "-D",
-                    folder / "data",
-                    *options,
-                ],
-                cwd=folder,
+@dataclass(frozen=True)
+class _Cluster:
+    """What a server is started from."""
+
+    programs: Path
+    folder: Path
+    settings: dict[str, str]
+
+    def start(self, port: int | None = None) -> tuple[subprocess.Popen[bytes], int]:
+        """Start a server on a port, or on a free one; return its process when it answers."""
+        for attempt in range(ATTEMPTS):
+            # what a killed one left is in its way for a moment
+            time.sleep(POLL_SECONDS * attempt)
+            tried = port or free_port()
+            process = self._launch(tried)
+            try:
+                if _answers(self.programs, process, tried):
+                    return process, tried
+            except BaseException:
+                _stop(process)
+                raise
+            if not any(passing in self._said() for passing in _PASSING):
+                break
+        raise SetupError(f"PostgreSQL does not start: {last_line(self._said())}")
+
+    def _launch(self, port: int) -> subprocess.Popen[bytes]:
+        settings = {**self.settings, "port": port}
+        options = [f"-c{name}={value}" for name, value in settings.items()]
+        with (self.folder / "log").open("wb") as output:
+            return subprocess.Popen(
+                [*_AS_ACCOUNT, self.programs / "postgres", "-D", self.folder / "data", *options],
+                cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 # Ctrl-C is for us, who stop it when nobody needs it any more
                 start_new_session=True,
             )
-        try:
-            if _answers(programs, process, port):
-                return process, port
-        except BaseException:
-            _stop(process)
-            raise
-        if "could not create any TCP/IP sockets" not in log.read_text(errors="replace"):
-            break
-    raise SetupError(f"PostgreSQL does not start: {last_line(log.read_text(errors='replace'))}")
+
+    def _said(self) -> str:
+        return (self.folder / "log").read_text(errors="replace")
 
 
 def _answers(programs: Path, process: subprocess.Popen[bytes], port: int) -> bool:
@@ -278,10 +307,6 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     """Disconnect everybody and end the server: what PostgreSQL calls a fast shutdown."""
     process.send_signal(signal.SIGINT)
     process.wait()
-
-
-def _as_account() -> list[str]:
-    return folders.as_account(ACCOUNT, "INT")
 
 
 def run_until_stopped() -> None:

@@ -24,6 +24,7 @@ setup(
         "gevent>=24",
         "gunicorn>=23,<28",
         "ipython>=8,<10",
+        "kombu>=5.3,<6",
         "marshmallow>=3.20,<5",
         "prometheus-client>=0.20,<1",
         "PyJWT>=2.8,<3",

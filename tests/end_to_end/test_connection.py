@@ -50,7 +50,7 @@ def front(members, tmp_path):
     def front(change=lambda config: config):
         port, plain_port = free_port(), free_port()
         files = make_certificate(tmp_path / "tls", ADDRESS)
-        config = nginx.documented(port, plain_port, members.port, files, ADDRESS)
+        config = nginx.documented(port, plain_port, members.port, files=files, address=ADDRESS)
         with nginx.running(change(config), tmp_path / "tls", plain_port):
             yield {"server_url": f"https://{ADDRESS}", "port": port}, str(files.authority)
 

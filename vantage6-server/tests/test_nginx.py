@@ -86,7 +86,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     files = make_certificate(folder, LOOPBACK)
     port, plain_port = free_port(), free_port()
     with Served("--config", config) as server:
-        adapted = nginx.documented(port, plain_port, int(server.port), files)
+        adapted = nginx.documented(port, plain_port, int(server.port), files=files)
         with nginx.running(adapted, folder, port):
             audit_file = folder / "log" / "server.audit.log"
             yield Front(port, plain_port, files.authority, server, audit_file)
