@@ -134,12 +134,10 @@ def test_finishing_twice_is_finishing(store: Store, name: str) -> None:
     assert get(store, name, 0, 3) == b"abc"
 
 
-def test_what_is_received_can_be_read_before_the_end(store: Store, name: str) -> None:
-    content = secrets.token_bytes(LARGE)
-    state = store.begin(name, LARGE)
-    cut = store.append(name, state, 0, pieces(content[:-1]), "writer")
-    assert get(store, name, 0, 100) == content[:100]
-    assert cut.received >= 100
+def test_what_is_not_finished_cannot_be_read(store: Store, name: str) -> None:
+    store.append(name, store.begin(name, 4), 0, [b"abc"], "writer")
+    with pytest.raises(Missing):
+        get(store, name, 0, 1)
 
 
 def test_more_than_there_is_cannot_be_read(store: Store, name: str) -> None:

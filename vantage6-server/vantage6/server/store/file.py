@@ -79,7 +79,7 @@ class FileStore:
     def read(self, name: str, start: int, length: int) -> Iterator[bytes]:
         """A part of an object, in pieces."""
         with _told():
-            descriptor = self._aside(_open, self._path(name))
+            descriptor = self._aside(os.open, self._path(name), os.O_RDONLY)
         try:
             end = start + length
             while start < end:
@@ -228,13 +228,6 @@ def _finish(path: Path, size: int) -> None:
         part.rename(path)
     sync_folder(path.parent)
     _beside(path, _WRITER).unlink(missing_ok=True)
-
-
-def _open(path: Path) -> int:
-    try:
-        return os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return os.open(_beside(path, _PART), os.O_RDONLY)
 
 
 def _delete(path: Path) -> None:

@@ -150,9 +150,8 @@ class Store(Protocol):
         """
 
     def read(self, name: str, start: int, length: int) -> Iterator[bytes]:
-        """A part of an object, in pieces of `PIECE` bytes at most.
+        """A part of a finished object, in pieces of `PIECE` bytes at most.
 
-        Also of one that is not finished, as far as it was received by this process or another.
         Nothing is opened before the first piece is asked for.
 
         Raises
