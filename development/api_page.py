@@ -49,13 +49,19 @@ def _operation(title: str, operation: Words) -> Iterator[str]:
     yield f"#### {title}"
     yield f"{operation['summary']} {operation['description']}"
     if "requestBody" in operation:
-        schema = operation["requestBody"]["content"]["application/json"]["schema"]
-        yield f"Body: {_type(schema)}"
+        yield f"Body: {_content(operation['requestBody']['content'])}"
     for place, title in (("query", "argument"), ("header", "header")):
         arguments = [one for one in operation["parameters"] if one["in"] == place]
         if arguments:
             yield table([title, "what it may be", "meaning"], map(_argument, arguments))
     yield f"Answers: {'; '.join(_answers(operation['responses']))}"
+
+
+def _content(content: Words) -> str:
+    """What a body is: one of the objects, or bytes of a media type."""
+    ((media_type, body),) = content.items()
+    kind = _type(body["schema"])
+    return kind if media_type == "application/json" else f"`{media_type}`, {kind}"
 
 
 def _argument(argument: Words) -> list[str]:
@@ -68,8 +74,7 @@ def _argument(argument: Words) -> list[str]:
 def _answers(responses: Words) -> Iterator[str]:
     for status, answer in responses.items():
         if "content" in answer:
-            schema = answer["content"]["application/json"]["schema"]
-            yield f"**{status}** {_type(schema)}"
+            yield f"**{status}** {_content(answer['content'])}"
     refusals = [status for status, answer in responses.items() if "$ref" in answer]
     yield f"refused with {', '.join(refusals)}"
 

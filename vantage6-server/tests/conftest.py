@@ -77,8 +77,9 @@ def lose_database(uri: str, request: pytest.FixtureRequest) -> Callable[[], None
 
 
 @pytest.fixture
-def config(uri: str) -> dict[str, Any]:
+def config(uri: str, tmp_path: Path) -> dict[str, Any]:
     return {
+        "payloads": {"folder": str(tmp_path / "payloads")},
         "uri": uri,
         "api_path": "/api",
         "jwt_secret_key": "a secret of the tests, long enough to sign with",

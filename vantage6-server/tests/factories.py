@@ -1,5 +1,6 @@
 """Makes what tests need, with everything filled in that a test does not care about."""
 
+import secrets
 from collections.abc import Iterable
 from itertools import count
 from typing import Any
@@ -21,6 +22,7 @@ from vantage6.server.model import (
     Rule,
     Run,
     Task,
+    Upload,
     User,
 )
 from vantage6.server.model.base import Model, now
@@ -132,6 +134,13 @@ class Factory:
     def port(self, result: Result, **values: Any) -> AlgorithmPort:
         """A port of the container of a run."""
         return self._store(AlgorithmPort, **{"port": 8888, "result_id": result.id, **values})
+
+    def upload(self, node: Node, **values: Any) -> Upload:
+        """An upload of a node, of which nothing has arrived."""
+        values = {"size": 10, "form": "text", "name": secrets.token_hex(16), **values}
+        return self._store(
+            Upload, identity_id=node.id, collaboration_id=node.collaboration_id, **values
+        )
 
     def rule(self, record: RuleRecord) -> Rule:
         """The row of a rule of the catalogue."""

@@ -46,6 +46,8 @@ CONFIG = schemathesis.Config.from_dict(
         "phases": {"coverage": {"enabled": EXAMPLES > 5}},
     }
 )
+# Pieces of uploads are bytes under another name.
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
 SCHEMA = schemathesis.openapi.from_dict(document("/api"), config=CONFIG)
 
 
@@ -73,9 +75,10 @@ class Served:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("schemathesis")
-    config = {"uri": f"sqlite:///{folder}/x.sqlite", "jwt_secret_key": "x" * 40}
-    fill(config["uri"])
-    app = create_app(config)
+    uri = f"sqlite:///{folder}/x.sqlite"
+    fill(uri)
+    payloads = {"folder": f"{folder}/payloads"}
+    app = create_app({"uri": uri, "jwt_secret_key": "x" * 40, "payloads": payloads})
     database = app.extensions["database"]
     with pytest.MonkeyPatch.context() as patch, database.sessions(bind=database.engine) as session:
         patch.setattr(password, "ROUNDS", 4)

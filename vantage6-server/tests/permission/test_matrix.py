@@ -89,6 +89,7 @@ class World:
             "user": {whose: user.id for whose, user in self.users.items()},
             "role": {whose: role.id for whose, role in roles.items()},
             "rule": dict.fromkeys(organizations, make.rule(HELD_BY_ALL).id),
+            "upload": {whose: make.upload(node).id for whose, node in self.nodes.items()},
         }
         self.member = cache(self._member)
         self.refresh_token = cache(self._refresh_token)
@@ -152,7 +153,8 @@ def world(
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setattr(password, "ROUNDS", 4)
-        app = create_app({"uri": uri, "jwt_secret_key": "x" * 40})
+        payloads = {"folder": str(tmp_path_factory.mktemp("payloads"))}
+        app = create_app({"uri": uri, "jwt_secret_key": "x" * 40, "payloads": payloads})
         witness = Witness(app)
         database = app.extensions["database"]
         with database.sessions(bind=database.engine) as session:
@@ -184,8 +186,8 @@ class Case:
         What a caller must hold besides, to pass it on.
     status : int, optional
         What those get who are let in, where it is no success.
-    container : bool, optional
-        Whether it opens to the container, where that does not follow from its rules.
+    container, node : bool, optional
+        Whether it opens to the container or the node, where that does not follow from its rules.
     """
 
     method: str
@@ -196,6 +198,7 @@ class Case:
     needs: tuple[RuleRecord, ...] = ()
     status: int | None = None
     container: bool | None = None
+    node: bool | None = None
 
     def __str__(self) -> str:
         return f"{self.method} {self.path} of {self.whose}"
@@ -226,6 +229,8 @@ class Case:
             return False
         if kind is Kind.CONTAINER and self.container is not None:
             return self.container
+        if kind is Kind.NODE and self.node is not None:
+            return self.node
         return self.opened_by is None or not set(rules).isdisjoint(self.opened_by)
 
     def is_let_in(self, answer: TestResponse) -> bool:
@@ -352,6 +357,15 @@ CASES = [
             "image": IMAGE},
            container=is_member)
       for whose, is_member in ((COLLEAGUE, True), (PARTNER, True), (STRANGER, False))),
+    *(Case("POST", "/upload", whose,
+           (rule("task", ORG, C), rule("task", GLO, C)) if is_member else (),
+           {"collaboration_id": "{collaboration}", "size": 10, "form": "text"},
+           container=is_member, node=is_member)
+      for whose, is_member in ((COLLEAGUE, True), (PARTNER, True), (STRANGER, False))),
+    # Each belongs to a node, and to nobody else.
+    *(Case(method, "/upload/{upload}", whose, (), status=status, node=whose == COLLEAGUE)
+      for whose in (COLLEAGUE, PARTNER, STRANGER)
+      for method, status in (("GET", None), ("PATCH", 400), ("DELETE", None))),
     *own_only("PATCH", "/result/{result}", started_at="2026-01-01T00:00:00"),
     *own_only("POST", "/token/container", task_id="{task}", image=IMAGE),
     *own_only("POST", "/port", port=8888, result_id="{result}"),

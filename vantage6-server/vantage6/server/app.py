@@ -1,7 +1,7 @@
 """The application: put together here, from a configuration, and started elsewhere."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from vantage6.server.first_run import load_secret
 from vantage6.server.proxies import Proxies
 from vantage6.server.resource import RESOURCES, check_admissions, flask_rule
 from vantage6.server.resource.error import answer
-from vantage6.server.service import changes, token
+from vantage6.server.service import blob, changes, token, upload
 from vantage6.server.service.event import EventHub
 from vantage6.server.service.housekeeping import Housekeeping
 from vantage6.server.service.login_limit import LoginLimit
@@ -27,6 +27,8 @@ from vantage6.server.service.notice import Notices
 from vantage6.server.service.reset_token import ResetTokens
 from vantage6.server.service.second_factor import SecondFactors
 from vantage6.server.service.turns import Turns
+from vantage6.server.store.interface import Store
+from vantage6.server.store.payloads import Payloads
 from vantage6.server.websocket import create_socket
 
 SECURITY_HEADERS = {
@@ -40,6 +42,8 @@ SECURITY_HEADERS = {
 
 # What a page of another origin may read besides the body.
 EXPOSED_HEADERS = ["Link", "total-count", "Retry-After", tracing.HEADER]
+# How often the payload store is looked after.
+_UNUSED_SECONDS, _UPLOADS_SECONDS, _ORPHANS_SECONDS = 20.0, 600.0, 6 * 3600.0
 # How long a browser may remember what it may send.
 PREFLIGHT_SECONDS = 600
 
@@ -52,14 +56,14 @@ def create_app(config: Mapping[str, Any], *, data_dir: Path | None = None) -> Fl
     config : mapping
         One environment of a server configuration.
     data_dir : Path, optional
-        Where relative SQLite paths start, and where the secret for tokens is kept unless the
-        configuration holds one. Without it that secret ends with the process.
+        Where relative SQLite paths and payloads start, and where the secret for tokens is kept
+        unless the configuration holds one. Without it that secret ends with the process.
 
     Returns
     -------
     Flask
         Its parts are in `extensions`: "database", "events", "login_limit", "second_factors",
-        "notices", "turns", "housekeeping", "socketio" and "tracer".
+        "notices", "turns", "housekeeping", "payloads", "socketio" and "tracer".
     """
     check_admissions()
     app = Flask("vantage6.server", static_folder=None)
@@ -78,6 +82,7 @@ def create_app(config: Mapping[str, Any], *, data_dir: Path | None = None) -> Fl
     app.extensions["notices"] = _notices(app, config, secret)
     app.extensions["turns"] = Turns()
     app.extensions["housekeeping"] = Housekeeping()
+    _keep_payloads(app, config, data_dir)
     app.extensions["login_limit"] = _login_limit(config.get("password_policy") or {})
     _register_routes(app)
     app.after_request(_add_security_headers)
@@ -112,6 +117,19 @@ def _connect_database(app: Flask, config: Mapping[str, Any], data_dir: Path | No
     events.attach(database.sessions)
     changes.watch(database.sessions)
     app.extensions["database"], app.extensions["events"] = database, events
+
+
+def _keep_payloads(app: Flask, config: Mapping[str, Any], data_dir: Path | None) -> None:
+    payloads = Payloads(config.get("payloads") or {}, data_dir or Path())
+    app.extensions["payloads"] = payloads
+    duties: dict[str, tuple[float, Callable[[Database, Store], object]]] = {
+        "forgetting old uploads": (_UPLOADS_SECONDS, upload.expire),
+        "deleting unused payloads": (_UNUSED_SECONDS, blob.delete_unused),
+        "deleting lost payloads": (_ORPHANS_SECONDS, blob.delete_orphans),
+    }
+    for name, (seconds, duty) in duties.items():
+        work = partial(duty, app.extensions["database"], payloads.store)
+        app.extensions["housekeeping"].every(seconds, name, work)
 
 
 def _secret(config: Mapping[str, Any], data_dir: Path | None) -> str:

@@ -17,6 +17,8 @@ class Refusal(Vantage6Error):
         The fields at fault, each with what is wrong.
     headers : mapping
         What the answer carries besides its body.
+    facts : mapping
+        What the body holds besides the message.
     """
 
     status: int
@@ -26,10 +28,12 @@ class Refusal(Vantage6Error):
         message: str,
         errors: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.errors = errors
         self.headers = headers or {}
+        self.facts = facts or {}
 
 
 class BadRequest(Refusal):
@@ -60,6 +64,18 @@ class Conflict(Refusal):
     """409: somebody else was first."""
 
     status = 409
+
+
+class TooLarge(Refusal):
+    """413: more than the server takes."""
+
+    status = 413
+
+
+class NoSuchRange(Refusal):
+    """416: what is asked for is not within what there is."""
+
+    status = 416
 
 
 class NotAvailable(Refusal):

@@ -22,6 +22,7 @@ from vantage6.server.configuration import (
 from vantage6.server.database import complete_uri, database_uri
 from vantage6.server.service import audit
 from vantage6.server.service.fixture import drop_all, insert_fixture, read_fixture
+from vantage6.server.store.payloads import FOLDER
 
 if TYPE_CHECKING:
     import socket
@@ -106,6 +107,10 @@ def application_config(context: InstanceContext) -> dict[str, Any]:
         **context.config,
         "uri": database_url(context).render_as_string(hide_password=False),
         "jwt_secret_key": first_run.load_secret(context.config, context.data_dir),
+        "payloads": {
+            **context.config["payloads"],
+            "folder": str(context.data_dir / (context.config["payloads"]["folder"] or FOLDER)),
+        },
     }
 
 

@@ -29,6 +29,7 @@ VERSION = "3.0.3"
 
 _COUNT = {"type": "integer", "minimum": 1, "maximum": MAXIMUM_INTEGER}
 _EMPTY = {"type": "string", "enum": [""]}
+_BYTES = {"type": "string", "format": "binary"}
 _ID = {"type": "integer", "minimum": 0, "maximum": MAXIMUM_INTEGER}
 _NULL = {"type": "object", "nullable": True, "enum": [None]}
 _PAGE_HEADERS = {
@@ -90,6 +91,9 @@ def _operation(spec: APISpec, resource: type[Resource], method: str, contract: C
     if contract.takes:
         body = _body(spec, contract)
         operation["requestBody"] = {"required": True, "content": {"application/json": body}}
+    if contract.takes_bytes:
+        content = {contract.takes_bytes: {"schema": _BYTES}}
+        operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 
@@ -138,7 +142,7 @@ def _parameters(contract: Contract) -> list[Words]:
         found.append(_argument("page", number, "The page, from 1; without it there is one page."))
         found.append(_argument("per_page", number, "How many are on one page; 10 by default."))
     found += [
-        _argument(name, value.schema, value.description, where="header")
+        _argument(name, value.schema, value.description, required=value.required, where="header")
         for name, value in contract.takes_headers.items()
     ]
     return found
@@ -190,6 +194,9 @@ def _responses(
     spec: APISpec, resource: type[Resource], admitted: Admitted, contract: Contract
 ) -> Words:
     found: Words = {str(contract.status): _success(spec, contract)}
+    if contract.gives_bytes:
+        found["206"] = {**_success(spec, contract), "description": "Partial Content"}
+        found["304"] = {"description": "Not Modified"}
     for status in sorted(_refusals(resource, admitted, contract)):
         found[str(status)] = _refusal(spec, HTTPStatus(status))
     return found
@@ -213,15 +220,17 @@ def _refusals(resource: type[Resource], admitted: Admitted, contract: Contract) 
         found.add(404)
     if contract.takes:
         found.add(413)
+    if contract.gives_bytes:
+        found |= {410, 416}
     return found
 
 
 def _success(spec: APISpec, contract: Contract) -> Words:
     headers = {**contract.headers, **(_PAGE_HEADERS if contract.shape is Shape.PAGE else {})}
-    found: Words = {
-        "description": HTTPStatus(contract.status).phrase,
-        "content": {"application/json": {"schema": _answer(spec, contract)}},
-    }
+    content = {"application/json": {"schema": _answer(spec, contract)}}
+    if contract.gives_bytes:
+        content = {"application/octet-stream": {"schema": _BYTES}}
+    found: Words = {"description": HTTPStatus(contract.status).phrase, "content": content}
     if headers:
         found["headers"] = {
             name: {

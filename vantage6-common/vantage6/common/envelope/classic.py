@@ -14,3 +14,8 @@ def is_classic_envelope(text: str) -> bool:
     """Whether `text` has the form of an encrypted payload, `A$B$C`."""
     head = _HEAD.match(text)
     return head is not None and is_base64(text, head.end(), len(text))
+
+
+def has_head_of_envelope(head: str) -> bool:
+    """Whether a text that begins so, with 4096 letters or all it has, is an envelope, if at all."""
+    return _HEAD.match(head) is not None

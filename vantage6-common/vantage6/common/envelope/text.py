@@ -123,3 +123,27 @@ def _decode(text: str) -> bytes:
         return base64.decode(text)
     except ValueError as error:
         raise malformed() from error
+
+
+#: So many letters of the beginning and the end tell what a text is.
+EDGE = 2 + _MAX_HEADER_DIGITS + 1
+
+
+def has_edges_of_envelope(head: str, tail: str) -> bool:
+    """Whether a text that begins and ends so is an authenticated envelope, if it is one at all.
+
+    For texts that are not in memory; what is between, which must be base64, is not looked at.
+
+    Parameters
+    ----------
+    head, tail : str
+        The first and last `EDGE` letters, or the whole text where it is shorter.
+    """
+    second, third = head.find(SEPARATOR, len(START)), tail.rfind(SEPARATOR)
+    if not head.startswith(START) or second < 0 or third < 0:
+        return False
+    try:
+        Header.decode(_decode(head[len(START) : second]))
+        return len(_decode(tail[third + 1 :])) in RSA_BYTES
+    except EncryptionError:
+        return False

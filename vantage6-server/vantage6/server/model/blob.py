@@ -21,5 +21,5 @@ class Blob(Model):
     # Whether it is an envelope.
     encrypted: Mapped[bool]
     # What the store knows it by; never used again for other content.
-    name: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(String(255), unique=True)
     stored_at: Mapped[datetime] = mapped_column(default=now)

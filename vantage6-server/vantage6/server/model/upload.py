@@ -32,7 +32,7 @@ class Upload(Model):
     # Bytes that are kept for certain; who was cut off goes on from there.
     received: Mapped[int] = mapped_column(BigInteger, default=0)
     # What the store knows it by.
-    name: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(String(255), unique=True)
     # What the store has to remember until all is there.
     state: Mapped[str | None] = mapped_column(Text)
     # The request that writes to it, or did so last; what others write does not count.

@@ -169,6 +169,8 @@ ADMISSION: Mapping[str, Mapping[str, Admitted]] = {
     "/task/<id>/result": {"GET": _USER_OR_CONTAINER},
     "/result": {"GET": _EVERYBODY},
     "/result/<id>": {"GET": _EVERYBODY, "PATCH": _NODE},
+    "/upload": {"POST": _EVERYBODY},
+    "/upload/<id>": {"GET": _EVERYBODY, "PATCH": _EVERYBODY, "DELETE": _EVERYBODY},
     "/claim": {"POST": _NODE},
     "/claim/take": {"POST": _NODE},
     "/user": {"GET": _USER, "POST": _USER},

@@ -1,5 +1,7 @@
 """What all resources share: who may come in, one transaction, and the way to the answer."""
 
+import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -21,6 +23,8 @@ from vantage6.server.schema.base import Output
 from vantage6.server.service import audit, identification, token
 from vantage6.server.service.guard import Guard
 from vantage6.server.service.login_limit import LoginLimit
+from vantage6.server.store.payloads import Payloads
+from vantage6.server.tracing import note_wait
 
 M = TypeVar("M", bound=Model)
 
@@ -51,6 +55,9 @@ class Resource(flask_restful.Resource):
     takes_refresh_token: ClassVar[bool] = False
     # Whether bodies hold the data of algorithms, which may be as large as the server allows.
     takes_data: ClassVar[bool] = False
+    # Whether methods that change something read the body piece by piece, and open transactions
+    # by themselves; those are then not repeated as a whole.
+    streams: ClassVar[bool] = False
     # Whether all methods leave the database as it is, whatever they are called.
     only_reads: ClassVar[bool] = False
 
@@ -73,7 +80,7 @@ class Resource(flask_restful.Resource):
         with self.database.reading() as self.session:
             if admitted:
                 self._admit(admitted)
-            if not self.takes_data:
+            if not self.takes_data and self.contract.takes_bytes is None:
                 _refuse_large_body()
             self._check_arguments()
             with self._turn() if admitted else nullcontext():
@@ -82,6 +89,8 @@ class Resource(flask_restful.Resource):
                     return super().dispatch_request(*args, **kwargs)
                 # Others need the connection, and to write, while the body of this request arrives.
                 self.session.close()
+                if self.streams:
+                    return super().dispatch_request(*args, **kwargs)
                 request.get_data()
                 return self._change(*args, **kwargs)
 
@@ -102,6 +111,12 @@ class Resource(flask_restful.Resource):
         """The database of the application."""
         database: Database = current_app.extensions["database"]
         return database
+
+    @property
+    def payloads(self) -> Payloads:
+        """The payload store of the application."""
+        payloads: Payloads = current_app.extensions["payloads"]
+        return payloads
 
     @property
     def login_limit(self) -> LoginLimit:
@@ -143,8 +158,22 @@ class Resource(flask_restful.Resource):
     def header(self, name: str) -> Any:
         """One of the headers that the contract names; None without it."""
         text = request.headers.get(name)
-        read = self.contract.takes_headers[name].read
-        return None if text is None else filters.use(name, read, text)
+        value = self.contract.takes_headers[name]
+        if text is None and value.required:
+            raise BadRequest(f"The header `{name}` is missing")
+        return None if text is None else filters.use(name, value.read, text)
+
+    def body_reader(self) -> Callable[[int], bytes]:
+        """What reads the body piece by piece; how long one waits for it is not our time."""
+        body = request.environ["wsgi.input"]
+
+        def read(size: int) -> bytes:
+            start = time.monotonic()
+            piece: bytes = body.read(size)
+            note_wait(time.monotonic() - start)
+            return piece
+
+        return read
 
     def includes(self, *names: str) -> bool:
         """Whether the request asks to include something, under any of its names."""
@@ -258,6 +287,13 @@ def _method() -> str:
     return "GET" if request.method == "HEAD" else request.method
 
 
+def body_length() -> int:
+    """How long the body of the request says it is."""
+    if request.content_length is None and "Transfer-Encoding" in request.headers:
+        raise BadRequest("The request must say how long it is")
+    return request.content_length or 0
+
+
 def _refuse_many_values() -> None:
     """Refuse a body in which there are too many values, before it is parsed."""
     if request.get_data().count(b",") >= VALUES_LIMIT:
@@ -266,7 +302,5 @@ def _refuse_many_values() -> None:
 
 def _refuse_large_body() -> None:
     """Refuse a body that is too large, or does not say how large it is, before it is read."""
-    if request.content_length is None and "Transfer-Encoding" in request.headers:
-        raise BadRequest("The request must say how long it is")
-    if (request.content_length or 0) > SMALL_BODY_LIMIT:
+    if body_length() > SMALL_BODY_LIMIT:
         raise BadRequest("The request is too large")

@@ -37,8 +37,12 @@ class Contract:
         What the body must be.
     partial : bool
         Whether nothing in the body is required.
+    takes_bytes : str, optional
+        The media type of a body that is not JSON.
     gives : type of Schema, or several
         What the answer holds; none for null.
+    gives_bytes : bool
+        Whether it holds bytes in place of JSON, of which a range may be asked for.
     shape : Shape
         How many of them.
     status : int
@@ -62,7 +66,9 @@ class Contract:
 
     takes: type[Input] | None = None
     partial: bool = False
+    takes_bytes: str | None = None
     gives: type[Schema] | tuple[type[Schema], ...] | None = None
+    gives_bytes: bool = False
     shape: Shape = Shape.ONE
     status: int = 200
     filters: Mapping[str, Filter] = field(default_factory=dict)

@@ -15,19 +15,24 @@ from vantage6.common.exceptions import IllegalTransition
 from vantage6.common.log import request_id
 from vantage6.server.exceptions import Refusal
 from vantage6.server.service import audit
+from vantage6.server.store.interface import Missing, StoreError, StoreFull, Superseded
 
 log = logging.getLogger(__name__)
+
+# Of what the payload store could not do; else it is only that it does not answer.
+_OF_STORE = {StoreFull: 507, Superseded: 409, Missing: 410}
 
 
 def answer(error: Exception) -> Response:
     """The answer to a request that ended in an error."""
     status, message, errors, headers = _describe(error)
     # Some refusals have such a status too, but nothing went wrong.
-    failed = status >= 500 and not isinstance(error, Refusal)
+    failed = status >= 500 and not isinstance(error, Refusal | StoreFull)
     if failed:
         log.error("%s %s failed", request.method, quote(request.path), exc_info=error)
     audit.failed(status, message)
-    body: dict[str, Any] = {"msg": message}
+    facts = error.facts if isinstance(error, Refusal) else {}
+    body: dict[str, Any] = {"msg": message, **facts}
     if errors:
         body["errors"] = errors
     if failed:
@@ -50,6 +55,8 @@ def _describe(
             return 400, f"The request is not valid: {', '.join(map(str, errors))}", errors, {}
         case IllegalTransition():
             return 400, str(error), None, {}
+        case StoreError():
+            return _OF_STORE.get(type(error), 503), str(error), None, {}
         case IntegrityError():
             return 400, "The request conflicts with what is already there", None, {}
         case DataError() | UnicodeEncodeError() | RecursionError():

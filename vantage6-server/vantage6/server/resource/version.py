@@ -3,6 +3,7 @@
 from vantage6.common import __version__
 from vantage6.server.resource.base import Answer, Resource
 from vantage6.server.resource.contract import contract
+from vantage6.server.resource.upload import USUAL_PIECE
 from vantage6.server.schema.answer import HealthOutput, VersionOutput
 
 
@@ -14,7 +15,9 @@ class Version(Resource):
     @contract(gives=VersionOutput)
     def get(self) -> Answer:
         """Show the version."""
-        return self.answer({"version": __version__, "idempotency_keys": True, "take": True})
+        uploads = {"from": self.payloads.stored_from, "piece": USUAL_PIECE}
+        can = {"idempotency_keys": True, "take": True, "uploads": uploads}
+        return self.answer({"version": __version__, **can})
 
 
 class Health(Resource):

@@ -11,6 +11,8 @@ class RefusalOutput(MessageOutput):
     """Why a request was refused, with the fields at fault where there are some."""
 
     errors = fields.Dict(keys=fields.String())
+    # Where an upload stands, to go on from there.
+    received = fields.Integer()
     # Of errors of the server: to find it in the log.
     request_id = fields.String()
 
@@ -23,6 +25,8 @@ class VersionOutput(Schema):
     idempotency_keys = fields.Boolean()
     # Whether nodes may take runs with one call.
     take = fields.Boolean()
+    # That large payloads may be uploaded: bytes from which on, and bytes of a piece.
+    uploads = fields.Dict(keys=fields.String(), values=fields.Integer())
 
 
 class StatsOutput(Schema):

@@ -9,6 +9,8 @@ who is who                `authentication` (from a secret to tokens), `identific
                           `second_factor`, `recovery` with its `reset_token`, `derived_key`
 not too often             `guard` (compares secrets) with `login_limit`, `mail_limit`, their
                           `limit_key`; `turns` (requests at once)
+large payloads            `upload` (what is on its way), `arrival` (a piece that comes in), `blob`
+                          (what is there, and when it goes)
 mail                      `notice` (who gets one, and when), `letter` (what it says), `mail` (how)
 by itself                 `housekeeping`: what is done from time to time, beside the requests
 after the commit          `commit`, and what waits for it: `event` for sockets and those who wait,

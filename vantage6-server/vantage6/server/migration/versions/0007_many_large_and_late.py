@@ -52,6 +52,7 @@ def _payloads() -> None:
         sa.Column("stored_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_blob")),
         sa.UniqueConstraint("digest", name=op.f("uq_blob_digest")),
+        sa.UniqueConstraint("name", name=op.f("uq_blob_name")),
         sqlite_autoincrement=True,
     )
     op.create_table(
@@ -85,6 +86,7 @@ def _payloads() -> None:
         ),
         sa.ForeignKeyConstraint(["blob_id"], ["blob.id"], name=op.f("fk_upload_blob_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_upload")),
+        sa.UniqueConstraint("name", name=op.f("uq_upload_name")),
         sqlite_autoincrement=True,
     )
     for column in ("blob_id", "collaboration_id", "identity_id", "result_id", "touched_at"):

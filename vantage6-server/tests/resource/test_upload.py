@@ -1,0 +1,374 @@
+"""Uploads: who may send what, in which pieces, and what is kept of it."""
+
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clients import LoggedIn, Login
+from factories import AUTHENTICATED, ENVELOPE, Factory
+from flask import Flask
+from sending import announce, digest_of, send, upload
+from sqlalchemy.orm import Session
+
+from vantage6.common.text import base64s_to_bytes
+from vantage6.server.model import Blob, Collaboration, Organization, Upload
+from vantage6.server.model.base import now
+from vantage6.server.service import arrival
+from vantage6.server.service import blob as blobs
+from vantage6.server.service import upload as service
+
+CONTENT = b"QUJD" * 1000
+BINARY = b"".join(
+    [
+        b"\x89V6E\r\n\x1a\n\x02",
+        len(base64s_to_bytes(AUTHENTICATED.split("$")[1])).to_bytes(4),
+        base64s_to_bytes(AUTHENTICATED.split("$")[1]),
+        base64s_to_bytes(AUTHENTICATED.split("$")[2]),
+        (256).to_bytes(2),
+        base64s_to_bytes(AUTHENTICATED.split("$")[3]),
+    ]
+)
+
+
+@pytest.fixture
+def study(make: Factory, own: Organization, partner: Organization) -> Collaboration:
+    return make.collaboration(own, partner)
+
+
+@pytest.fixture
+def secret_study(make: Factory, own: Organization) -> Collaboration:
+    return make.collaboration(own, encrypted=True)
+
+
+@pytest.fixture
+def researcher(make: Factory, own: Organization, login_as: Login) -> LoggedIn:
+    return login_as(make.user(own, role="Researcher"))
+
+
+@pytest.fixture
+def files(config: dict[str, Any]) -> Any:
+    """The names of the files in the payload store."""
+    folder = Path(config["payloads"]["folder"])
+    return lambda: sorted(path.name for path in folder.glob("*/*"))
+
+
+def test_a_payload_arrives_in_pieces(researcher: LoggedIn, study: Collaboration) -> None:
+    id_ = announce(researcher, study.id, len(CONTENT))
+    first = send(researcher, id_, 0, CONTENT[:1500]).json
+    assert (first["received"], first["complete"], first["digest"]) == (1500, False, None)
+    assert researcher.get(f"/api/upload/{id_}").json == first
+    last = send(researcher, id_, 1500, CONTENT[1500:]).json
+    assert (last["received"], last["complete"]) == (len(CONTENT), True)
+    assert researcher.get(f"/api/upload/{id_}").json == last
+
+
+def test_the_digest_is_that_of_the_whole(researcher: LoggedIn, study: Collaboration) -> None:
+    upload(researcher, study.id, CONTENT)
+
+
+def test_another_process_may_go_on(
+    researcher: LoggedIn, study: Collaboration, app: Flask, config: dict[str, Any]
+) -> None:
+    """It has not seen the first piece, and works the digest out all the same."""
+    id_ = announce(researcher, study.id, len(CONTENT))
+    send(researcher, id_, 0, CONTENT[:1500])
+    app.extensions["payloads"] = type(app.extensions["payloads"])(config["payloads"], Path())
+    whole = upload(researcher, study.id, CONTENT)
+    last = send(researcher, id_, 1500, CONTENT[1500:]).json
+    assert last["digest"] == researcher.get(f"/api/upload/{whole}").json["digest"]
+
+
+@pytest.mark.parametrize("offset", [0, 999, 1001, 4000, 10**18])
+def test_a_piece_that_begins_elsewhere_is_refused_with_the_true_place(
+    researcher: LoggedIn, study: Collaboration, offset: int
+) -> None:
+    id_ = announce(researcher, study.id, len(CONTENT))
+    send(researcher, id_, 0, CONTENT[:1000])
+    answer = send(researcher, id_, offset, b"QUJD")
+    assert answer.status_code == 409
+    assert answer.json["received"] == 1000
+    assert answer.headers["Upload-Offset"] == "1000"
+    assert send(researcher, id_, 1000, CONTENT[1000:]).json["complete"]
+
+
+def test_more_than_was_announced_is_refused(researcher: LoggedIn, study: Collaboration) -> None:
+    id_ = announce(researcher, study.id, 100)
+    answer = send(researcher, id_, 0, b"A" * 101)
+    assert answer.status_code == 400
+    assert "Only 100 bytes of this upload are missing" in answer.json["msg"]
+    assert researcher.get(f"/api/upload/{id_}").json["received"] == 0
+
+
+def test_a_piece_with_its_digest_is_taken(researcher: LoggedIn, study: Collaboration) -> None:
+    id_ = announce(researcher, study.id, len(CONTENT))
+    assert send(researcher, id_, 0, CONTENT, digest_of(CONTENT)).json["complete"]
+
+
+def test_nothing_is_kept_of_a_piece_with_another_digest(
+    researcher: LoggedIn, study: Collaboration
+) -> None:
+    id_ = announce(researcher, study.id, len(CONTENT))
+    answer = send(researcher, id_, 0, b"A" * 1000, digest_of(CONTENT))
+    assert answer.status_code == 400
+    assert "Content-Digest" in answer.json["msg"]
+    assert researcher.get(f"/api/upload/{id_}").json["received"] == 0
+    assert send(researcher, id_, 0, CONTENT, digest_of(CONTENT)).json["complete"]
+
+
+@pytest.mark.parametrize(
+    "digest", ["sha-256=:QUJD:", "md5=:QUJD:", "sha-256=", "sha-256=:" + "!" * 44 + ":", "x"]
+)
+def test_a_digest_that_cannot_be_read_is_refused(
+    researcher: LoggedIn, study: Collaboration, digest: str
+) -> None:
+    id_ = announce(researcher, study.id, len(CONTENT))
+    answer = send(researcher, id_, 0, CONTENT, digest)
+    assert answer.status_code == 400
+    assert "Content-Digest" in answer.json["msg"]
+
+
+@pytest.mark.parametrize("offset", ["", "-1", "1.5", "zero", "0x1"], ids=repr)
+def test_an_offset_that_cannot_be_read_is_refused(
+    researcher: LoggedIn, study: Collaboration, offset: str
+) -> None:
+    id_ = announce(researcher, study.id, 10)
+    headers = {"Upload-Offset": offset.encode().decode("latin-1")}
+    assert send(researcher, id_, 0, b"QUJD", **headers).status_code == 400
+
+
+def test_another_kind_of_body_is_refused(researcher: LoggedIn, study: Collaboration) -> None:
+    id_ = announce(researcher, study.id, 10)
+    answer = researcher.patch(f"/api/upload/{id_}", json={})
+    assert answer.status_code == 400
+    assert "application/offset+octet-stream" in answer.json["msg"]
+
+
+def test_a_piece_that_is_too_large_is_refused_before_it_is_read(
+    researcher: LoggedIn, study: Collaboration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vantage6.server.resource.upload.LARGEST_PIECE", 1000)
+    id_ = announce(researcher, study.id, len(CONTENT))
+    assert send(researcher, id_, 0, CONTENT[:1001]).status_code == 413
+    assert send(researcher, id_, 0, CONTENT[:1000]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"size": 0}, {"size": -1}, {"size": "10"}, {"form": "json"}, {"name": "../../x"}],
+    ids=str,
+)
+def test_an_upload_of_a_strange_kind_is_refused(
+    researcher: LoggedIn, study: Collaboration, fault: dict[str, Any]
+) -> None:
+    body = {"collaboration_id": study.id, "size": 10, "form": "text", **fault}
+    assert researcher.post("/api/upload", json=body).status_code == 400
+
+
+def test_an_upload_that_is_too_large_is_refused(
+    researcher: LoggedIn, study: Collaboration, app: Flask
+) -> None:
+    app.extensions["payloads"].largest = 1000
+    body = {"collaboration_id": study.id, "size": 1001, "form": "text"}
+    answer = researcher.post("/api/upload", json=body)
+    assert (answer.status_code, answer.json["msg"]) == (
+        413,
+        "A payload may have 1000 bytes at most",
+    )
+
+
+def test_an_upload_for_which_there_is_no_space_is_refused(
+    researcher: LoggedIn, study: Collaboration, app: Flask, files: Any, session: Session
+) -> None:
+    app.extensions["payloads"].largest = 2**61
+    body = {"collaboration_id": study.id, "size": 2**61, "form": "text"}
+    answer = researcher.post("/api/upload", json=body)
+    assert answer.status_code == 507
+    assert "no space" in answer.json["msg"]
+    assert (files(), session.query(Upload).count()) == ([], 0)
+
+
+def test_nobody_has_very_many_uploads(
+    researcher: LoggedIn, study: Collaboration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MOST_OPEN", 2)
+    announce(researcher, study.id, 10)
+    second = announce(researcher, study.id, 10)
+    body = {"collaboration_id": study.id, "size": 10, "form": "text"}
+    assert researcher.post("/api/upload", json=body).status_code == 400
+    researcher.delete(f"/api/upload/{second}")
+    assert researcher.post("/api/upload", json=body).status_code == 201
+
+
+@pytest.mark.parametrize("method", ["get", "patch", "delete"])
+def test_the_upload_of_a_colleague_is_as_if_it_were_not_there(
+    researcher: LoggedIn,
+    study: Collaboration,
+    root: Any,
+    login_as: Login,
+    make: Factory,
+    method: str,
+) -> None:
+    id_ = announce(researcher, study.id, len(CONTENT))
+    colleague = make.user(study.organizations[0], role="Root")
+    for other in (login_as(root), login_as(colleague)):
+        call = getattr(other, method)
+        theirs, nobodys = call(f"/api/upload/{id_}"), call("/api/upload/999999")
+        assert theirs.status_code == nobodys.status_code == 403
+        assert theirs.json == nobodys.json
+
+
+def test_containers_of_a_node_have_uploads_of_their_own(
+    make: Factory, study: Collaboration, own: Organization, login_as: Login
+) -> None:
+    node = login_as(make.node(own, study))
+    first, second = (login_as(make.task(study, own).results[0]) for _ in range(2))
+    id_ = announce(first, study.id, 10)
+    assert first.get(f"/api/upload/{id_}").status_code == 200
+    assert {other.get(f"/api/upload/{id_}").status_code for other in (second, node)} == {403}
+    of_node = announce(node, study.id, 10)
+    assert {other.get(f"/api/upload/{of_node}").status_code for other in (first, second)} == {403}
+
+
+@pytest.mark.parametrize("content", [b"with spaces", b"\xff\xfe", b"null\x00", b'"quote"'], ids=str)
+def test_a_text_holds_nothing_but_base64(
+    researcher: LoggedIn, study: Collaboration, content: bytes
+) -> None:
+    id_ = announce(researcher, study.id, len(content))
+    answer = send(researcher, id_, 0, content)
+    assert answer.status_code == 400
+    assert "neither base64 nor `$`" in answer.json["msg"]
+    assert researcher.get(f"/api/upload/{id_}").json["received"] == 0
+
+
+@pytest.mark.parametrize("content", [BINARY[:-1], BINARY + b"x", b"x" * 500], ids=len)
+def test_a_binary_upload_is_an_envelope(
+    researcher: LoggedIn, secret_study: Collaboration, content: bytes
+) -> None:
+    id_ = announce(researcher, secret_study.id, len(content), "binary")
+    answer = send(researcher, id_, 0, content)
+    assert answer.status_code == 400
+    assert "not an envelope" in answer.json["msg"]
+    assert not researcher.get(f"/api/upload/{id_}").json["complete"]
+
+
+@pytest.mark.parametrize(
+    ("content", "form", "encrypted", "text_size"),
+    [
+        (BINARY, "binary", True, len(AUTHENTICATED)),
+        (AUTHENTICATED.encode(), "text", True, len(AUTHENTICATED)),
+        (ENVELOPE.encode(), "text", True, len(ENVELOPE)),
+        (CONTENT, "text", False, len(CONTENT)),
+    ],
+    ids=["binary", "authenticated", "classic", "plain"],
+)
+def test_what_a_blob_is_is_known_without_looking_into_it_again(
+    researcher: LoggedIn,
+    secret_study: Collaboration,
+    session: Session,
+    content: bytes,
+    form: str,
+    encrypted: bool,
+    text_size: int,
+) -> None:
+    upload(researcher, secret_study.id, content, form)
+    blob = session.query(Blob).one()
+    assert (blob.encrypted, blob.text_size, blob.form) == (encrypted, text_size, form)
+
+
+def test_envelopes_are_not_for_a_collaboration_without_encryption(
+    researcher: LoggedIn, study: Collaboration
+) -> None:
+    body = {"collaboration_id": study.id, "size": 1000, "form": "binary"}
+    assert researcher.post("/api/upload", json=body).status_code == 400
+
+
+def test_the_same_content_is_stored_once(
+    researcher: LoggedIn, study: Collaboration, session: Session, files: Any
+) -> None:
+    ids = [upload(researcher, study.id, CONTENT) for _ in range(3)]
+    (blob,) = session.query(Blob).all()
+    assert files() == [blob.name]
+    assert {session.get(Upload, id_).blob_id for id_ in ids} == {blob.id}  # type: ignore[union-attr]
+
+
+def test_an_upload_that_is_given_up_leaves_nothing(
+    researcher: LoggedIn, study: Collaboration, session: Session, files: Any, app: Flask
+) -> None:
+    half, whole = announce(researcher, study.id, 100), upload(researcher, study.id, CONTENT)
+    send(researcher, half, 0, b"A" * 50)
+    for id_ in (half, whole):
+        assert researcher.delete(f"/api/upload/{id_}").status_code == 200
+    blobs.delete_unused(app.extensions["database"], app.extensions["payloads"].store)
+    assert (files(), session.query(Upload).count(), session.query(Blob).count()) == ([], 0, 0)
+
+
+def test_an_upload_is_forgotten_when_nobody_goes_on_with_it(
+    researcher: LoggedIn, study: Collaboration, session: Session, files: Any, app: Flask
+) -> None:
+    old, fresh = (announce(researcher, study.id, 100) for _ in range(2))
+    session.get_one(Upload, old).touched_at = now() - service.LIFE - timedelta(minutes=1)
+    kept = session.get_one(Upload, fresh).name
+    session.commit()
+    expire = partial(service.expire, app.extensions["database"], app.extensions["payloads"].store)
+    assert (expire(), expire()) == (1, 0)
+    assert files() == [f"{kept}.part"]
+    assert researcher.get(f"/api/upload/{fresh}").status_code == 200
+    assert researcher.get(f"/api/upload/{old}").status_code == 403
+
+
+def test_an_object_that_no_row_knows_is_deleted_after_a_day(
+    researcher: LoggedIn,
+    study: Collaboration,
+    app: Flask,
+    files: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = app.extensions["payloads"].store
+    whole, half = upload(researcher, study.id, CONTENT), announce(researcher, study.id, 100)
+    known = files()
+    store.begin("f" * 32, 10)
+    duty = partial(blobs.delete_orphans, app.extensions["database"], store)
+    assert duty() == 0
+    monkeypatch.setattr(blobs, "_ORPHAN_AGE", timedelta(days=-1))
+    assert duty() == 1
+    assert files() == known
+    assert {researcher.get(f"/api/upload/{id_}").status_code for id_ in (whole, half)} == {200}
+
+
+def test_a_request_that_was_overtaken_does_not_count(
+    researcher: LoggedIn, study: Collaboration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sender gave it up for lost, and another one took its place."""
+    id_ = announce(researcher, study.id, len(CONTENT))
+    append = arrival.Arrival._append
+    overtaken: list[int] = []
+
+    def overtake(self: arrival.Arrival) -> Any:
+        progress = append(self)
+        if not overtaken:
+            overtaken.append(id_)
+            assert send(researcher, id_, 0, CONTENT[:100]).json["received"] == 100
+        return progress
+
+    monkeypatch.setattr(arrival.Arrival, "_append", overtake)
+    assert send(researcher, id_, 0, b"A" * 1000).status_code == 409
+    assert researcher.get(f"/api/upload/{id_}").json["received"] == 100
+    last = send(researcher, id_, 100, CONTENT[100:]).json
+    assert (
+        last["digest"]
+        == researcher.get(f"/api/upload/{upload(researcher, study.id, CONTENT)}").json["digest"]
+    )
+
+
+def test_an_empty_piece_completes_what_is_all_there(
+    researcher: LoggedIn, study: Collaboration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server was killed when it had received all, and not yet finished."""
+    id_ = announce(researcher, study.id, len(CONTENT))
+    with monkeypatch.context() as patch:
+        patch.setattr(arrival.Arrival, "finish", lambda self: None)
+        assert not send(researcher, id_, 0, CONTENT).json["complete"]
+    assert send(researcher, id_, len(CONTENT), b"").json["complete"]
+    assert send(researcher, id_, len(CONTENT), b"").json["complete"]
