@@ -269,10 +269,9 @@ def discard(store: Store, name: str, state: str | None = None) -> None:
 
 def _is_of(identity: Identity) -> ColumnElement[bool]:
     """Whether an upload is the caller's; those of a container are of its run alone."""
-    run = Upload.result_id.is_(None)
-    if identity.run:
-        run = Upload.result_id == identity.run.result_id
-    return and_(Upload.identity_id == identity.id, run)
+    # No run at all is compared as well.
+    run_id = identity.run.result_id if identity.run else None
+    return and_(Upload.identity_id == identity.id, Upload.result_id.is_not_distinct_from(run_id))
 
 
 def _stands_elsewhere(received: int) -> Conflict:
