@@ -486,7 +486,27 @@ class TestEvents:
         end(hub, f"node_{not_asked.id}")
         assert "new_task" not in [name for name, _ in hears_not.hear_until("end")]
 
-    def test_a_status_is_told_to_the_collaboration(
+    def test_nodes_do_not_hear_of_one_another(
+        self,
+        app: Flask,
+        connect: Connect,
+        hub: EventHub,
+        make: Factory,
+        organization: Organization,
+        node: Node,
+    ) -> None:
+        listener, other = connect(node), make.node(make.organization(), node.collaboration)
+        own = f"Node <{node.name}> joined room"
+        assert listener.wait_for("message").startswith(own)
+        connect(other).close()
+        task = make.task(node.collaboration, status=TaskStatus.ACTIVE)
+        with app.extensions["database"].transaction() as session:
+            record(session, result_status(session.get(Result, task.results[0].id)))
+        end(hub, f"node_{node.id}")
+        heard = [payload for _, payload in listener.hear_until("end")]
+        assert all(str(payload).startswith(own) for payload in heard)
+
+    def test_a_status_is_told_to_the_users_of_the_collaboration(
         self, app: Flask, connect: Connect, make: Factory, researcher: User, node: Node
     ) -> None:
         listener = connect(researcher)

@@ -85,7 +85,7 @@ def test_a_task_is_announced_to_the_nodes_that_run_it(study: Study, events: list
     assert (new.name, new.payload) == ("new_task", 1)
     assert new.rooms == (f"node_{study.nodes[1].id}",)
     assert status.name == "status_update"
-    assert status.rooms == (f"collaboration_{study.collaboration.id}",)
+    assert status.rooms == (f"collaboration_{study.collaboration.id}_users",)
     assert status.payload["status"] == "pending"
 
 

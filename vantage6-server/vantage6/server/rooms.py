@@ -13,18 +13,31 @@ from sqlalchemy.orm import Session
 from vantage6.server.model import Collaboration, Member
 from vantage6.server.permission.catalogue import Kind, Operation, Scope
 from vantage6.server.permission.identity import Identity
-from vantage6.server.service.event import collaboration_room, node_room
+from vantage6.server.service.event import collaboration_room, node_room, watchers_room
 
 
 def allowed(session: Session, identity: Identity) -> set[str]:
     """The rooms that somebody may be in."""
     kind = identity.kind.value
+    collaborations = _collaborations(session, identity)
+    watched = map(watchers_room, collaborations) if identity.kind is Kind.USER else ()
     return {
         "all_connections",
         f"all_{kind}s",
         f"{kind}_{identity.id}",
-        *map(collaboration_room, _collaborations(session, identity)),
+        *map(collaboration_room, collaborations),
+        *watched,
     }
+
+
+def beside(room: str, rooms: set[str]) -> set[str]:
+    """A room, and of the other rooms that which users enter with it."""
+    return {room, watchers_of(room)} & rooms
+
+
+def watchers_of(room: str) -> str:
+    """The room of those who hear who comes to a room and goes: of a collaboration, its users."""
+    return f"{room}_users" if room.startswith("collaboration_") else room
 
 
 def audience(identity: Identity) -> set[str]:

@@ -377,7 +377,10 @@ class Sockets:
         if identity is None or room not in rooms.audience(identity):
             return
         words = text.format(kind=identity.kind.value.title(), name=connection.name, room=room)
-        self.io.server.send(words, to=room, namespace=TASKS)
+        # Who comes hears of it as well. That each node hears of all others is of use to nobody,
+        # and of a thousand nodes it would be a million messages.
+        hears = {rooms.watchers_of(room), connection.sid}
+        self.io.server.send(words, to=sorted(hears), namespace=TASKS)
 
 
 class TaskNamespace(Namespace):
@@ -418,9 +421,10 @@ class TaskNamespace(Namespace):
         connection = self._sockets.find()
         if connection is None or connection.identity is None:
             return None
-        if not (isinstance(room, str) and room in self._sockets.rooms(connection.identity)):
+        allowed = self._sockets.rooms(connection.identity)
+        if not (isinstance(room, str) and room in allowed):
             return {"msg": "You may not be in that room"}
-        self._sockets.enter(connection, [room])
+        self._sockets.enter(connection, rooms.beside(room, allowed))
         return None
 
     def on_container_failed(self, payload: Any = None) -> None:

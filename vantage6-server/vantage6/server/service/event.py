@@ -73,9 +73,9 @@ def result_status(result: "Result") -> Event:
         "organization_id": result.organization_id,
         "collaboration_id": task.collaboration_id,
     }
-    return Event(
-        "status_update", payload, (collaboration_room(task.collaboration_id),), task_id=task.id
-    )
+    # Users alone: nodes do nothing with it, and there may be a thousand of them.
+    rooms = (watchers_room(task.collaboration_id),)
+    return Event("status_update", payload, rooms, task_id=task.id)
 
 
 def task_deleted(task: "Task") -> Event:
@@ -96,6 +96,11 @@ def credentials_changed(identity_id: int) -> Event:
 def collaboration_room(collaboration_id: int) -> str:
     """The socket room of a collaboration."""
     return f"collaboration_{collaboration_id}"
+
+
+def watchers_room(collaboration_id: int) -> str:
+    """The socket room of the users in a collaboration, its nodes left out."""
+    return f"{collaboration_room(collaboration_id)}_users"
 
 
 def node_room(node_id: int) -> str:
