@@ -15,7 +15,7 @@ EXAMPLE = Path(__file__).parents[1] / "docs" / "howto" / "nginx.conf"
 #: How it names a server.
 _SERVER = "server 127.0.0.1:5000 max_fails=0;"
 #: Folders that are the whole system's by default.
-_FOLDERS = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+FOLDERS = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
 @contextmanager
@@ -91,6 +91,6 @@ def _changed(changes: Mapping[str, str], servers: Iterable[int]) -> str:
 def _in_folder(config: str, folder: Path) -> str:
     # The files are private, so its workers must be who we are.
     user = "user root;\n" if os.geteuid() == 0 else ""
-    paths = "".join(f"{name}_temp_path {folder}/{name};\n" for name in _FOLDERS)
+    paths = "".join(f"{name}_temp_path {folder}/{name};\n" for name in FOLDERS)
     process = f"daemon off;\npid {folder}/pid;\n{user}"
     return process + config.replace("http {\n", f"http {{\naccess_log off;\n{paths}", 1)
