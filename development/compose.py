@@ -31,6 +31,7 @@ _CHANGES = {
     ),
     "    server_tokens off;\n": "    server_tokens off;\n    access_log off;\n"
     + "".join(f"    {name}_temp_path /tmp/{name};\n" for name in nginx.FOLDERS),
+    "proxy_http_version 1.1;": "proxy_http_version 1.1;\n            proxy_connect_timeout 2s;",
     "listen 80;": "listen 8080;",
     "listen 443 ssl;": "listen 8443 ssl;",
     "server 127.0.0.1:5000;": "server server-1:5000;\n        server server-2:5000;",
