@@ -11,6 +11,7 @@ from vantage6.common.serialization import LEGACY
 
 if TYPE_CHECKING:
     from vantage6.client.client import Client, UserClient
+    from vantage6.common.attachment import File
     from vantage6.common.client.base import ClientBase, ServerInfo, WhoAmI
     from vantage6.common.client.container import AlgorithmClient, ContainerClient
 
@@ -20,6 +21,7 @@ __all__ = [
     "Client",
     "ClientBase",
     "ContainerClient",
+    "File",
     "ServerInfo",
     "UserClient",
     "WhoAmI",
@@ -30,6 +32,7 @@ _LAZY = {
     "Client": "vantage6.client.client",
     "ClientBase": "vantage6.common.client.base",
     "ContainerClient": "vantage6.common.client.container",
+    "File": "vantage6.common.attachment",
     "ServerInfo": "vantage6.common.client.base",
     "UserClient": "vantage6.client.client",
     "WhoAmI": "vantage6.common.client.base",

@@ -64,10 +64,12 @@ class Outcome:
             When a run has not ended yet.
         """
         omit = {"input": _needed_inputs(client, task_id)}
-        runs = client.send("get", "result", params={"task_id": task_id}, omit=omit)
+        query = {"task_id": task_id, **client.large_elsewhere()}
+        runs = client.send("get", "result", params=query, omit=omit)
         if any(not is_final(status_of(run)) for run in runs):
             raise TaskUnfinished(f"Task {task_id} has not ended yet")
-        runs = sorted(client.decrypt_results(runs, task_id=task_id), key=lambda run: run["id"])
+        runs = client.decrypt_results(runs, task_id=task_id, stored_inputs=False)
+        runs = sorted(runs, key=lambda run: run["id"])
         allowed = client.allow_pickle if allow_pickle is None else allow_pickle
         for run in runs:
             run["status"] = status_of(run)

@@ -21,12 +21,11 @@ from vantage6.common.envelope.context import (
 from vantage6.common.envelope.form import Header
 from vantage6.common.envelope.opening import (
     Opened,
-    OpenedStream,
+    Verified,
     claimed,
     digest,
     open_,
     open_binary,
-    open_stream,
     verify,
 )
 from vantage6.common.envelope.sealing import (
@@ -36,16 +35,19 @@ from vantage6.common.envelope.sealing import (
     seal_binary,
     seal_stream,
 )
+from vantage6.common.envelope.stream_opening import EnvelopeStream, OpenedStream, open_stream
 from vantage6.common.envelope.text import is_authenticated_envelope
 
 __all__ = [
     "Context",
+    "EnvelopeStream",
     "Header",
     "InputContext",
     "Opened",
     "OpenedStream",
     "ResultContext",
     "SealedText",
+    "Verified",
     "claimed",
     "digest",
     "is_authenticated_envelope",

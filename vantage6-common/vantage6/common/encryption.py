@@ -5,6 +5,7 @@ receiver's RSA key (PKCS#1 v1.5). The three parts - encrypted key, counter start
 are base64 texts joined by `$`.
 """
 
+import binascii
 import os
 from collections.abc import Iterator
 from io import BytesIO
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 
 from vantage6.common.envelope import SEPARATOR, base64, is_envelope
+from vantage6.common.envelope.streams import Peekable, Readable, Writable, read_up_to
 from vantage6.common.exceptions import EncryptionError
 from vantage6.common.files import write_private_file
 from vantage6.common.keys import load_private_key, load_public_key
@@ -29,16 +31,22 @@ __all__ = [
     "CryptorBase",
     "DummyCryptor",
     "RSACryptor",
+    "counter_mode",
+    "decoded",
     "is_envelope",
     "load_cryptor",
 ]
 
 KEY_SIZE = 4096
-_AES_KEY_BYTES = 32
-_IV_BYTES = 16
+KEY_BYTES = 32
+START_BYTES = 16
 # What is encrypted, and what is read, together: groups of base64 are not cut in two.
-_BYTES = 3 * 2**18
+BLOCK = 3 * 2**18
 _DIGITS = 4 * 2**18
+_COUNTER_BLOCK = 16
+# Of an encrypted key, with 16384 bits; and of the start of a counter.
+_MOST_KEY_DIGITS = 2732
+_START_DIGITS = 24
 
 
 class CryptorBase(Protocol):
@@ -175,16 +183,34 @@ class RSACryptor(_TextConversion):
             raise EncryptionError("The payload was encrypted for another key")
         return opened
 
+    def open_stream(self, source: Readable, target: Writable) -> None:
+        """Open an envelope that comes in as a stream; the target is no use after an error.
+
+        Raises
+        ------
+        EncryptionError
+            As for `decrypt_str_to_bytes`.
+        """
+        digits = Peekable(source)
+        encrypted_key = self.str_to_bytes(digits.read_until(SEPARATOR, _MOST_KEY_DIGITS))
+        start = self.str_to_bytes(digits.read_until(SEPARATOR, _START_DIGITS))
+        aes_key, is_ours = self._decrypt_key(encrypted_key)
+        cipher = counter_mode(aes_key, start)
+        for piece in decoded(digits):
+            target.write(cipher.update(piece))
+        if not is_ours:
+            raise EncryptionError("The payload was encrypted for another key")
+
     def _decrypt_key(self, encrypted_key: bytes) -> tuple[bytes, bool]:
         """The content key; else a random one and False, so that neither path is the shorter one."""
         # With a wrong key OpenSSL gives random bytes of random length instead of an error
         # (implicit rejection), so only the length can tell.
-        instead = os.urandom(_AES_KEY_BYTES)
+        instead = os.urandom(KEY_BYTES)
         try:
             aes_key = self.private_key.decrypt(encrypted_key, padding.PKCS1v15())
         except ValueError:
             aes_key = b""
-        is_ours = len(aes_key) == _AES_KEY_BYTES
+        is_ours = len(aes_key) == KEY_BYTES
         return (aes_key if is_ours else instead), is_ours
 
 
@@ -193,17 +219,40 @@ def load_cryptor(private_key_file: Path | str | None) -> "RSACryptor | DummyCryp
     return DummyCryptor() if private_key_file is None else RSACryptor(private_key_file)
 
 
-def _ctr(key: bytes, start: bytes) -> CipherContext:
-    """AES in counter mode; the same operation encrypts and decrypts."""
+def counter_mode(key: bytes, start: bytes, at: int = 0) -> CipherContext:
+    """AES in counter mode from a byte on, a multiple of 16; the same encrypts and decrypts.
+
+    Raises
+    ------
+    EncryptionError
+        When the start of the counter is no such.
+    """
+    if at:
+        counter = int.from_bytes(start, "big") + at // _COUNTER_BLOCK
+        start = (counter % 2 ** (8 * START_BYTES)).to_bytes(START_BYTES, "big")
     try:
         return Cipher(algorithms.AES(key), modes.CTR(start)).encryptor()
     except ValueError as error:
         raise EncryptionError("The counter start of the envelope has a wrong length") from error
 
 
+def decoded(digits: Readable) -> Iterator[bytes]:
+    """The bytes of base64 that comes in as a stream; EncryptionError when it is none."""
+    text, following = read_up_to(digits, _DIGITS), b""
+    while text:
+        following = read_up_to(digits, _DIGITS)
+        if following and text.endswith(b"="):
+            raise EncryptionError("The text is not base64")
+        try:
+            yield binascii.a2b_base64(text, strict_mode=True)
+        except ValueError as error:
+            raise EncryptionError("The text is not base64") from error
+        text = following
+
+
 def _opened(key: bytes, start: bytes, text: str, at: int) -> bytes:
     """The payload whose base64 stands at the end of a text, without a second copy of either."""
-    cipher, opened = _ctr(key, start), BytesIO()
+    cipher, opened = counter_mode(key, start), BytesIO()
     for begin in range(at, len(text), _DIGITS):
         digits = text[begin : begin + _DIGITS]
         # Nothing may follow what ends the payload.
@@ -230,7 +279,7 @@ class ClassicText(LongText):
 
     def __init__(self, data: bytes, public_key: str) -> None:
         self._data = memoryview(data)
-        self._key, self._start = os.urandom(_AES_KEY_BYTES), os.urandom(_IV_BYTES)
+        self._key, self._start = os.urandom(KEY_BYTES), os.urandom(START_BYTES)
         encrypted_key = load_public_key(public_key).encrypt(self._key, padding.PKCS1v15())
         parts = (bytes_to_base64s(encrypted_key), bytes_to_base64s(self._start), "")
         self._head = SEPARATOR.join(parts).encode()
@@ -240,6 +289,6 @@ class ClassicText(LongText):
 
     def __iter__(self) -> Iterator[bytes]:
         yield self._head
-        cipher = _ctr(self._key, self._start)
-        for begin in range(0, len(self._data), _BYTES):
-            yield base64.digits(cipher.update(self._data[begin : begin + _BYTES]))
+        cipher = counter_mode(self._key, self._start)
+        for begin in range(0, len(self._data), BLOCK):
+            yield base64.digits(cipher.update(self._data[begin : begin + BLOCK]))

@@ -5,3 +5,8 @@ from collections.abc import Mapping
 # Fields that released clients, nodes or wrappers send and that mean nothing to our server: they
 # are accepted and ignored. Any other field that is not known is refused by its name.
 KNOWN_EXTRAS: Mapping[str, frozenset[str]] = {}
+
+#: Bytes up to which our parts have payloads inline: no more than a server keeps there itself.
+INLINE = 2**20
+#: Bytes below which nobody asks whether the server would rather have them in another way.
+SMALL = 2**16

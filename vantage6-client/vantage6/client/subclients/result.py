@@ -1,9 +1,12 @@
 """Results."""
 
+from pathlib import Path
 from typing import Any
 
 from vantage6.client.base import ListedSubClient, Reply, given
 from vantage6.client.filter import post_filtering
+from vantage6.client.saving import save
+from vantage6.client.transfer import transfers_shown
 from vantage6.common.client.unverified import require_verified
 from vantage6.common.exceptions import DeserializationException
 from vantage6.common.serialization import deserialize
@@ -32,7 +35,8 @@ class ResultSubClient(ListedSubClient):
         EncryptionError
             When it cannot be trusted.
         """
-        reply = self._get(f"result/{id_}", {"include": "task" if include_task else None})
+        query = {"include": "task" if include_task else None, **self.parent.large_elsewhere()}
+        reply = self._get(f"result/{id_}", query)
         reply = self.parent.decrypt_results(reply, result_id=id_)
         require_verified(reply)
         return self._read(reply, allow_pickle)
@@ -84,6 +88,7 @@ class ResultSubClient(ListedSubClient):
             **_period("started", started),
             **_period("assigned", assigned),
             **_period("finished", finished),
+            **self.parent.large_elsewhere(),
         }
         include = ["task", "payload"] if include_task else ["payload"]
         reply = self._page("result", filters, page, per_page, include_metadata, include)
@@ -108,6 +113,57 @@ class ResultSubClient(ListedSubClient):
         for result in reply:
             require_verified(result)
         return [self._with_value(result, allow_pickle) for result in reply]
+
+    def download(
+        self,
+        id_: int,
+        path: Path | str,
+        *,
+        overwrite: bool = False,
+        show_progress: bool = True,
+    ) -> Path:
+        """Write what a run answered to a file, however large it is.
+
+        It is decrypted while it comes in, and has its name only once all of it is proven. What was
+        cut off goes on where it was, also in another process: until then a file beside it,
+        `.<name>.<digest>.part`, holds what came in.
+
+        Parameters
+        ----------
+        id_ : int
+            Of the result, as `client.result.from_task(...)` lists them.
+        path : str or Path
+            The file; its folder has to be there.
+        overwrite : bool
+            Whether a file that is there already is replaced.
+        show_progress : bool
+            Whether to show how far it is.
+
+        Returns
+        -------
+        Path
+            The file, with the bytes of the payload: `json.` and JSON, unless something else was
+            asked for; `vantage6.client.deserialization.deserialize` reads them.
+
+        Raises
+        ------
+        FileExistsError
+            When there is such a file, and it is not to be replaced.
+        TaskUnfinished, TaskFailed
+            When there is no answer, not yet or never.
+        EncryptionError
+            When it was made for another key, or cannot be trusted.
+        ServerError, ServerUnreachable
+            When the server cannot be asked, or refuses; begin again to go on.
+
+        Examples
+        --------
+        >>> (result,) = client.result.list(task=7, fields=["id"])
+        >>> client.result.download(result["id"], "model.json")
+        PosixPath('model.json')
+        """
+        with transfers_shown(self.parent, show_progress):
+            return save(self.parent, id_, Path(path).expanduser(), overwrite=overwrite)
 
     def _read(self, reply: Any, allow_pickle: bool | None) -> Any:
         """The reply with values in place of the bytes that can be read."""

@@ -124,7 +124,8 @@ class TaskSubClient(ListedSubClient):
             in its answer come back as what they were, where its image knows how to say it;
             after a classic `input` they come as plain JSON.
         args, kwargs : sequence, mapping
-            What it gets.
+            What it gets. A `vantage6.client.File` among them is read while it is sent, however
+            large it is; the function gets its bytes.
         master : bool
             Whether it is a central function.
 

@@ -1,20 +1,30 @@
 """The classic base of all clients: what a caller needs to order tasks and read results."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vantage6.common.attachment import source_of
+from vantage6.common.client.ability import Ability, Uploads
 from vantage6.common.client.caller import Caller, ServerInfo, WhoAmI
 from vantage6.common.client.transport import Session
 from vantage6.common.exceptions import AuthenticationException, EncryptionError, ServerUnreachable
 from vantage6.common.long_text import LARGE, Base64Text, LongText
-from vantage6.common.serialization import JSON, LEGACY, serialize
+from vantage6.common.serialization import JSON, LEGACY
+from vantage6.common.sources import Source, whole
 from vantage6.common.text import bytes_to_base64s
+from vantage6.common.wire import INLINE, SMALL
 
 if TYPE_CHECKING:
     from vantage6.common.client.letters import Letters
     from vantage6.common.encryption import DummyCryptor, RSACryptor
 
 __all__ = ["ClientBase", "ServerInfo", "ServerUnreachable", "WhoAmI", "asking_for"]
+
+
+# From an organization, a collaboration and an image to an entry of a task, and what was sealed
+Seal = Callable[[int, int, str], tuple[dict[str, Any], Any]]
 
 
 class ClientBase(Caller):
@@ -37,6 +47,8 @@ class ClientBase(Caller):
         Seconds after which a server that says nothing is given up.
     """
 
+    _uploads_inputs = True
+
     def __init__(
         self,
         host: str,
@@ -49,6 +61,7 @@ class ClientBase(Caller):
     ) -> None:
         super().__init__(host, port, path, session=session, timeout=timeout)
         self.pins_file = pins_file
+        self._ability = Ability(lambda: self.send("get", "version"))
         self.cryptor: DummyCryptor | RSACryptor | None = None
 
     def setup_encryption(self, private_key_file: Path | str | None) -> None:
@@ -102,27 +115,23 @@ class ClientBase(Caller):
             When encryption has not been set up, an organization has no key, or another one
             than was pinned, or the server does not show any more what it said it can read.
         """
-        payload = serialize(asking_for(input_, data_format), data_format)
-        letters = self._letters()
-        inputs = [
-            {
-                "id": id_,
-                "input": self._sealed_input(letters, id_, collaboration_id, image, payload),
-            }
-            for id_ in organization_ids or []
-        ]
-        task = self._create_task(
-            {
-                "name": name,
-                "image": image,
-                "collaboration_id": collaboration_id,
-                "description": description,
-                "database": database,
-                "organizations": inputs,
-            }
-        )
-        if letters:
-            letters.note_sent(task, inputs)
+        payload = source_of(asking_for(input_, data_format), data_format)
+        with self._sealing(payload) as (seal, take_back):
+            inputs = [(id_, *seal(id_, collaboration_id, image)) for id_ in organization_ids or []]
+            task = self._create_task(
+                {
+                    "name": name,
+                    "image": image,
+                    "collaboration_id": collaboration_id,
+                    "description": description,
+                    "database": database,
+                    "organizations": [{"id": id_, **entry} for id_, entry, _ in inputs],
+                }
+            )
+            if "id" not in task:
+                take_back()
+        if letters := self._letters():
+            letters.note_sent(task, [(id_, sent) for id_, _, sent in inputs])
         return task
 
     def get_results(
@@ -142,6 +151,7 @@ class ClientBase(Caller):
             One result with `id`, else a list; what the server sent, but for the two fields.
         """
         query = {
+            **self.large_elsewhere(),
             **(params or {}),
             "state": state,
             "include": "task" if include_task else (params or {}).get("include"),
@@ -153,17 +163,25 @@ class ClientBase(Caller):
         return self.decrypt_results(reply, task_id=task_id, result_id=id)
 
     def decrypt_results(
-        self, reply: Any, *, task_id: int | None = None, result_id: int | None = None
+        self,
+        reply: Any,
+        *,
+        task_id: int | None = None,
+        result_id: int | None = None,
+        stored_inputs: bool = True,
     ) -> Any:
         """Decrypt `input` and `result` in a reply of the server: one result, a list, or a page.
 
-        A result that cannot be trusted stays encrypted, and `unverified` beside it says why.
+        A result that cannot be trusted stays encrypted, and `unverified` beside it says why. What
+        the server does not show because it is large is fetched.
 
         Parameters
         ----------
         reply
         task_id, result_id : int, optional
             What was asked for, where it was one task or one result.
+        stored_inputs : bool
+            Whether large inputs are fetched as well.
         """
         letters = self._letters()
 
@@ -172,11 +190,16 @@ class ClientBase(Caller):
                 return [decrypted(one) for one in item]
             if isinstance(item, dict) and isinstance(item.get("data"), list):
                 return {**item, "data": decrypted(item["data"])}
+            if isinstance(item, dict) and (item.get("result_stored") or item.get("input_stored")):
+                from vantage6.common.client import parcels
+
+                ids = {"task_id": task_id, "result_id": result_id}
+                parcels.fill(self, item, **ids, with_input=stored_inputs)
             if isinstance(item, dict) and letters:
                 letters.open_fields(item, task_id=task_id, result_id=result_id)
             elif isinstance(item, dict):
                 for field in ("input", "result"):
-                    if item.get(field):
+                    if isinstance(item.get(field), str) and item[field]:
                         item[field] = self._decrypted(item[field], field)
             return item
 
@@ -193,10 +216,55 @@ class ClientBase(Caller):
             When encryption has not been set up, or the organization has no key, or another one
             than was pinned.
         """
-        if self.cryptor is None:
-            raise EncryptionError("Encryption has not yet been set up: call setup_encryption()")
+        self.require_encryption()
         letters = self._letters()
         return letters.seal_classic(organization_id, data) if letters else bytes_to_base64s(data)
+
+    def large_elsewhere(self) -> dict[str, int]:
+        """What asks a server not to show large payloads inline: we can get them in another way."""
+        return {"inline": INLINE} if self._uploads() else {}
+
+    def require_encryption(self) -> None:
+        """Raise EncryptionError unless it was said whether we encrypt, and how."""
+        if self.cryptor is None:
+            raise EncryptionError("Encryption has not yet been set up: call setup_encryption()")
+
+    @contextmanager
+    def _sealing(self, payload: Source) -> Iterator[tuple[Seal, Callable[[], None]]]:
+        """What seals a payload for organizations, and what takes it back after a refusal.
+
+        A large one goes to the payload store, where the server has one.
+        """
+        letters, sending = self._letters(), None
+        if payload.size > SMALL and type(self)._uploads_inputs:
+            from vantage6.common.client import parcels
+
+            self.require_encryption()
+            if uploads := self._uploads():
+                sending = parcels.Sending(self, letters, uploads)
+        held: list[bytes] = []
+
+        def seal(id_: int, collaboration_id: int, image: str) -> tuple[dict[str, Any], Any]:
+            if sending and (sent := sending.send(id_, collaboration_id, image, payload)):
+                return {"input_upload": sent[0]}, sent[1]
+            if not held:
+                held.append(whole(payload))
+            text = self._sealed_input(letters, id_, collaboration_id, image, held[0])
+            return {"input": text}, text
+
+        def take_back() -> None:
+            if sending:
+                sending.take_back()
+
+        try:
+            yield seal, take_back
+        except BaseException:
+            take_back()
+            raise
+
+    def _uploads(self) -> Uploads | None:
+        """What the server says of large payloads, where we can send and fetch them."""
+        return self._ability.uploads() if self.transport.can_stream else None
 
     def _sealed_input(
         self,
@@ -238,8 +306,8 @@ class ClientBase(Caller):
 
     def _decrypted(self, text: str, field: str) -> bytes | str:
         """The bytes of a field, or its text where it was not made for us."""
-        if self.cryptor is None:
-            raise EncryptionError("Encryption has not yet been set up: call setup_encryption()")
+        self.require_encryption()
+        assert self.cryptor is not None
         try:
             return self.cryptor.decrypt_str_to_bytes(text)
         except EncryptionError as error:

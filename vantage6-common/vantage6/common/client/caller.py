@@ -167,6 +167,16 @@ class Caller:
             self.refresh_token()
             return self.transport.call(method, endpoint, token=self._access_token, **call)
 
+    def open(self, endpoint: str, headers: Mapping[str, str] | None = None) -> Any:
+        """The answer to a question, whose body the caller reads and closes; raises as `send`."""
+        try:
+            return self.transport.open(endpoint, token=self._access_token, headers=headers)
+        except Unauthorized:
+            if not self._can_refresh():
+                raise
+            self.refresh_token()
+            return self.transport.open(endpoint, token=self._access_token, headers=headers)
+
     def send_patiently(
         self, method: str, endpoint: str, *, patience: float = PATIENCE, **call: Any
     ) -> Any:

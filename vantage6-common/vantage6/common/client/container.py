@@ -48,6 +48,9 @@ class ContainerClient(ClientBase):
         Sub-clients, under the names of later releases.
     """
 
+    # The proxy of the node does.
+    _uploads_inputs = False
+
     def __init__(
         self,
         token: str,

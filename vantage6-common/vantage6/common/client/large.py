@@ -2,12 +2,13 @@
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from vantage6.common.long_text import LongText
 
 _PIECE = 2**20
+_RAW_PIECE = 2**18
 # What JSON writes as it is: base64, and what joins the parts of an envelope.
 _PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=$"
 _END = b'"}'
@@ -86,12 +87,33 @@ class LongTexts:
             yield after
 
 
-Body = LargeJson | LongTexts
+class RawPiece:
+    """A piece of an upload, sent as it is.
+
+    Parameters
+    ----------
+    data : bytes
+    step : callable
+        Told how many bytes were sent, a few at a time: the call itself shows nothing.
+    """
+
+    def __init__(self, data: Letters, step: Callable[[int], None]) -> None:
+        self._data, self.step = memoryview(data), step
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[bytes]:
+        for start in range(0, len(self._data), _RAW_PIECE):
+            yield bytes(self._data[start : start + _RAW_PIECE])
+
+
+Body = LargeJson | LongTexts | RawPiece
 
 
 def body_of(value: Any) -> Body | None:
     """What a value is sent as when it is large; None where it is sent as any other."""
-    if isinstance(value, LargeJson):
+    if isinstance(value, LargeJson | RawPiece):
         return value
     return LongTexts(value) if _has_long_text(value) else None
 

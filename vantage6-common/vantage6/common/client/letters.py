@@ -12,14 +12,18 @@ from platformdirs import PlatformDirs
 
 from vantage6.common.authenticated import is_authenticated_envelope
 from vantage6.common.client.unverified import UNVERIFIED
-from vantage6.common.correspondence import Answer, Correspondence
+from vantage6.common.correspondence import Answer, Correspondence, Outgoing
 from vantage6.common.encryption import RSACryptor
+from vantage6.common.envelope.streams import Writable
 from vantage6.common.exceptions import EncryptionError, NotForUs
 from vantage6.common.globals import APPNAME
+from vantage6.common.letter import Letter
 from vantage6.common.long_text import LARGE, LongText
 from vantage6.common.partners import Partners, Shown
 from vantage6.common.pins import Pins
+from vantage6.common.sealed import Sealed
 from vantage6.common.sent import Sent
+from vantage6.common.sources import Source
 
 PINS_VARIABLE = "VANTAGE6_PINS_FILE"
 CONFIRM = "client.util.confirm_key({})"
@@ -88,18 +92,30 @@ class Letters:
             return self._correspondence.seal_input(*entry)
         return self._correspondence.input_text(*entry)
 
+    def sealed_input(
+        self, organization_id: int, collaboration_id: int, image: str, source: Source
+    ) -> Sealed:
+        """The same for the payload store."""
+        return self._correspondence.sealed_input(organization_id, collaboration_id, image, source)
+
+    def open_result_into(self, answer: Answer, letter: Letter, target: Writable) -> None:
+        """A result from the payload store; see `Correspondence`."""
+        self._correspondence.open_result_into(answer, letter, target)
+
+    def open_input_into(self, letter: Letter, target: Writable) -> None:
+        """An input from the payload store; see `Correspondence`."""
+        self._correspondence.open_input_into(letter, target)
+
     def remembers(self, task_id: int) -> bool:
         """Whether it is known here what the results of a task have to answer."""
         return self._correspondence.remembers(task_id)
 
-    def note_sent(self, task: Any, inputs: Sequence[Mapping[str, Any]]) -> None:
+    def note_sent(self, task: Any, inputs: Sequence[tuple[int, Outgoing]]) -> None:
         """Remember what results will have to answer, now that the task has an id."""
         if not (isinstance(task, dict) and isinstance(task.get("id"), int)):
             return  # the server's refusal
         try:
-            self._correspondence.note_sent(
-                task["id"], [(entry["id"], entry["input"]) for entry in inputs]
-            )
+            self._correspondence.note_sent(task["id"], inputs)
         except (sqlite3.Error, OSError) as error:
             log.warning("What was sent could not be noted: %s", error)
 

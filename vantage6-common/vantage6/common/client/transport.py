@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
-from vantage6.common.client.large import body_of
+from vantage6.common.client.large import RawPiece, body_of
 from vantage6.common.client.long_json import NOTHING, Omit
 from vantage6.common.client.meter import Meter, Metered
 from vantage6.common.client.received import Received
@@ -135,6 +135,29 @@ class Transport:
             if comes_in and _hangs_up(response):
                 self.session.close()
 
+    def open(
+        self, endpoint: str, *, token: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> Any:
+        """The answer to a question whose body is read by the caller, and closed.
+
+        Raises
+        ------
+        ServerUnreachable, ServerError
+            As for `call`.
+        """
+        response: Any = self._call(
+            "get", endpoint, token, None, None, READ_TIMEOUT, streamed=True, besides=headers
+        )
+        if response.status_code >= 300:
+            with response:
+                decoded(self._received(response, NOTHING))
+        return response
+
+    @property
+    def can_stream(self) -> bool:
+        """Whether bodies can be sent and read piece by piece."""
+        return _can_stream(self.session)
+
     def get(self, endpoint: str) -> Response:
         """The whole answer to a question without a log-in, whatever it is.
 
@@ -168,9 +191,13 @@ class Transport:
             more["allow_redirects"] = False
         body = body_of(json)
         with ExitStack() as stack:
-            if body:
-                headers["Content-Type"] = "application/json"
-                step = stack.enter_context(self.meter.sending(len(body)))
+            if body is not None:
+                headers.setdefault("Content-Type", "application/json")
+                # A piece of an upload is no news of its own.
+                if isinstance(body, RawPiece):
+                    step = body.step
+                else:
+                    step = stack.enter_context(self.meter.sending(len(body)))
                 more["data"], json = Metered(body, step), None
             try:
                 return self.session.request(
