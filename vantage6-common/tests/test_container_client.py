@@ -26,8 +26,10 @@ class Session:
 
     def __init__(self, *answers):
         self.answers = list(answers)
+        self.headers = []
 
-    def request(self, method, url, **_):
+    def request(self, method, url, headers=None, **_):
+        self.headers.append(dict(headers or {}))
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -75,8 +77,19 @@ def test_but_not_for_ever(pauses, answer, error):
     assert sum(pauses) <= caller.PATIENCE
 
 
-def test_what_creates_something_is_not_repeated(pauses):
-    made = client(AWAY, ok({"id": 1}))
+@pytest.mark.parametrize("lost", [AWAY, DOWN], ids=["silence", "503"])
+def test_a_subtask_is_ordered_again_with_the_same_key(pauses, lost):
+    made = client(lost, ok({"repeatable_subtasks": True}), ok({"id": 1}))
+    assert made.create_new_task({"method": "x"}, [1]) == {"id": 1}
+    first, _, second = made.transport.session.headers
+    assert first["Idempotency-Key"] == second["Idempotency-Key"]
+    assert "Idempotency-Repeated" not in first
+    assert second["Idempotency-Repeated"] == "true"
+
+
+def test_but_not_where_it_could_become_a_second_task(pauses):
+    """A classic server, or one of ours behind a classic node, which passes no keys on."""
+    made = client(AWAY, ok({"version": "3.5.2", "idempotency_keys": True}), ok({"id": 1}))
     with pytest.raises(ServerUnreachable):
         made.create_new_task({"method": "x"}, [1])
     assert len(made.transport.session.answers) == 1

@@ -45,12 +45,18 @@ class Upstream:
         self.public_keys = {}
         self.capabilities = {}
         self.encrypted = False
+        self.knows_orders = True
+        self.first_answers = []
+
+    def keeps_keys(self):
+        return self.knows_orders
 
     def forward(self, method, path, **call):
         self.calls.append(SimpleNamespace(method=method, path=path, **call))
         if self.faults:
             raise self.faults.pop(0)
-        status, body, headers = self.answers.get((method, path), (200, {"path": path}, {}))
+        usual = self.answers.get((method, path), (200, {"path": path}, {}))
+        status, body, headers = self.first_answers.pop(0) if self.first_answers else usual
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {"Content-Length": str(len(content)), **headers}
         return SimpleNamespace(
@@ -110,11 +116,11 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def ask(folder, path, method="GET", body=None, token=TOKEN, connection=None):
+def ask(folder, path, method="GET", body=None, token=TOKEN, connection=None, **more):
     if connection is None:
         with contextlib.closing(UnixConnection(folder / SOCKET_NAME)) as connection:
-            return ask(folder, path, method, body, token, connection)
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+            return ask(folder, path, method, body, token, connection, **more)
+    headers = {**({"Authorization": f"Bearer {token}"} if token else {}), **more}
     content = json.dumps(body).encode() if body is not None else None
     connection.request(method, path, content, headers)
     response = connection.getresponse()
@@ -543,11 +549,45 @@ def test_a_question_is_repeated(get, upstream, hurried):
 @pytest.mark.parametrize(
     "fault", [requests.exceptions.ReadTimeout(), requests.exceptions.ConnectionError("reset")]
 )
-def test_a_task_that_was_perhaps_created_is_not_created_again(get, upstream, hurried, fault):
+def test_a_task_that_a_classic_server_perhaps_created_is_not_created_again(
+    get, upstream, hurried, fault
+):
+    upstream.knows_orders = False
     upstream.faults = [fault]
     answer = get("/task", "POST", new_task({"id": 1, "input": INPUT}))
     assert answer.status == 503
     assert len(upstream.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [requests.exceptions.ReadTimeout(), requests.exceptions.ConnectionError("reset"), "502", "503"],
+    ids=["silence", "reset", "502", "503"],
+)
+def test_a_task_whose_answer_was_lost_is_ordered_again_as_the_same(get, upstream, hurried, fault):
+    if isinstance(fault, str):
+        upstream.first_answers = [(int(fault), {"msg": "away"}, {})]
+    else:
+        upstream.faults = [fault]
+    assert get("/task", "POST", new_task({"id": 1, "input": INPUT})).status == 200
+    first, second = upstream.calls
+    assert first.body == second.body
+    assert first.headers["Idempotency-Key"] == second.headers["Idempotency-Key"]
+
+
+def test_the_key_of_a_container_is_passed_on(upstream, open_proxy):
+    get, task = open_proxy(), new_task({"id": 1, "input": INPUT})
+    for key in ("mine", "not one word"):
+        get("/task", "POST", task, **{"Idempotency-Key": key})
+    first, second = (call.headers["Idempotency-Key"] for call in upstream.calls)
+    assert first == "mine"
+    assert second != "not one word"
+
+
+def test_a_node_says_that_subtasks_may_be_ordered_again(get, upstream):
+    for keeps, said in ((True, True), (False, None)):
+        upstream.answers["GET", "version"] = (200, {"version": "1", "idempotency_keys": keeps}, {})
+        assert get("/version").body.get("repeatable_subtasks") is said
 
 
 @pytest.mark.parametrize("fault", [refused(), requests.exceptions.ConnectTimeout()])

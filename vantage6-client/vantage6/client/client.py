@@ -21,7 +21,7 @@ from vantage6.common import __version__
 from vantage6.common.client.base import ClientBase, WhoAmI
 from vantage6.common.client.connection import Connection
 from vantage6.common.client.transport import Session
-from vantage6.common.exceptions import AuthenticationException, ServerError
+from vantage6.common.exceptions import AuthenticationException, ServerError, ServiceUnavailable
 
 __all__ = ["Client", "UserClient"]
 
@@ -254,8 +254,11 @@ class UserClient(ClientBase):
 
     def _look_who_i_am(self) -> None:
         try:
-            user = self.send("get", f"user/{self._subject()}")
-            organization = self.send("get", f"organization/{user['organization']['id']}")
+            user = self.send_patiently("get", f"user/{self._subject()}")
+            path = f"organization/{user['organization']['id']}"
+            organization = self.send_patiently("get", path)
+        except ServiceUnavailable:
+            raise
         except ServerError as error:
             # Somebody who may not even see themselves can still do what they may do.
             self.log.error("The server does not tell who you are: %s", error)

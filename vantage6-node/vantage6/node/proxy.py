@@ -13,6 +13,7 @@ import sqlite3
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -23,7 +24,12 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 from vantage6.common.client.transport import READ_TIMEOUT
-from vantage6.common.exceptions import EncryptionError, ServerError, ServerUnreachable
+from vantage6.common.exceptions import (
+    EncryptionError,
+    ServerError,
+    ServerUnreachable,
+    ServiceUnavailable,
+)
 from vantage6.common.retry import Backoff
 from vantage6.common.text import base64s_to_bytes
 from vantage6.node.agreement import Disagreement
@@ -58,6 +64,13 @@ _ROUTES = {method: re.compile("|".join(paths)) for method, paths in _ALLOWED.ite
 _WITH_RESULTS = re.compile(rf"task|result|task/{_ID}|result/{_ID}|task/{_ID}/result")
 _WITHOUT_TOKEN = "version"
 _PASSED_HEADERS = ("Content-Type", "Link", "total-count")
+# Under it the server makes a task once, however often it is told to.
+_KEY = "Idempotency-Key"
+_WORD = re.compile(r"[!-~]{1,255}")
+# A container that heard nothing says so, and asks again; another process may have asked before.
+_REPEATED = "idempotency-repeated"
+# What stands in front of a server says it where the server is away.
+_AWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 
 # In a task for a thousand organizations there are some thousands.
 _MOST_VALUES = 100_000
@@ -122,7 +135,8 @@ class Proxy:
             if call.method == "POST":
                 answer = self._create_task(call, path, result_id)
             else:
-                answer = self._opened(call, path, self._forward(call, path, b""))
+                answer = self._opened(call, path, self._forward(call, path))
+                answer = _with_promise(answer) if path == _WITHOUT_TOKEN else answer
         except Refusal as refusal:
             answer = Answer(refusal.status, json.dumps({"msg": str(refusal)}).encode())
         log.debug("%s /%s: %d", call.method, path, answer.status)
@@ -130,10 +144,10 @@ class Proxy:
 
     # There
 
-    def _forward(self, call: Call, path: str, body: bytes) -> Answer:
+    def _forward(self, call: Call, path: str, body: bytes = b"", key: str = "") -> Answer:
         headers = {"Authorization": call.headers.get("authorization", "")}
         if body:
-            headers["Content-Type"] = "application/json"
+            headers |= {"Content-Type": "application/json", _KEY: key}
 
         def send() -> requests.Response:
             response = self._server.forward(
@@ -150,27 +164,47 @@ class Proxy:
             response.content  # noqa: B018 - read now, while the call may be repeated
             return response
 
-        response = self._patiently(send, repeatable=call.method == "GET")
+        response = self._patiently(send, is_order=bool(body))
         passed = {
             name: response.headers[name] for name in _PASSED_HEADERS if name in response.headers
         }
         return Answer(response.status_code, response.content, passed)
 
     def _patiently(
-        self, send: Callable[[], requests.Response], repeatable: bool
+        self, send: Callable[[], requests.Response], *, is_order: bool
     ) -> requests.Response:
-        """Repeat what may be repeated: a task that was perhaps created may not."""
+        """Repeat what may be repeated: a task only where the server knows an order again."""
         end, backoff = time.monotonic() + _PATIENCE, Backoff(first=0.2, limit=5)
+        lost = False
         while True:
             try:
-                return send()
+                response = send()
+                # The container repeats its questions by itself.
+                again = is_order and response.status_code in _AWAY and self._keeps_keys(end)
+                if not again or time.monotonic() > end or self._closing.wait(backoff.pause()):
+                    return response
+                response.close()
             except requests.exceptions.RequestException as error:
-                again = repeatable or _never_arrived(error)
+                lost = lost or not _never_arrived(error)
+                again = not (is_order and lost) or self._keeps_keys(end)
                 if not again or time.monotonic() > end or self._closing.wait(backoff.pause()):
                     log.warning("The server did not answer an algorithm: %s", error)
                     raise Refusal(
                         HTTPStatus.SERVICE_UNAVAILABLE, "The server does not answer the node"
                     ) from error
+
+    def _keeps_keys(self, end: float) -> bool:
+        """Whether the server knows an order again; asked until it says something."""
+        backoff = Backoff(first=0.2, limit=5)
+        while True:
+            try:
+                return self._server.keeps_keys()
+            except (ServerUnreachable, ServiceUnavailable):
+                if time.monotonic() > end or self._closing.wait(backoff.pause()):
+                    return False
+            except ServerError as error:
+                log.debug("The server does not say what it can do: %s", error)
+                return False
 
     def _create_task(self, call: Call, path: str, result_id: int) -> Answer:
         """Pass on a new task, with each input sealed for its organization."""
@@ -181,8 +215,10 @@ class Proxy:
                 task["organizations"] = [self._sealed(task, one) for one in task["organizations"]]
             else:
                 self._envelopes.check()
-        answer = self._forward(call, path, json.dumps(task).encode())
-        if self._envelopes.encrypts and answer.status == HTTPStatus.CREATED:
+        answer = self._forward(call, path, json.dumps(task).encode(), _key(call))
+        # What the server has of a repeated order may be what was sealed the first time.
+        is_first = _REPEATED not in call.headers
+        if self._envelopes.encrypts and answer.status == HTTPStatus.CREATED and is_first:
             self._note_sent(task, answer)
         return answer
 
@@ -235,6 +271,24 @@ class Proxy:
         with _explained():
             Opening(self._envelopes.open_result).open_all(content, *_asked_for(call, path))
         return Answer(answer.status, json.dumps(content).encode(), answer.headers)
+
+
+def _key(call: Call) -> str:
+    """The word of an order: the container's own, where it has one that can be passed on."""
+    key = call.headers.get(_KEY.lower(), "")
+    return key if _WORD.fullmatch(key) else str(uuid.uuid4())
+
+
+def _with_promise(answer: Answer) -> Answer:
+    """What a server says of itself; where it keeps the words of orders, that we pass them on."""
+    try:
+        said = json.loads(answer.body)
+        if not said.get("idempotency_keys"):
+            return answer
+    except (ValueError, AttributeError, RecursionError):
+        return answer
+    body = json.dumps({**said, "repeatable_subtasks": True}).encode()
+    return Answer(answer.status, body, answer.headers)
 
 
 def _read_task(body: bytes) -> dict[str, Any]:

@@ -314,6 +314,17 @@ class Server:
             self.renew_token(token)
             return self._transport.call(method, endpoint, token=self._token, **arguments)
 
+    def keeps_keys(self) -> bool:
+        """Whether it makes a task once that is ordered twice with one idempotency key.
+
+        Raises
+        ------
+        ServerUnreachable, ServerError
+            When it does not say.
+        """
+        said = self._transport.call("get", "version")
+        return isinstance(said, dict) and said.get("idempotency_keys") is True
+
     def forward(
         self,
         method: str,

@@ -141,9 +141,33 @@ def test_a_key_that_is_none_is_refused(study: Study, session: Session, key: str)
     assert count(session) == 0
 
 
-def test_a_container_orders_without_a_key(study: Study, make: Factory) -> None:
-    task = make.task(study.collaboration, study.hospital)
-    assert study.order(study.login_as(task.results[0]), "k1").status_code == 400
+def test_a_subtask_that_is_ordered_again_is_made_once(
+    study: Study, session: Session, make: Factory
+) -> None:
+    """Also when it was sealed again on the way, by another process of the node."""
+    user = make.user(study.hospital)
+    task = make.task(study.collaboration, study.hospital, init_user=user)
+    container, before = study.login_as(task.results[0]), count(session)
+    again = [{"id": study.hospital.id, "input": "c2VhbGVkIGFnYWlu"}]
+    first, second = (
+        study.order(container, "k1"),
+        study.order(container, "k1", organizations=again),
+    )
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.json["id"] == second.json["id"]
+    assert count(session) == before + 1
+
+
+def test_the_key_of_another_container_tells_nothing(
+    study: Study, session: Session, make: Factory
+) -> None:
+    user = make.user(study.hospital)
+    tasks = [make.task(study.collaboration, study.hospital, init_user=user) for _ in range(2)]
+    orders = [study.order(study.login_as(task.results[0]), "k1") for task in tasks]
+    orders.append(study.order(study.login_as(user), "k1"))
+    made = [order.json["id"] for order in orders[:2]]
+    assert len(set(made)) == 2
+    assert orders[2].status_code == 403 or orders[2].json["id"] not in made
 
 
 def test_orders_of_one_moment_become_one_task(study: Study, session: Session) -> None:

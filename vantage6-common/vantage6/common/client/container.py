@@ -13,6 +13,7 @@ from vantage6.common.client.container_subclients import (
     RunSubClient,
     TaskSubClient,
 )
+from vantage6.common.client.ordering import order_subtask
 from vantage6.common.client.plain_session import PlainSession
 from vantage6.common.client.transport import Session
 from vantage6.common.exceptions import AuthenticationException, Forbidden
@@ -108,8 +109,8 @@ class ContainerClient(ClientBase):
     def send(self, method: str, endpoint: str, **call: Any) -> Any:
         """Make one call; a question is repeated while the node or the server is away.
 
-        Both may be started anew while an algorithm runs, and it should not notice. Only
-        questions: what creates something may have been done before the answer was lost.
+        Both may be started anew while an algorithm runs, and it should not notice. Subtasks are
+        ordered by `create_new_task`, which knows when an order may be repeated.
         """
         if method.lower() == "get":
             return self.send_patiently(method, endpoint, **call)
@@ -175,8 +176,7 @@ class ContainerClient(ClientBase):
         return bytes_to_base64s(data)
 
     def _create_task(self, body: dict[str, Any]) -> dict[str, Any]:
-        task: dict[str, Any] = self.send("post", "task", json=body)
-        return task
+        return order_subtask(self, body)
 
     def get_task(self, task_id: int) -> dict[str, Any]:
         """A task; `complete` tells whether all its runs have ended."""

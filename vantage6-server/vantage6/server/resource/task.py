@@ -9,9 +9,9 @@ from flask import current_app, request
 from sqlalchemy import select
 
 from vantage6.common.task_status import TaskStatus
-from vantage6.server.exceptions import BadRequest
 from vantage6.server.model import Model, Result, Task
 from vantage6.server.permission.catalogue import Operation
+from vantage6.server.permission.identity import ContainerRun
 from vantage6.server.resource.base import Answer, Resource
 from vantage6.server.resource.contract import Shape, contract
 from vantage6.server.resource.filter import Value, equal, like, seconds, value_of, where
@@ -64,7 +64,7 @@ def _word(text: str) -> str:
 _ORDER = Value(
     _word,
     {"type": "string", "pattern": f"^{_WORD.pattern}$"},
-    "A word of the user's own, such as a UUID: the same task with the same word, within a day, "
+    "A word of the user's or the container's own, such as a UUID: the same task with the same word, within a day, "
     "is answered with the task that was made at first.",
 )
 
@@ -114,14 +114,20 @@ class Tasks(TaskResource):
         """Create a task, or a subtask when a container asks."""
         word = self.header(IDEMPOTENCY_KEY)
         if self.identity.run is not None:
-            if word is not None:
-                raise BadRequest(f"Only users may send {IDEMPOTENCY_KEY}")
-            return self.show(self._create())
+            return self.show(self._create_subtask(self.identity.run, word))
         self.require(Operation.CREATE, Task)
         if word is None:
             return self.show(self._create())
         body = request.get_data()
         return self.show(task_order.once(self.session, self.identity.id, word, body, self._create))
+
+    def _create_subtask(self, run: ContainerRun, word: str | None) -> Task:
+        user_id = self.session.get_one(Task, run.task_id).init_user_id
+        if word is None or user_id is None:
+            return self._create()
+        return task_order.once(
+            self.session, user_id, word, b"", self._create, result_id=run.result_id
+        )
 
     def _create(self) -> Task:
         return service.create(self.session, self.identity, self.read())

@@ -25,6 +25,7 @@ def once(
     body: bytes,
     create: Callable[[], Task],
     *,
+    result_id: int | None = None,
     at: datetime | None = None,
 ) -> Task:
     """The task of an order: made now, or when the order came for the first time.
@@ -33,13 +34,16 @@ def once(
     ----------
     session : Session
     user_id : int
-        Who orders it.
+        Who orders it, or whose task a container works on.
     word : str
         What came with the order.
     body : bytes
-        What is ordered.
+        What is ordered. Not looked at for containers: what their node sends again is
+        encrypted again, and not the same.
     create : callable
         Makes the task.
+    result_id : int, optional
+        The run of the container that orders it; its words are its own.
     at : datetime, optional
         The moment, for tests.
 
@@ -50,7 +54,9 @@ def once(
     """
     at = at or now()
     delete_unheld(session, TaskOrder, TaskOrder.expires_at <= at)
-    key, digest = _digest(f"{user_id} {word}".encode()), _digest(body)
+    owner = f"{user_id}" if result_id is None else f"result {result_id}"
+    key = _digest(f"{owner} {word}".encode())
+    digest = _digest(body if result_id is None else b"")
     # Whoever orders the same in this moment waits here until we are done.
     values = {"user_id": user_id, "body": digest, "expires_at": at + LIFE}
     insert_or_hold(session, TaskOrder, key=key, **values)
