@@ -64,8 +64,8 @@ def _word(text: str) -> str:
 _ORDER = Value(
     _word,
     {"type": "string", "pattern": f"^{_WORD.pattern}$"},
-    "A word of the user's or the container's own, such as a UUID: the same task with the same word, within a day, "
-    "is answered with the task that was made at first.",
+    "A word of the user's or the container's own, such as a UUID: the same task with the same "
+    "word, within a day, is answered with the task that was made at first.",
 )
 
 
