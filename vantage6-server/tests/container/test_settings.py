@@ -61,6 +61,39 @@ class TestEnvironment:
         )
 
 
+S3 = {"endpoint": "https://s3.example.org", "bucket": "payloads"}
+
+
+class TestPayloads:
+    def test_with_the_data_they_need_no_folder_of_their_own(self, tmp_path: Path) -> None:
+        found = settings.places(context(tmp_path, payloads={"folder": "large"}), SQLITE)
+        assert found.payloads is None
+        inner = inside.in_container(context(tmp_path, payloads={"folder": "large"}))
+        assert inner.config["payloads"]["folder"] == "large"
+
+    def test_a_folder_elsewhere_is_mounted_and_found(self, tmp_path: Path) -> None:
+        chosen = context(tmp_path, payloads={"folder": str(tmp_path / "large")})
+        found = settings.places(chosen, SQLITE)
+        assert tmp_path / "large" in found.folders
+        (mount,) = (each for each in settings.mounts(found) if each.source == tmp_path / "large")
+        assert not mount.read_only
+        assert inside.in_container(chosen).config["payloads"]["folder"] == str(mount.target)
+
+    def test_whom_to_trust_for_the_storage_is_mounted_and_found(self, tmp_path: Path) -> None:
+        block = {"store": "s3", "s3": {**S3, "ca_file": str(tmp_path / "ca.pem")}}
+        chosen = context(tmp_path, payloads=block)
+        found = settings.places(chosen, SQLITE)
+        (mount,) = (each for each in settings.mounts(found) if each.source == tmp_path / "ca.pem")
+        assert mount.read_only
+        assert inside.in_container(chosen).config["payloads"]["s3"]["ca_file"] == str(mount.target)
+
+    def test_keys_of_the_storage_are_passed_on_where_they_are_needed(self, tmp_path: Path) -> None:
+        keys = {"AWS_ACCESS_KEY_ID": "who", "AWS_SECRET_ACCESS_KEY": "hush"}
+        chosen = context(tmp_path, payloads={"store": "s3", "s3": S3})
+        assert keys.items() <= settings.environment(chosen, SQLITE, keys).items()
+        assert not keys.items() & settings.environment(context(tmp_path), SQLITE, keys).items()
+
+
 class TestDatabase:
     @pytest.mark.parametrize(
         "uri",

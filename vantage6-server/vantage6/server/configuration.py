@@ -205,8 +205,16 @@ class S3Schema(Schema):
         load_default="us-east-1",
         metadata={"description": "The region that requests are signed for."},
     )
-    access_key = fields.String(required=True, metadata={"description": "Who we are there."})
-    secret_key = fields.String(required=True, metadata={"description": "The secret of that."})
+    access_key = fields.String(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Who we are there; else the variable `AWS_ACCESS_KEY_ID`."},
+    )
+    secret_key = fields.String(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "The secret of that; else the variable `AWS_SECRET_ACCESS_KEY`."},
+    )
     ca_file = fields.String(
         load_default=None,
         allow_none=True,

@@ -22,7 +22,7 @@ from vantage6.server.configuration import (
 from vantage6.server.database import complete_uri, database_uri
 from vantage6.server.service import audit
 from vantage6.server.service.fixture import drop_all, insert_fixture, read_fixture
-from vantage6.server.store.payloads import FOLDER
+from vantage6.server.store.payloads import FOLDER, make_store
 
 if TYPE_CHECKING:
     import socket
@@ -77,6 +77,7 @@ def start(
     metrics_listener = bind(metrics["ip"], metrics["port"]) if metrics else None
     # The secret is made, or found to be unfit, before anything is changed.
     first_run.load_secret(context.config, context.data_dir)
+    make_store(application_config(context)["payloads"], context.data_dir).check()
     prepared = first_run.prepare(
         database_url(context), context.config["type"], after=first_run.set_all_offline
     )

@@ -18,9 +18,16 @@ from vantage6.common.container.settings import (
 from vantage6.common.context import NAME_VARIABLE, InstanceContext
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.globals import DEFAULT_DOCKER_REGISTRY, DEFAULT_SERVER_IMAGE
-from vantage6.server.container.inside import DATA_FOLDER, DOCKERIZED_VARIABLE, LOG_FOLDER
+from vantage6.server.container.inside import (
+    DATA_FOLDER,
+    DOCKERIZED_VARIABLE,
+    LOG_FOLDER,
+    PAYLOADS_CA_FILE,
+    PAYLOADS_FOLDER,
+)
 from vantage6.server.database import URI_VARIABLE
 from vantage6.server.first_run import SECRET_FILE
+from vantage6.server.store.bucket import VARIABLES
 
 DEFAULT_IMAGE = f"{DEFAULT_DOCKER_REGISTRY}/{DEFAULT_SERVER_IMAGE}:{__version__}"
 
@@ -60,6 +67,10 @@ class Places:
         The file, when the database is one.
     ours : tuple of str
         What the names of the server's files begin with.
+    payloads : Path, optional
+        The folder of the payloads, when it is not with the data.
+    payloads_ca : Path, optional
+        The file with the authorities to trust for the storage of the payloads.
     """
 
     config: Path
@@ -67,11 +78,14 @@ class Places:
     log: Path
     database: Path | None
     ours: tuple[str, ...]
+    payloads: Path | None = None
+    payloads_ca: Path | None = None
 
     @property
     def folders(self) -> set[Path]:
         """All folders that the server writes to."""
-        return {self.data, self.log} | ({self.database.parent} if self.database else set())
+        more = (self.payloads, self.database.parent if self.database else None)
+        return {self.data, self.log, *(folder for folder in more if folder)}
 
 
 def container_name(name: str, scope: str) -> str:
@@ -91,7 +105,9 @@ def places(context: InstanceContext, url: URL) -> Places:
     holds their data as well; a container gets one of its own below it.
     """
     is_own = context.config["directories"]["log"]
-    file = database_file(url)
+    file, payloads = database_file(url), context.config["payloads"]
+    folder = Path(payloads["folder"] or "")
+    authorities = (payloads.get("s3") or {}).get("ca_file")
     ours = [SECRET_FILE, f".{SECRET_FILE}", ROOT_PASSWORD_FILE, IMPORT_COPY, context.log_file.stem]
     return Places(
         config=context.config_file,
@@ -99,6 +115,8 @@ def places(context: InstanceContext, url: URL) -> Places:
         log=context.log_dir if is_own else context.log_dir / context.name,
         database=file,
         ours=(*ours, file.name) if file else tuple(ours),
+        payloads=folder if payloads["store"] == "file" and folder.is_absolute() else None,
+        payloads_ca=Path(authorities).absolute() if authorities else None,
     )
 
 
@@ -154,6 +172,9 @@ def environment(context: InstanceContext, url: URL, variables: Mapping[str, str]
         found[URI_VARIABLE] = f"sqlite:///{DATABASE_FOLDER / file.name}"
     elif variables.get(URI_VARIABLE):
         found[URI_VARIABLE] = variables[URI_VARIABLE]
+    if context.config["payloads"]["store"] == "s3":
+        keys = VARIABLES.values()
+        found |= {name: variables[name] for name in keys if name in variables}
     return found
 
 
@@ -164,6 +185,10 @@ def mounts(found: Places, source: Path | None = None) -> Iterable[Mount]:
     yield Mount(found.log, LOG_FOLDER, read_only=False)
     if found.database:
         yield Mount(found.database.parent, DATABASE_FOLDER, read_only=False)
+    if found.payloads:
+        yield Mount(found.payloads, PAYLOADS_FOLDER, read_only=False)
+    if found.payloads_ca:
+        yield Mount(found.payloads_ca, PAYLOADS_CA_FILE)
     if source:
         yield Mount(source.absolute(), SOURCE_FOLDER)
 

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 # Of what the payload store could not do; else it is only that it does not answer.
 _OF_STORE = {StoreFull: 507, Superseded: 409, Missing: 410}
+_LATER = {"Retry-After": "5"}
 
 
 def answer(error: Exception) -> Response:
@@ -56,7 +57,8 @@ def _describe(
         case IllegalTransition():
             return 400, str(error), None, {}
         case StoreError():
-            return _OF_STORE.get(type(error), 503), str(error), None, {}
+            status = _OF_STORE.get(type(error), 503)
+            return status, str(error), None, _LATER if status == 503 else {}
         case IntegrityError():
             return 400, "The request conflicts with what is already there", None, {}
         case DataError() | UnicodeEncodeError() | RecursionError():

@@ -1,12 +1,11 @@
 """A bucket of an S3-compatible object storage: whole objects, and errors in our words.
 
-The library for it is loaded when the first bucket is used, and never without one: it is large.
+The library for it is loaded when a bucket is made, and never without one: it is large.
 """
 
 import logging
 import os
 import ssl
-import threading
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -91,12 +90,16 @@ class Bucket:
     Parameters
     ----------
     settings : Settings
+
+    Raises
+    ------
+    ConfigurationError
+        When the library is not there.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._lock = threading.Lock()
-        self._made: Any = None
+        self._client = _connect(settings)
         self._hashing = Aside(2)
 
     def put(self, key: str, content: bytes) -> None:
@@ -182,13 +185,6 @@ class Bucket:
                         f"The object storage does not let these keys use the bucket {name}"
                     ) from error
                 raise
-
-    @property
-    def _client(self) -> Any:
-        with self._lock:
-            if self._made is None:
-                self._made = _connect(self._settings)
-            return self._made
 
     def _of(self, key: str) -> dict[str, str]:
         return {"Bucket": self._settings.bucket, "Key": key}

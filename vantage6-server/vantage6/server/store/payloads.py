@@ -1,6 +1,7 @@
 """The payload store of an application, and the sizes that decide what goes there."""
 
 import hashlib
+import os
 import secrets
 import threading
 from collections import OrderedDict
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from vantage6.server import configuration
 from vantage6.server.aside import Aside
+from vantage6.server.store.bucket import Settings
 from vantage6.server.store.file import FileStore
 from vantage6.server.store.interface import Store
+from vantage6.server.store.s3 import S3Store
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -96,5 +99,13 @@ def new_name() -> str:
 
 
 def make_store(config: Mapping[str, Any], data_dir: Path) -> Store:
-    """The store that the `payloads` block names."""
+    """The store that the `payloads` block names.
+
+    Raises
+    ------
+    ConfigurationError
+        When something is missing that this store needs.
+    """
+    if config.get("store") == "s3":
+        return S3Store(Settings.read(config["s3"], os.environ))
     return FileStore(data_dir / (config.get("folder") or FOLDER))
