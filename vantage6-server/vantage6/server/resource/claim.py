@@ -1,11 +1,14 @@
 """Where the processes of nodes take runs, and say that they are there to keep them."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from vantage6.server.resource.base import Answer, Resource
 from vantage6.server.resource.contract import Shape, contract
-from vantage6.server.resource.result import ResultResource
 from vantage6.server.schema.answer import MessageOutput
 from vantage6.server.schema.claim import ClaimsToKeep, RunsToTake
 from vantage6.server.schema.result import TakenRunOutput
+from vantage6.server.schema.task import TaskOfRunOutput
 from vantage6.server.service import authentication
 from vantage6.server.service import claim as service
 
@@ -25,7 +28,7 @@ class Claims(Resource):
         return self.say(f"{kept} run(s) are kept for {service.LEASE.total_seconds():.0f} seconds")
 
 
-class TakenRuns(ResultResource):
+class TakenRuns(Resource):
     """The runs that a process takes to work on them."""
 
     route = "/claim/take"
@@ -41,6 +44,13 @@ class TakenRuns(ResultResource):
         taken = service.take_open(self.session, self.identity, **values)
         tokens = {run.id: authentication.token_of_run(self.identity, run) for run in taken}
         schema = TakenRunOutput(
-            self.session, self.identity, embed={"task": self.tasks_of}, tokens=tokens
+            self.session, self.identity, embed={"task": self._tasks_of}, tokens=tokens
         )
         return self.show(taken, schema)
+
+    def _tasks_of(self, runs: Sequence[Any]) -> Mapping[int, dict[str, Any]]:
+        """The tasks of some runs, which were taken with them."""
+        shown = TaskOfRunOutput(self.session, self.identity).dump(
+            [run.task for run in runs], many=True
+        )
+        return {run.id: task for run, task in zip(runs, shown, strict=True)}

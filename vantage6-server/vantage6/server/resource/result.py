@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import request
-from sqlalchemy import ColumnElement, and_, exists, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import ColumnElement, and_, bindparam, exists, select
+from sqlalchemy.orm import Session, contains_eager, defer
 
 from vantage6.common.task_status import TaskStatus
 from vantage6.server.exceptions import Forbidden
@@ -16,7 +16,7 @@ from vantage6.server.resource.base import Answer, Resource
 from vantage6.server.resource.contract import Shape, contract
 from vantage6.server.resource.filter import equal, one_of, since, until, where
 from vantage6.server.schema.base import Embedding, Output
-from vantage6.server.schema.result import WITHOUT_PAYLOADS, ResultOutput, ResultReport
+from vantage6.server.schema.result import WITHOUT_PAYLOADS, OwnRunOutput, ResultOutput, ResultReport
 from vantage6.server.schema.task import TaskInResultOutput
 from vantage6.server.service import result as service
 
@@ -74,10 +74,10 @@ class ResultResource(Resource):
         """The schema of results, with their tasks where the request asks for them."""
         embed: dict[str, Embedding] = {}
         if self.includes("task"):
-            embed["task"] = self.tasks_of
+            embed["task"] = self._tasks_of
         return super().output(embed=embed, **options)
 
-    def tasks_of(self, results: Sequence[Model]) -> Mapping[int, dict[str, Any]]:
+    def _tasks_of(self, results: Sequence[Model]) -> Mapping[int, dict[str, Any]]:
         """The tasks of some results, as far as the caller may see tasks."""
         task_ids = {result.id: result.task_id for result in results if isinstance(result, Result)}
         query = self.visible(select(Task).where(Task.id.in_(set(task_ids.values()))))
@@ -119,31 +119,40 @@ class OneResult(ResultResource):
         """Show a result."""
         return self.show(self.load(Operation.VIEW, Result, id))
 
-    @contract(takes=ResultReport, partial=True, gives=ResultOutput, refusals=(409,))
+    @contract(takes=ResultReport, partial=True, gives=(ResultOutput, OwnRunOutput), refusals=(409,))
     def patch(self, id: int) -> Answer:
         """Report how a run is doing, or what came out of it.
 
-        Whoever claims the run knows its input, and gets it and the result back empty.
+        Whoever claims the run is answered with less: input and result empty, and no node.
         """
         result = load_own(self.session, self.identity, id)
         news = self.read()
         service.report(self.session, result, news)
-        return self.show(result, self.output(payload="claim" not in news))
+        if "claim" in news:
+            return self.show(result, OwnRunOutput(self.session, self.identity, payload=False))
+        return self.show(result, ResultOutput(self.session, self.identity))
+
+
+# Made once: to put a statement together costs more than to run it. The input may be large, and is
+# read where it is asked for.
+_OWN = (
+    select(Result)
+    .join(Result.task)
+    .join(Task.collaboration)
+    .options(contains_eager(Result.task).contains_eager(Task.collaboration), defer(Result.input))
+    .where(
+        Result.id == bindparam("id"),
+        Result.organization_id == bindparam("organization"),
+        Task.collaboration_id == bindparam("collaboration"),
+    )
+    .with_for_update(of=Result)
+)
 
 
 def load_own(session: Session, identity: Identity, id_: int) -> Result:
     """A result, locked, if it is the calling node's to run."""
-    result = session.scalar(
-        select(Result)
-        .join(Result.task)
-        .options(joinedload(Result.task).joinedload(Task.collaboration))
-        .where(
-            Result.id == id_,
-            Result.organization_id == identity.organization_id,
-            Task.collaboration_id == identity.collaboration_id,
-        )
-        .with_for_update(of=Result)
-    )
+    place = {"organization": identity.organization_id, "collaboration": identity.collaboration_id}
+    result = session.scalar(_OWN, {"id": id_, **place})
     if result is None:
         raise Forbidden("This run is not one of this node")
     return result

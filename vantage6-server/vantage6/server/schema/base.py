@@ -5,7 +5,7 @@ ids for all objects that are shown, in one query, before anything is dumped.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any, ClassVar
@@ -156,9 +156,15 @@ class Output(Schema):
         identity: Identity,
         *,
         embed: Mapping[str, "Embedding"] | None = None,
-        **kwargs: Any,
+        exclude: Collection[str] = (),
     ) -> None:
-        super().__init__(**kwargs)
+        # The library would copy and bind all fields with much ado, which costs as a statement does.
+        vars(self).update(_prepared(type(self), frozenset(exclude)))
+        self.declared_fields = {
+            name: _bound(name, field, self) for name, field in self.declared_fields.items()
+        }
+        self.fields = {name: self.declared_fields[name] for name in self.fields}
+        self.dump_fields = {name: self.declared_fields[name] for name in self.dump_fields}
         self.session = session
         self.identity = identity
         self.embed = embed or {}
@@ -200,6 +206,23 @@ class Output(Schema):
     def rows(self, query: Executable, objects: Sequence[Model]) -> Iterable[Any]:
         """The rows of a query about the `owners` of what is shown, the objects."""
         return self.session.execute(query, {"owners": [item.id for item in objects]})
+
+
+@lru_cache(maxsize=200)
+def _prepared(kind: type[Output], exclude: frozenset[str]) -> Mapping[str, Any]:
+    """What the library makes of a kind of schema, for all of that kind."""
+    schema = object.__new__(kind)
+    Schema.__init__(schema, exclude=exclude)
+    return vars(schema)
+
+
+def _bound(name: str, field: fields.Field, schema: Output) -> fields.Field:
+    """A field like another one, for a schema of the same kind."""
+    bound = object.__new__(type(field))
+    vars(bound).update(vars(field))
+    bound.parent = bound.root = None
+    bound._bind_to_schema(name, schema)
+    return bound
 
 
 @lru_cache(maxsize=100)

@@ -144,6 +144,8 @@ class ResultOutput(Output):
     def fetch(self, objects: Sequence[Model]) -> None:
         """Also fetch the nodes that run them, and their ports."""
         super().fetch(objects)
+        if self.fields.keys().isdisjoint(("node", "ports")):
+            return
         self._nodes: dict[int, dict[str, Any]] = {}
         self._ports: dict[int, list[dict[str, Any]]] = defaultdict(list)
         for row in self.rows(_NODES_AND_PORTS, objects):
@@ -187,14 +189,25 @@ class ResultInTaskOutput(ResultOfTaskOutput):
         exclude = ("task",)
 
 
-class TakenRunOutput(ResultOutput):
-    """A run, as the server shows it to the node that takes it.
+class OwnRunOutput(ResultOutput):
+    """A run, as the server shows it to the process that has it: without what that knows."""
+
+    class Meta:
+        exclude = ("node", "ports")
+
+    embedded: ClassVar[Mapping[str, str]] = {}
+
+
+class TakenRunOutput(OwnRunOutput):
+    """A run, as the server shows it to the process that takes it.
 
     Parameters
     ----------
     tokens : mapping
         The tokens of the containers, by the ids of their runs.
     """
+
+    embedded: ClassVar[Mapping[str, str]] = {"task": "TaskOfRunOutput"}
 
     container_token = fields.Method(
         "show_token",

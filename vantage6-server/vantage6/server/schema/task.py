@@ -3,7 +3,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, validate
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from vantage6.common.image import canonical
 from vantage6.common.task_status import TaskStatus, combined
@@ -92,8 +92,9 @@ class TaskOutput(Output):
         return field
 
     def related(self) -> list[Related]:
-        """Always with the runs."""
-        return list(dict.fromkeys([*super().related(), self.runs]))
+        """With the runs, which also tell how far the task is."""
+        tells = not self.fields.keys().isdisjoint(("complete", "status"))
+        return list(dict.fromkeys([*super().related(), *([self.runs] if tells else [])]))
 
     def is_complete(self, task: Task) -> bool:
         """Whether all runs have ended."""
@@ -102,6 +103,11 @@ class TaskOutput(Output):
     def show_status(self, task: Task) -> str:
         """The state of the task, from those of its runs."""
         return combined(run.status for run in self.runs.rows_of(task)).value
+
+
+_USER_NAMES = select(User.__table__.c.id, User.__table__.c.username).where(
+    User.__table__.c.id.in_(bindparam("ids", expanding=True))
+)
 
 
 class TaskInResultOutput(TaskOutput):
@@ -126,9 +132,16 @@ class TaskInResultOutput(TaskOutput):
         ids = {task.init_user_id for task in objects if isinstance(task, Task)} - {None}
         self._user_names: dict[int, str] = {}
         if ids and self.identity.kind is Kind.NODE:
-            query = select(User.id, User.username).where(User.id.in_(ids))
-            self._user_names = {row.id: row.username for row in self.session.execute(query)}
+            rows = self.session.execute(_USER_NAMES, {"ids": list(ids)})
+            self._user_names = {row.id: row.username for row in rows}
 
     def show_user_name(self, task: Task) -> str | None:
         """The name of the user who asked."""
         return self._user_names.get(task.init_user_id or 0)
+
+
+class TaskOfRunOutput(TaskInResultOutput):
+    """A task, as the server shows it to the process that takes a run: what does not change."""
+
+    class Meta:
+        exclude = ("results", "children", "complete", "status")

@@ -12,9 +12,11 @@ disk it had not arrived yet.
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import cache
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import Select, and_, bindparam, case, or_, select, update
 from sqlalchemy.orm import Session, contains_eager
+from sqlalchemy.orm.attributes import set_committed_value
 
 from vantage6.common.task_status import TaskStatus
 from vantage6.server.exceptions import Conflict
@@ -114,37 +116,78 @@ def take_open(
     sequence of Result
         With their tasks.
     """
+    asked = {
+        "organization": identity.organization_id,
+        "collaboration": identity.collaboration_id,
+        "silent_since": now() - LEASE,
+        "claim": claim,
+        "limit": limit,
+        "task": task_id,
+        "held": held,
+    }
+    asked = {name: value for name, value in asked.items() if value is not None}
+    taken = session.scalars(_free_runs(task_id is not None, held is not None), asked).all()
+    if taken:
+        begun = [run for run in taken if run.status is TaskStatus.PENDING]
+        _give(session, taken, claim)
+        for run in begun:
+            event.record(session, event.result_status(run))
+    return taken
+
+
+def _give(session: Session, runs: Sequence[Result], claim: str) -> None:
+    """Claim runs, which begin unless they did already."""
+    at = now()
+    session.execute(_GIVE, {"ids": [run.id for run in runs], "by": claim, "at": at})
+    for run in runs:
+        set_committed_value(run, "claim", claim)
+        set_committed_value(run, "claimed_at", at)
+        if run.status is TaskStatus.PENDING:
+            set_committed_value(run, "status", TaskStatus.INITIALIZING)
+
+
+# By statements that are made once: to put one together costs more than to run it.
+_GIVE = (
+    update(Result)
+    .where(Result.id.in_(bindparam("ids", expanding=True)))
+    .values(
+        claim=bindparam("by"),
+        claimed_at=bindparam("at"),
+        status=case(
+            (Result.status == TaskStatus.PENDING, TaskStatus.INITIALIZING), else_=Result.status
+        ),
+    )
+    .execution_options(synchronize_session=False)
+)
+
+
+@cache
+def _free_runs(of_task: bool, again: bool) -> Select[Result]:
+    """The open runs of a node that a process may take, with their tasks.
+
+    Parameters
+    ----------
+    of_task : bool
+        Of one `task` only.
+    again : bool
+        Also those that the process has claimed and that are not among the `held`.
+    """
+    free = or_(Result.claimed_at.is_(None), Result.claimed_at < bindparam("silent_since"))
+    if again:
+        is_held = Result.id.in_(bindparam("held", expanding=True))
+        free = and_(or_(free, Result.claim == bindparam("claim")), ~is_held)
     query = (
         select(Result)
         .join(Result.task)
         .options(contains_eager(Result.task))
         .where(
             Result.finished_at.is_(None),
-            Result.organization_id == identity.organization_id,
-            Task.collaboration_id == identity.collaboration_id,
-            _is_free_for(claim, held),
+            Result.organization_id == bindparam("organization"),
+            Task.collaboration_id == bindparam("collaboration"),
+            free,
         )
         .order_by(Result.id)
-        .limit(limit)
+        .limit(bindparam("limit"))
         .with_for_update(of=Result, key_share=True, skip_locked=True)
     )
-    if task_id is not None:
-        query = query.where(Result.task_id == task_id)
-    taken = session.scalars(query).all()
-    begun = [run for run in taken if run.status is TaskStatus.PENDING]
-    for run in taken:
-        run.claim, run.claimed_at = claim, now()
-    for run in begun:
-        run.status = TaskStatus.INITIALIZING
-    session.flush()
-    for run in begun:
-        event.record(session, event.result_status(run))
-    return taken
-
-
-def _is_free_for(claim: str, held: Sequence[int] | None) -> ColumnElement[bool]:
-    """The condition that no process has a run, or this one does and has not got it."""
-    free = or_(Result.claimed_at.is_(None), Result.claimed_at < now() - LEASE)
-    if held is None:
-        return free
-    return and_(or_(free, Result.claim == claim), Result.id.not_in(held))
+    return query.where(Result.task_id == bindparam("task")) if of_task else query

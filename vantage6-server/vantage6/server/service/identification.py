@@ -95,9 +95,7 @@ def _find_node(session: Session, subject: object, claims: dict[str, Any]) -> Ide
     if not isinstance(subject, int):
         return None
     node = session.execute(
-        select(Node.organization_id, Node.collaboration_id, Node.last_seen, Node.name).where(
-            Node.id == subject, Node.credential_version == claims.get("credential_version")
-        )
+        _NODE, {"id": subject, "version": claims.get("credential_version")}
     ).first()
     if node is None:
         return None
@@ -166,6 +164,19 @@ _FINDERS: dict[Any, Any] = {
 }
 
 
+def _node_query() -> Select[Any]:
+    """A node of this `id` and credential `version`."""
+    account, node = (model.__table__.c for model in (Authenticatable, Node))
+    return (
+        select(node.organization_id, node.collaboration_id, node.name, account.last_seen)
+        .join_from(Node.__table__, Authenticatable.__table__, node.id == account.id)
+        .where(
+            node.id == bindparam("id", type_=Integer()),
+            account.credential_version == bindparam("version", type_=Integer()),
+        )
+    )
+
+
 def _user_query() -> Select[Any]:
     """A user of this `id` and credential `version`, with the words of all rules it holds."""
     account, user, rule = (model.__table__.c for model in (Authenticatable, User, Rule))
@@ -200,7 +211,7 @@ def _user_query() -> Select[Any]:
 # What separates the words of a rule, and one rule from the next.
 _WITHIN, _BETWEEN = " ", ","
 # This is asked at every request, so it is put together once.
-_USER = _user_query()
+_NODE, _USER = _node_query(), _user_query()
 _RULES = {
     _WITHIN.join((rule.name, rule.scope.name, rule.operation.name)): rule.key for rule in RULES
 }
