@@ -143,7 +143,8 @@ class OneResult(ResultResource):
 
     def stage(self, staging: Staging, body: dict[str, Any]) -> None:
         """Put a large result into the store."""
-        body["result"] = staging.put(body.get("result"))
+        if "result" in body:
+            body["result"] = staging.put(body["result"])
 
     def _use_upload(self, result: Result, news: dict[str, Any]) -> None:
         """Put what was uploaded in the place of the id of the upload."""
