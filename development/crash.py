@@ -280,7 +280,8 @@ def _in_engine(data: Path, engine: docker.DockerClient) -> list[str]:
 
 def _on_disk(data: Path) -> list[str]:
     found = [*data.glob("**/sandboxes/*/")]
-    found += [path for name in ("runs", "outbox", "tmp") for path in data.glob(f"**/{name}/*")]
+    kinds = ("runs", "inbox", "outbox", "tmp")
+    found += [path for name in kinds for path in data.glob(f"**/{name}/*")]
     return [str(path.relative_to(data)) for path in found]
 
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from vantage6.common.encryption import DummyCryptor, RSACryptor
-from vantage6.common.exceptions import BadRequest, ServerError, ServerUnreachable
+from vantage6.common.exceptions import BadRequest, NotFound, ServerError, ServerUnreachable
 from vantage6.common.partners import Shown
 from vantage6.common.task_status import check_move
 from vantage6.common.text import bytes_to_base64s
@@ -88,6 +88,9 @@ class FakeServer:
         self.stopped: set[int] = set()
         self.encrypted = False
         self.closed = False
+        self.said_of_uploads = None
+        self.uploaded: list[bytearray | None] = []
+        self.sizes: list[int] = []
 
     def add(self, assignment):
         self.runs[assignment.result_id] = assignment
@@ -164,20 +167,53 @@ class FakeServer:
         self._answer()
         return self.encrypted
 
+    def uploads(self):
+        self._answer()
+        return self.said_of_uploads
+
+    def large_elsewhere(self):
+        return {}
+
+    def begin_upload(self, sealed):
+        self._answer()
+        self.uploaded.append(bytearray())
+        self.sizes.append(sealed.size)
+        return len(self.uploaded)
+
+    def send_upload(self, upload_id, sealed, uploads):
+        """Take it piece by piece: any of them may be the last that this process sends."""
+        if not 0 < upload_id <= len(self.uploaded) or self.uploaded[upload_id - 1] is None:
+            raise NotFound(404, "There is no such upload")
+        kept = self.uploaded[upload_id - 1]
+        while len(kept) < self.sizes[upload_id - 1]:
+            self.send_piece(kept, sealed, uploads)
+
+    def send_piece(self, kept, sealed, uploads):
+        self._answer()
+        missing = uploads.piece
+        for part in sealed.pieces(len(kept)):
+            kept += part[:missing]
+            missing -= len(part[:missing])
+            if not missing:
+                return
+
     def tell_progress(self, result_id, status, started_at=None):
         self._answer()
         self._move(result_id, status)
 
-    def deliver(self, result_id, report, result):
+    def deliver(self, result_id, report, result, upload_id=None):
         self._answer()
         if result_id in self.reports:
             raise BadRequest(400, "The run has finished already")
         self.claim_run(result_id)
+        if upload_id is not None:
+            result, self.uploaded[upload_id - 1] = bytes(self.uploaded[upload_id - 1]), None
+            assert len(result) == self.sizes[upload_id - 1]
         self._move(result_id, report.status)
         self.reports[result_id] = SimpleNamespace(
             status=report.status.value,
             log=report.log,
-            result=result.decode(),
+            result=result if result.startswith(b"\x89V6E") else result.decode(),
             at=report.finished_at,
         )
 
@@ -300,8 +336,8 @@ def make_work(server, runner, tmp_path, journal, settings, at_once, audit):
         server.encrypted = isinstance(cryptor, RSACryptor)
         who = Identity(1, "node", ORGANIZATION, "north", "", COLLABORATION, server.encrypted)
         envelopes = envelopes_of(who, server, cryptor, takes, tmp_path, journal)
-        proxy = Proxy(server, envelopes, audit)
         workspace = Workspace(tmp_path / "node")
+        proxy = Proxy(server, envelopes, audit, workspace.root)
         work = RunWork(
             server,
             runner,

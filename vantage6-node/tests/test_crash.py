@@ -6,13 +6,19 @@ that it would still do is done. Then another one starts on the same folder, with
 and the same containers.
 """
 
+import hashlib
 import itertools
+from types import SimpleNamespace
 
 import pytest
 
+from vantage6.common.authenticated import InputContext, open_binary, seal
+from vantage6.common.client.ability import Uploads
+from vantage6.common.image import canonical
 from vantage6.common.text import base64s_to_bytes
 from vantage6.node.journal import Journal
 from vantage6.node.outbox import Outbox
+from vantage6.node.rules import Limits, Rules
 from vantage6.node.runner.fake import RUNS_ON, FakeRunner
 from vantage6.node.socket import RunsKilled
 from vantage6.node.state import Trace
@@ -66,15 +72,24 @@ STEPS = {
     FakeRunner: ("open", "find_image", "create", "start", "ending", "remove"),
     Journal: ("begin", "end", "secure", "forget"),
     Workspace: ("prepare", "write_token", "take_output", "remove", "remove_temporary"),
-    Outbox: ("read", "secure", "discard"),
+    Outbox: ("read", "secure", "discard", "keep_upload", "forget_upload"),
 }
-SERVER = ("open_runs", "claim_run", "container_token", "tell_progress", "deliver", "confirm_stop")
+SERVER = (
+    "open_runs",
+    "claim_run",
+    "container_token",
+    "tell_progress",
+    "deliver",
+    "confirm_stop",
+    "begin_upload",
+)
 
 
 class House:
     """One node over several processes: its disk, its engine and its server stay."""
 
     def __init__(self, server, runner, make_work, listener, at_once, drive):
+        self.settings = {}
         self.server, self.runner = server, runner
         self._make_work, self._listener, self._at_once = make_work, listener, at_once
         self._drive = drive
@@ -87,9 +102,12 @@ class House:
         runner = FakeRunner(
             self.runner._folder, self.runner.programs, containers=self.runner.containers
         )
+        patch.setattr(
+            type(self.server), "send_piece", _as_step(type(self.server), "send_piece", doom)
+        )
         server = Doomed(self.server, doom, SERVER)
         try:
-            work = self._make_work(runner=runner, server=server)
+            work = self._make_work(runner=runner, server=server, **self.settings)
             life(self._drive(server, runner, work, self._listener, self._at_once, 4, known=True))
         except Crash:
             return False
@@ -151,8 +169,117 @@ def goes_on(node):
 def assert_nothing_is_left(server, runner, journal, tmp_path):
     assert runner.containers == {}
     assert journal.records() == []
-    for folder in ("runs", "outbox", "tmp"):
+    for folder in ("runs", "inbox", "outbox", "tmp"):
         assert list((tmp_path / "node" / folder).iterdir()) == []
+
+
+LARGE = hashlib.shake_256(b"large").digest(400_000)
+
+
+def finishes_with_much(runner, run):
+    """A process during whose life the container of a run ends, and left a large output."""
+
+    def life(node):
+        container = runner.containers.get(run.result_id)
+        if container is not None and container.trace is Trace.RUNNING:
+            container.write_output(LARGE)
+            node.runner.finish(run.result_id, 0)
+        for _ in range(8):
+            node.wait(90)
+
+    return life
+
+
+@pytest.fixture(params=["plain", "classic", "signed"])
+def large(request, house, server, doubles, key, assignment):
+    """A house whose server wants large results uploaded; makes runs in an envelope, and opens."""
+    server.said_of_uploads = Uploads(1000, 100_000)
+    house.settings["policy"] = doubles.policy("average", rules=Rules(Limits(output=10**6)))
+    nonces = itertools.count(1)
+    if request.param == "plain":
+        return SimpleNamespace(
+            run=lambda: server.add(assignment()), open=lambda run, text: base64s_to_bytes(text)
+        )
+    house.settings["cryptor"] = key
+    server.public_keys[7], server.encrypted = key.public_key_str, True
+    body = b'json.{"method": "mean"}'
+    if request.param == "classic":
+        text = key.encrypt_bytes_to_str(body, key.public_key_str)
+        return SimpleNamespace(
+            run=lambda: server.add(assignment(input=text)),
+            open=lambda run, text: key.decrypt_str_to_bytes(text),
+        )
+
+    def signed():
+        context = InputContext(3, canonical("average"), 7, 7, nonce=f"{next(nonces):032x}")
+        own = key.private_key
+        return server.add(assignment(input=seal(body, context, own, own.public_key())))
+
+    def opened(run, data):
+        own = key.private_key
+        found = open_binary(data, own, own.public_key())
+        assert found.context.result_id == run.result_id
+        return found.data
+
+    return SimpleNamespace(run=signed, open=opened)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_large_result_goes_on_where_it_was_wherever_the_process_ends(
+    house, large, server, runner, journal, tmp_path, monkeypatch, after
+):
+    runner.programs["average"] = runs_on
+    ended_at = []
+    for at in itertools.count():
+        run = large.run()
+        life = finishes_with_much(runner, run)
+        doom, again = Doom(at, after), Doom()
+        with monkeypatch.context() as patch:
+            lived = house.process(doom, patch, life)
+        with monkeypatch.context() as patch:
+            assert house.process(again, patch, life)
+        report = server.reports[run.result_id]
+        assert report.status == "completed", doom.steps
+        assert large.open(run, report.result) == LARGE, doom.steps
+        assert_nothing_is_left(server, runner, journal, tmp_path)
+        if lived:
+            break
+        ended_at.append(doom.steps[-1])
+        sent = (doom.steps + again.steps).count("FakeServer.send_piece")
+        # Each piece is sent once, but for the one with which the process ended.
+        assert sent <= pieces_of(server) + 1
+    assert len(ended_at) < MOST_LARGE_STEPS
+    assert {"FakeServer.begin_upload", "FakeServer.send_piece", "Outbox.keep_upload"} <= set(
+        ended_at
+    )
+
+
+def pieces_of(server):
+    """How many pieces the last result has, of which one announced in vain may be left."""
+    return -(-server.sizes[-1] // 100_000) + 1
+
+
+MOST_LARGE_STEPS = 60
+
+
+def test_an_upload_that_the_server_has_forgotten_begins_anew(
+    house, server, runner, assignment, journal, doubles, tmp_path, monkeypatch
+):
+    server.said_of_uploads = Uploads(1000, 100_000)
+    house.settings["policy"] = doubles.policy("average", rules=Rules(Limits(output=10**6)))
+    runner.programs["average"] = runs_on
+    run = server.add(assignment())
+    life = finishes_with_much(runner, run)
+    doom = Doom()
+    while "FakeServer.send_piece" not in doom.steps[:-1]:
+        doom = Doom(len(doom.steps))
+        with monkeypatch.context() as patch:
+            house.process(doom, patch, life)
+    server.uploaded = [None] * len(server.uploaded)
+    with monkeypatch.context() as patch:
+        assert house.process(Doom(), patch, life)
+    assert base64s_to_bytes(server.reports[run.result_id].result) == LARGE
+    assert_nothing_is_left(server, runner, journal, tmp_path)
 
 
 # More than a process takes; the tests say so when it is not.

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import hashlib
 import http.client
+import io
 import json
 import os
 import socket
@@ -15,9 +16,13 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from vantage6.common import authenticated, capability
 from vantage6.common.authenticated import ResultContext
+from vantage6.common.client.ability import Uploads
 from vantage6.common.encryption import DummyCryptor, RSACryptor, is_envelope
 from vantage6.common.exceptions import NotFound
+from vantage6.common.letter import Letter
 from vantage6.common.partners import Shown
+from vantage6.common.sealed import ClassicPayload, PlainPayload, SignedPayload
+from vantage6.common.sources import Held
 from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
 from vantage6.node import door as door_module
 from vantage6.node import proxy as proxy_module
@@ -30,6 +35,7 @@ from vantage6.node.proxy import Proxy
 from vantage6.node.server import Identity
 
 TOKEN = "token-of-this-run"
+LARGEST = 10**6
 INPUT = bytes_to_base64s(b'json.{"method": "partial"}')
 
 
@@ -45,11 +51,39 @@ class Upstream:
         self.public_keys = {}
         self.capabilities = {}
         self.encrypted = False
+        self.said_of_uploads = None
+        self.uploaded, self.stored = {}, {}
         self.knows_orders = True
         self.first_answers = []
 
     def keeps_keys(self):
         return self.knows_orders
+
+    def uploads(self):
+        return self.said_of_uploads
+
+    def large_elsewhere(self):
+        return {"inline": 1000} if self.said_of_uploads else {}
+
+    def begin_upload(self, sealed, token):
+        assert token == TOKEN
+        return len(self.uploaded) + 1
+
+    def send_upload(self, upload_id, sealed, uploads, token):
+        assert token == TOKEN
+        self.uploaded[upload_id] = b"".join(map(bytes, sealed.pieces()))
+
+    def put(self, name, sealed):
+        """Let the store have something; gives what the server says of it."""
+        data = b"".join(map(bytes, sealed.pieces()))
+        self.stored[name] = data
+        digest = hashlib.sha256(data).hexdigest()
+        return {"size": len(data), "digest": digest, "form": sealed.form}
+
+    @contextlib.contextmanager
+    def payload(self, result_id, field, stored, token=None):
+        assert token == TOKEN
+        yield Letter(io.BytesIO(self.stored[result_id, field]), stored.form)
 
     def forward(self, method, path, **call):
         self.calls.append(SimpleNamespace(method=method, path=path, **call))
@@ -98,7 +132,7 @@ def make_proxy(upstream, folder, cryptor=None):
     upstream.encrypted = cryptor is not None
     who = Identity(1, "node", 7, "north", "", 3, upstream.encrypted)
     made = envelopes_of(who, upstream, cryptor or DummyCryptor(), "both", folder, journal=None)
-    return Proxy(upstream, made, RunAudit(AuditLog(folder / "audit")))
+    return Proxy(upstream, made, RunAudit(AuditLog(folder / "audit")), folder, LARGEST)
 
 
 @pytest.fixture
@@ -701,3 +735,101 @@ def test_of_large_answers_one_container_has_one_at_a_time_in_our_memory(
         assert get("/result/1").status == 503
         upstream.answers["GET", "result/2"] = (200, {}, {"Content-Length": "2"})
         assert get("/result/2").status == 200
+
+
+# Payloads that are too large for the JSON: the algorithm has them there all the same
+
+LARGE = hashlib.shake_256(b"large").digest(300_000)
+
+
+@pytest.fixture
+def stores(upstream):
+    """A server with a payload store."""
+    upstream.said_of_uploads = Uploads(1000, 10**6)
+    return upstream
+
+
+def test_a_large_input_of_a_subtask_is_uploaded_sealed(open_proxy, stores, key):
+    stores.public_keys[9] = key.public_key_str
+    entry = {"id": 9, "input": bytes_to_base64s(LARGE)}
+    answer = open_proxy(key)("/task", "POST", {"image": "i", "organizations": [entry]})
+    assert answer.status == 200
+    (sent,) = json.loads(stores.calls[-1].body)["organizations"]
+    assert sent == {"id": 9, "input_upload": 1}
+    assert key.decrypt_str_to_bytes(stores.uploaded[1].decode()) == LARGE
+
+
+def test_a_large_input_in_plain_is_uploaded_once_for_all(open_proxy, stores):
+    entries = [{"id": id_, "input": bytes_to_base64s(LARGE)} for id_ in (9, 10)]
+    open_proxy()("/task", "POST", {"image": "i", "organizations": entries})
+    sent = json.loads(stores.calls[-1].body)["organizations"]
+    assert sent == [{"id": 9, "input_upload": 1}, {"id": 10, "input_upload": 1}]
+    assert list(stores.uploaded) == [1]
+    assert base64s_to_bytes(stores.uploaded[1].decode()) == LARGE
+
+
+def test_a_small_input_stays_in_the_json(open_proxy, stores):
+    open_proxy()("/task", "POST", {"image": "i", "organizations": [{"id": 9, "input": INPUT}]})
+    assert json.loads(stores.calls[-1].body)["organizations"] == [{"id": 9, "input": INPUT}]
+    assert stores.uploaded == {}
+
+
+@pytest.mark.parametrize("encrypted", [True, False], ids=["encrypted", "plain"])
+def test_large_results_are_in_the_json_that_an_algorithm_gets(open_proxy, stores, key, encrypted):
+    sealed = (
+        ClassicPayload(Held(LARGE), key.public_key_str) if encrypted else PlainPayload(Held(LARGE))
+    )
+    run = {"id": 1, "organization": 9, "task": 12, "input": "x", "result": None}
+    run["result_stored"] = stores.put((1, "result"), sealed)
+    small = {"id": 2, "organization": 9, "task": 12, "input": "x", "result_stored": None}
+    text = (
+        key.encrypt_bytes_to_str(b"4", key.public_key_str) if encrypted else bytes_to_base64s(b"4")
+    )
+    stores.answers["GET", "task/12/result"] = (200, [run, {**small, "result": text}], {})
+    answer = open_proxy(key if encrypted else None)("/task/12/result")
+    assert [base64s_to_bytes(one["result"]) for one in answer.body] == [LARGE, b"4"]
+    assert ("inline", "1000") in stores.calls[-1].query
+
+
+def test_an_algorithm_cannot_have_large_results_inline_by_asking_for_it(get, stores):
+    get("/task/12/result?inline=100000000")
+    assert stores.calls[-1].query == [("inline", "1000")]
+
+
+def test_a_large_result_of_a_signed_input_has_to_answer_it(asked, stores, key, partner):
+    context = ResultContext.answering(
+        asked.opened.context, asked.opened.digest, task_id=12, result_id=1
+    )
+    theirs = key.private_key.public_key()
+    sealed = SignedPayload.new(Held(LARGE), context, partner.private_key, theirs)
+    stored = stores.put((1, "result"), sealed)
+    run = {"id": 1, "organization": 9, "task": 12, "input": None, "result": None}
+    stores.answers["GET", "task/12/result"] = (200, [{**run, "result_stored": stored}], {})
+    assert base64s_to_bytes(asked.get("/task/12/result").body[0]["result"]) == LARGE
+    other = {**run, "id": 2, "result_stored": stores.put((2, "result"), sealed)}
+    stores.answers["GET", "task/12/result"] = (200, [other], {})
+    answer = asked.get("/task/12/result")
+    assert (answer.status, "its result_id differs" in answer.body["msg"]) == (500, True)
+
+
+def test_more_than_a_node_hands_out_is_refused_before_it_is_fetched(open_proxy, stores):
+    runs = []
+    for id_ in (1, 2, 3):
+        run = {"id": id_, "organization": 9, "task": 12, "input": "x", "result": None}
+        runs.append(
+            {**run, "result_stored": stores.put((id_, "result"), PlainPayload(Held(LARGE)))}
+        )
+    stores.answers["GET", "task/12/result"] = (200, runs, {})
+    answer = open_proxy()("/task/12/result")
+    assert answer.status == 413
+    assert "largest_answer" in answer.body["msg"]
+
+
+def test_nothing_of_large_results_is_left_on_the_disk(open_proxy, stores, tmp_path):
+    run = {"id": 1, "organization": 9, "task": 12, "input": "x", "result": None}
+    run["result_stored"] = stores.put((1, "result"), PlainPayload(Held(LARGE)))
+    stores.answers["GET", "task/12/result"] = (200, [run], {})
+    get = open_proxy()
+    before = {path.name for path in tmp_path.iterdir()}
+    get("/task/12/result")
+    assert {path.name for path in tmp_path.iterdir()} == before

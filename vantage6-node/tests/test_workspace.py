@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from vantage6.node.databases import Database
+from vantage6.node.inbox import HeldInput
 from vantage6.node.outbox import OutputUnusable
 from vantage6.node.workspace import Workspace
 
@@ -26,7 +27,9 @@ def run(assignment):
 
 @pytest.fixture
 def files(workspace, run, database):
-    return workspace.prepare(run, b"the input", [Database("default", str(database), database)])
+    return workspace.prepare(
+        run, HeldInput(b"the input"), [Database("default", str(database), database)]
+    )
 
 
 @pytest.fixture
@@ -160,7 +163,7 @@ def test_outputs_that_are_none(workspace, task, trick):
 def test_preparing_again_starts_from_nothing(workspace, run, files, task, database):
     (task / "output").write_text("of the first attempt")
     workspace.take_output(1, LIMIT)
-    workspace.prepare(run, b"again", [Database("default", str(database), database)])
+    workspace.prepare(run, HeldInput(b"again"), [Database("default", str(database), database)])
     assert (task / "output").read_text() == ""
     assert workspace.outbox.results() == set()
 
@@ -204,7 +207,7 @@ def test_what_runs_share_stays_while_something_is_in_it(workspace, run, files):
 
 def test_what_runs_share_stays_for_the_next_round_that_is_about_to_start(workspace, run, files):
     following = replace(run, result_id=run.result_id + 1)
-    workspace.prepare(following, b"", [])
+    workspace.prepare(following, HeldInput(b""), [])
     workspace.remove_temporary(run)
     assert files.temporary.exists()
     workspace.remove_temporary(following)
@@ -213,7 +216,7 @@ def test_what_runs_share_stays_for_the_next_round_that_is_about_to_start(workspa
 
 def test_what_nobody_shares_any_more_is_found_the_largest_first(workspace, run, database):
     runs = [replace(run, run_id=run_id) for run_id in (1, 2, 3)]
-    folders = [workspace.prepare(one, b"", []).temporary for one in runs]
+    folders = [workspace.prepare(one, HeldInput(b""), []).temporary for one in runs]
     for folder, size in zip(folders, (4096, 100_000, 50_000), strict=True):
         (folder / "left").write_bytes(b"x" * size)
     assert workspace.left_temporary([runs[1]]) == [folders[2], folders[0]]
@@ -222,5 +225,5 @@ def test_what_nobody_shares_any_more_is_found_the_largest_first(workspace, run, 
 def test_a_database_that_is_a_folder(workspace, run, tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()
-    files = workspace.prepare(run, b"", [Database("default", str(folder), folder)])
+    files = workspace.prepare(run, HeldInput(b""), [Database("default", str(folder), folder)])
     assert (files.data / "images").is_dir()

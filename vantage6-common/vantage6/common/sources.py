@@ -8,6 +8,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 from vantage6.common.envelope import base64
 from vantage6.common.exceptions import EncryptionError
@@ -85,6 +86,25 @@ class OnDisk(Source):
         # Opened for each part: a source may be held for hours, as long as the server is away.
         with self.path.open("rb", buffering=0) as file:
             data = os.pread(file.fileno(), length, start)
+        if len(data) != length:
+            raise changed()
+        return data
+
+
+class OpenFile(Source):
+    """The bytes of a file that is open, and stays so; it may have no name any more.
+
+    Parameters
+    ----------
+    file : file object
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.size = file, os.fstat(file.fileno()).st_size
+
+    def read_at(self, start: int, length: int) -> Part:
+        """A part of the file; EncryptionError when it has become shorter."""
+        data = os.pread(self._file.fileno(), length, start)
         if len(data) != length:
             raise changed()
         return data

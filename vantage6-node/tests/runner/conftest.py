@@ -27,6 +27,7 @@ from vantage6.node.audit import AuditLog
 from vantage6.node.audit.runs import RunAudit
 from vantage6.node.databases import Database
 from vantage6.node.globals import RELAY_IMAGE
+from vantage6.node.inbox import HeldInput
 from vantage6.node.keyring import envelopes_of
 from vantage6.node.proxy import Proxy
 from vantage6.node.rules import Limits, Rules
@@ -83,7 +84,7 @@ class Probes:
         result_id = next(self._ids)
         run = Assignment(result_id, 1, run_id or result_id, image, "default", "", 1)
         database = Database("default", str(self.database), self.database)
-        files = self.workspace.prepare(run, b"json.{}", [database])
+        files = self.workspace.prepare(run, HeldInput(b"json.{}"), [database])
         rules = Rules(limits, {"PROGRAM": program}, **exceptions)
         user = rules.run_as or own_user(image_user, os.getuid(), os.getgid())
         settings = container_settings(run, self.identity, files, [database], rules, user)
@@ -191,6 +192,12 @@ class Upstream:
     def is_encrypted(self, collaboration_id):
         return False
 
+    def uploads(self):
+        """There is no payload store."""
+
+    def large_elsewhere(self):
+        return {}
+
     def forward(self, method, path, *, headers, body, **_):
         self.tokens.append(headers["Authorization"])
         content = json.dumps({"length": len(body)}).encode()
@@ -210,6 +217,7 @@ class House:
             self.upstream,
             envelopes_of(who, self.upstream, DummyCryptor(), "both", folder, journal=None),
             RunAudit(AuditLog(folder / "audit")),
+            folder,
         )
         self.notices = Notices()
         runner.connect()

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from vantage6.node.inbox import HeldInput
 from vantage6.node.runner.fake import RUNS_ON, FakeRunner, cannot_start, image_id
 from vantage6.node.runner.interface import (
     ContainerEnded,
@@ -83,7 +84,7 @@ def fake_harness(tmp_path, assignment, database):
     def settings(behaviour):
         run = assignment(image=behaviour)
         source = Database("default", str(database), database)
-        files = Workspace(tmp_path / "node").prepare(run, b"", [source])
+        files = Workspace(tmp_path / "node").prepare(run, HeldInput(b""), [source])
         identity = Identity("fake", "user", "abcd1234")
         settings = container_settings(run, identity, files, [source], Rules(), None)
         return replace(settings, image=image_id(behaviour))

@@ -216,7 +216,7 @@ class Node:
         work = RunWork(
             self.server,
             runner,
-            Proxy(self.server, envelopes, audit),
+            Proxy(self.server, envelopes, audit, workspace.root),
             workspace,
             self.journal,
             envelopes,

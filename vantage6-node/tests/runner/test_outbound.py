@@ -22,6 +22,7 @@ from development.certificates import make_certificate
 from development.images import ALGORITHM_BASE, Image, ensure
 from vantage6.node.assignment import Assignment
 from vantage6.node.databases import Database
+from vantage6.node.inbox import HeldInput
 from vantage6.node.outbound.outbound import Outbound, faults
 from vantage6.node.rules import Limits, Rules
 from vantage6.node.runner.interface import ContainerEnded, RunnerError, ServiceMissing
@@ -128,7 +129,7 @@ class House:
         run = Assignment(result_id, 1, result_id, image, "default", "", 1)
         rules = Rules(LIMITS, {"PROGRAM": PRELUDE + program}, destinations=tuple(destinations))
         ways = outbound.plan(databases, rules)
-        files = self.workspace.prepare(run, b"json.{}", databases)
+        files = self.workspace.prepare(run, HeldInput(b"json.{}"), databases)
         user = own_user("", os.getuid(), os.getgid())
         settings = container_settings(run, self.identity, files, databases, rules, user)
         image_id = self.engine.images.get(image).id

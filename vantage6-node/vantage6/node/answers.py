@@ -6,6 +6,7 @@ from typing import Any
 
 from vantage6.common.correspondence import Answer
 from vantage6.common.exceptions import NotForUs
+from vantage6.common.long_text import LongText
 from vantage6.common.text import bytes_to_base64s
 
 log = logging.getLogger(__name__)
@@ -17,11 +18,17 @@ class Opening:
     Parameters
     ----------
     open_result : callable
-        Opens one; an error of it is one of the whole answer.
+        Opens one; an error of it is one of the whole answer. None where they are not encrypted.
+    fetch : callable
+        Gives the opened text of one that the server does not show, of these ids; or None.
     """
 
-    def __init__(self, open_result: Callable[[Answer], bytes]) -> None:
-        self._open_result = open_result
+    def __init__(
+        self,
+        open_result: Callable[[Answer], bytes] | None,
+        fetch: Callable[[dict[str, Any], int | None, int | None], LongText | None],
+    ) -> None:
+        self._open_result, self._fetch = open_result, fetch
 
     def open_all(self, content: Any, task_id: int | None, result_id: int | None) -> None:
         """Open the results in an answer: alone, in lists, pages, and inside tasks.
@@ -48,10 +55,20 @@ class Opening:
                 self.open_all(content["results"], of_task, result_id)
             if isinstance(content.get("result"), str) and content["result"]:
                 self._open(content, task_id, result_id)
+            elif content.get("result_stored"):
+                self._get(content, task_id, result_id)
 
     def _open(self, result: dict[str, Any], task_id: int | None, result_id: int | None) -> None:
+        if self._open_result is None:
+            return
         answer = Answer.from_wire(result, task_id=task_id, result_id=result_id)
         try:
             result["result"] = bytes_to_base64s(self._open_result(answer))
         except NotForUs as error:
             log.debug("A result is passed on as it is: %s", error)
+
+    def _get(self, result: dict[str, Any], task_id: int | None, result_id: int | None) -> None:
+        try:
+            result["result"] = self._fetch(result, task_id, result_id)
+        except NotForUs as error:
+            log.debug("A result is not fetched: %s", error)

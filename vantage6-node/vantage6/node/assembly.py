@@ -99,11 +99,12 @@ def build(
     def make_work(who: Identity, journal: Journal) -> RunWork:
         audit = RunAudit(open_audit(context, who))
         envelopes = envelopes_of(who, server, cryptor, takes, context.data_dir, journal)
+        workspace = Workspace(Path(config["task_dir"] or context.data_dir))
         return RunWork(
             server,
             runner,
-            Proxy(server, envelopes, audit),
-            Workspace(Path(config["task_dir"] or context.data_dir)),
+            Proxy(server, envelopes, audit, workspace.root, config["largest_answer"]),
+            workspace,
             journal,
             envelopes,
             replace(

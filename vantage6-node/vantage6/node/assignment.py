@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from vantage6.common.client.download import Stored
+from vantage6.common.exceptions import EncryptionError
 from vantage6.common.task_status import TaskStatus
 
 # What the journal can hold as a number.
@@ -11,7 +13,15 @@ _LARGEST_ID = 2**63 - 1
 
 @dataclass(frozen=True)
 class Assignment:
-    """What the server asks of this node: one run of one task."""
+    """What the server asks of this node: one run of one task.
+
+    Attributes
+    ----------
+    input : str
+        As the server shows it; "" where it does not, since it is large.
+    stored_input : Stored, optional
+        What the server has in the place of that.
+    """
 
     result_id: int
     task_id: int
@@ -23,6 +33,7 @@ class Assignment:
     user: int | None = None
     claimed_by: str = ""
     user_name: str | None = None
+    stored_input: Stored | None = None
 
     @classmethod
     def from_wire(cls, result: dict[str, Any]) -> "Assignment":
@@ -45,6 +56,7 @@ class Assignment:
             user=_optional_id(task.get("init_user")),
             claimed_by=_text(result.get("claim")),
             user_name=_text(task.get("init_user_name")) or None,
+            stored_input=None if result["input"] else _stored(result.get("input_stored")),
         )
 
     def __str__(self) -> str:
@@ -56,6 +68,13 @@ def _id(value: Any) -> int:
     if type(value) is not int or not 0 <= value <= _LARGEST_ID:
         raise TypeError(f"{value!r:.100} is not an id")
     return value
+
+
+def _stored(value: Any) -> Stored | None:
+    try:
+        return Stored.from_wire(value)
+    except EncryptionError as error:
+        raise TypeError(str(error)) from error
 
 
 def _optional_id(value: Any) -> int | None:

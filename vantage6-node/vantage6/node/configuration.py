@@ -180,6 +180,15 @@ class NodeSchema(InstanceSchema):
             "default": "`1g`, on small disks a twentieth of it",
         },
     )
+    largest_answer = Size(
+        load_default=4 * 2**30,
+        validate=validate.Range(min=1),
+        metadata={
+            "description": "Bytes of large results of subtasks that an algorithm gets in one "
+            "answer; they are on the disk of the node on their way.",
+            "default": "`4g`",
+        },
+    )
     algorithm_logs = fields.String(
         load_default="on_failure",
         validate=validate.OneOf(["on_failure", "always", "never"]),

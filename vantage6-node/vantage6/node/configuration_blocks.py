@@ -75,6 +75,11 @@ class LimitsSchema(Block):
         validate=validate.Range(min=1),
         metadata={"description": "Processes and threads."},
     )
+    input = Size(
+        load_default=10 * 2**30,
+        validate=validate.Range(min=1),
+        metadata={"description": "The largest input that is taken.", "default": "`10g`"},
+    )
     output = Size(
         load_default=2**30,
         validate=validate.Range(min=1),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from vantage6.common.client.large import Body
 from vantage6.node import unix_socket
 from vantage6.node.globals import SOCKET_NAME
 
@@ -38,6 +39,8 @@ class Call:
     ----------
     reserve : callable
         Waits until an answer of this many bytes may be in our memory; False when in vain.
+    later : callable
+        Given what is to be called once the answer has left.
     """
 
     method: str
@@ -46,6 +49,9 @@ class Call:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     reserve: Callable[[int], bool] = field(default=lambda size: True, repr=False, compare=False)
+    later: Callable[[Callable[[], None]], None] = field(
+        default=lambda end: None, repr=False, compare=False
+    )
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Answer:
     """What it gets."""
 
     status: int
-    body: bytes = b""
+    body: bytes | Body = b""
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -124,6 +130,10 @@ class Door:
             self._places.release()
 
 
+def _call_later(held: ExitStack, end: Callable[[], None]) -> None:
+    held.callback(end)
+
+
 class _Conversation(BaseHTTPRequestHandler):
     """One connection, with as many calls as the container likes."""
 
@@ -154,6 +164,7 @@ class _Conversation(BaseHTTPRequestHandler):
                 headers={name.lower(): value for name, value in self.headers.items()},
                 body=self.rfile.read(int(length)),
                 reserve=reserve,
+                later=partial(_call_later, held),
             )
             return self._reply(self.server.answer(call))
 
@@ -177,7 +188,8 @@ class _Conversation(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(answer.body)
+            for piece in [answer.body] if isinstance(answer.body, bytes) else answer.body:
+                self.wfile.write(piece)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _serve  # noqa: N815
 

@@ -251,7 +251,7 @@ def _put_aside(path: Path, error: sqlite3.DatabaseError) -> str:
 
 
 def _text_of(assignment: Assignment) -> str:
-    return json.dumps({**asdict(assignment), "input": ""})
+    return json.dumps({**asdict(assignment), "input": "", "stored_input": None})
 
 
 def _record(row: tuple[str, str, str | None]) -> Record:

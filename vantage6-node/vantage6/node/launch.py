@@ -55,7 +55,7 @@ class Launch:
         self._server, self._runner, self._proxy = server, runner, proxy
         self._outbound, self._workspace = outbound, workspace
         self._calls, self._audit = calls, audit
-        self._permission = Permission(server, runner, envelopes, settings)
+        self._permission = Permission(server, runner, envelopes, settings, workspace.inbox)
         self._preparation = Preparation(runner, outbound, workspace, settings, calls, audit)
         self._fetching = Fetching()
 

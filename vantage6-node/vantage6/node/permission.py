@@ -7,13 +7,14 @@ for a run that will not be let in.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from vantage6.common.client.download import Stored
 from vantage6.common.exceptions import EncryptionError, KeyChanged
 from vantage6.node.agreement import Disagreement
 from vantage6.node.assignment import Assignment
-from vantage6.node.envelopes import Envelopes, Letter, NotAccepted
+from vantage6.node.envelopes import Envelopes, NotAccepted
+from vantage6.node.inbox import HeldInput, Inbox, Input, check_size
 from vantage6.node.policy import (
     Decision,
-    Input,
     NotAllowed,
     Origin,
     Request,
@@ -21,12 +22,17 @@ from vantage6.node.policy import (
     decide,
     read_input,
 )
+from vantage6.node.policy import Input as AskedInput
 from vantage6.node.rules import Rules
 from vantage6.node.runner.interface import FoundImage, Runner
 from vantage6.node.server import Server
 from vantage6.node.settings import Settings
 
 _LARGEST_LOOKED_INTO = 2**18
+# Where the owner allows methods by name: taking JSON apart needs several times its memory.
+_LARGEST_READ = 2**28
+# Of an envelope, and more
+_MOST_HEADER = 2**16
 
 
 @dataclass(frozen=True)
@@ -35,13 +41,13 @@ class Asked:
 
     Attributes
     ----------
-    input : bytes
+    input : Input
         As the algorithm will read it.
     request : Request
         What the policy is asked about.
     """
 
-    input: bytes
+    input: Input
     request: Request
 
 
@@ -51,7 +57,7 @@ class Permit:
 
     Attributes
     ----------
-    input : bytes
+    input : Input
     request : Request
     decision : Decision
         By which it may.
@@ -59,7 +65,7 @@ class Permit:
         The one that was asked about, and no other.
     """
 
-    input: bytes
+    input: Input
     request: Request
     decision: Decision
     image: FoundImage
@@ -77,11 +83,19 @@ class Permission:
     ----------
     server, runner, envelopes, settings : object
         Those of the node.
+    inbox : Inbox
+        Where large inputs come in.
     """
 
     def __init__(
-        self, server: Server, runner: Runner, envelopes: Envelopes, settings: Settings
+        self,
+        server: Server,
+        runner: Runner,
+        envelopes: Envelopes,
+        settings: Settings,
+        inbox: Inbox,
     ) -> None:
+        self._inbox = inbox
         self._server, self._runner = server, runner
         self._envelopes, self._settings = envelopes, settings
 
@@ -105,12 +119,10 @@ class Permission:
 
     def open(self, assignment: Assignment) -> Asked:
         """Open the input, and ask about all but the content of the image."""
-        letter = self._open(assignment)
-        request = Request(
-            assignment.image, self._named(letter.origin), self._look_into(letter.data)
-        )
+        input_, origin = self._open(assignment)
+        request = Request(assignment.image, self._named(origin), self._look_into(input_))
         self._check(request)
-        return Asked(letter.data, request)
+        return Asked(input_, request)
 
     def find_image(self, asked: Asked, before_fetching: Callable[[], None]) -> FoundImage:
         """The image that will run; nothing is fetched that the owner refuses."""
@@ -138,13 +150,29 @@ class Permission:
             raise NotAllowed(decision.reason, decision.rule, request.origin)
         return decision
 
-    def _open(self, assignment: Assignment) -> Letter:
+    def _open(self, assignment: Assignment) -> tuple[Input, Origin]:
         try:
-            return self._envelopes.open_input(assignment)
+            if assignment.stored_input is not None:
+                return self._receive(assignment, assignment.stored_input)
+            letter = self._envelopes.open_input(assignment)
+            return HeldInput(letter.data), letter.origin
         except (NotAccepted, KeyChanged):
             raise
         except EncryptionError as error:
             raise EncryptionError(f"The input cannot be decrypted at this node: {error}") from error
+
+    def _receive(self, assignment: Assignment, stored: Stored) -> tuple[Input, Origin]:
+        """An input out of the payload store, opened while it comes in."""
+        id_ = assignment.result_id
+        limit = self._settings.rules_for(assignment.image).limits.input
+        # In text there are more bytes than in what is in it.
+        check_size(stored.size * 3 // 4 - _MOST_HEADER, limit)
+        with (
+            self._inbox.arriving(id_, stored.size, limit) as target,
+            self._server.payload(id_, "input", stored) as letter,
+        ):
+            origin = self._envelopes.open_stored_input(assignment, letter, target)
+        return target.arrived(self._inbox.path(id_)), origin
 
     def _named(self, origin: Origin) -> Origin:
         """The origin with the name that the server has for the organization, if that counts."""
@@ -155,7 +183,8 @@ class Permission:
         shown = self._server.organization(origin.organization_id, self._settings.collaboration_id)
         return replace(origin, organization_name=shown.name)
 
-    def _look_into(self, input_: bytes) -> Input:
+    def _look_into(self, input_: Input) -> AskedInput:
         """What policy and audit log are told; a large input is read only where it decides."""
         restricted = self._settings.policy.restricts_methods
-        return read_input(input_, largest=None if restricted else _LARGEST_LOOKED_INTO)
+        largest = _LARGEST_READ if restricted else _LARGEST_LOOKED_INTO
+        return read_input(input_.head(largest + 1), largest=largest)

@@ -14,8 +14,9 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from typing import Any
 import requests
 from urllib3.exceptions import NewConnectionError
 
+from vantage6.common.client.large import body_of
 from vantage6.common.client.transport import READ_TIMEOUT
 from vantage6.common.exceptions import (
     EncryptionError,
@@ -32,6 +34,7 @@ from vantage6.common.exceptions import (
 )
 from vantage6.common.retry import Backoff
 from vantage6.common.text import base64s_to_bytes
+from vantage6.common.wire import SMALL
 from vantage6.node.agreement import Disagreement
 from vantage6.node.answers import Opening
 from vantage6.node.audit import AuditUnavailable
@@ -39,6 +42,7 @@ from vantage6.node.audit.runs import RunAudit
 from vantage6.node.door import Answer, Call, Door
 from vantage6.node.envelopes import Envelopes
 from vantage6.node.server import Server
+from vantage6.node.subtasks import Incoming, Outgoing, TooMuch
 
 _TASK = "task"
 _ID = "[0-9]+"
@@ -69,6 +73,8 @@ _KEY = "Idempotency-Key"
 _WORD = re.compile(r"[!-~]{1,255}")
 # A container that heard nothing says so, and asks again; another process may have asked before.
 _REPEATED = "idempotency-repeated"
+# A result that the server has, but does not show
+_STORED = re.compile(rb'"result_stored":\s*\{')
 # What stands in front of a server says it where the server is away.
 _AWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 
@@ -103,10 +109,22 @@ class Proxy:
         Those of the node.
     audit : RunAudit
         No subtask leaves before its line is written.
+    folder : Path
+        On whose disk large results are on their way to algorithms; nothing is left there.
+    largest_answer : int
+        The most bytes of large results in one answer.
     """
 
-    def __init__(self, server: Server, envelopes: Envelopes, audit: RunAudit) -> None:
+    def __init__(
+        self,
+        server: Server,
+        envelopes: Envelopes,
+        audit: RunAudit,
+        folder: Path,
+        largest_answer: int = 4 * 2**30,
+    ) -> None:
         self._server, self._envelopes, self._audit = server, envelopes, audit
+        self._folder, self._largest_answer = folder, largest_answer
         self._doors: dict[int, Door] = {}
         self._closing = threading.Event()
 
@@ -133,9 +151,10 @@ class Proxy:
         try:
             _check_allowed(call, path, token)
             if call.method == "POST":
-                answer = self._create_task(call, path, result_id)
+                answer = self._create_task(call, path, result_id, token)
             else:
-                answer = self._opened(call, path, self._forward(call, path))
+                call = self._without_large(call, path)
+                answer = self._opened(call, path, self._forward(call, path), token)
                 answer = _with_promise(answer) if path == _WITHOUT_TOKEN else answer
         except Refusal as refusal:
             answer = Answer(refusal.status, json.dumps({"msg": str(refusal)}).encode())
@@ -206,20 +225,29 @@ class Proxy:
                 log.debug("The server does not say what it can do: %s", error)
                 return False
 
-    def _create_task(self, call: Call, path: str, result_id: int) -> Answer:
+    def _without_large(self, call: Call, path: str) -> Call:
+        """The call, which asks the server not to show what we fetch in another way."""
+        if not _WITH_RESULTS.fullmatch(path):
+            return call
+        with _explained():
+            more = self._server.large_elsewhere()
+        query = [(name, value) for name, value in call.query if name not in more]
+        return replace(call, query=[*query, *((name, str(value)) for name, value in more.items())])
+
+    def _create_task(self, call: Call, path: str, result_id: int, token: str) -> Answer:
         """Pass on a new task, with each input sealed for its organization."""
         task = _read_task(call.body)
         self._note_leaving(task, result_id)
+        outgoing = Outgoing(self._server, self._envelopes, token)
         with _explained():
-            if self._envelopes.encrypts:
-                task["organizations"] = [self._sealed(task, one) for one in task["organizations"]]
-            else:
-                self._envelopes.check()
+            self._envelopes.check()
+            sealed = [self._sealed(task, entry, outgoing) for entry in task["organizations"]]
+        task["organizations"] = [entry for entry, _ in sealed]
         answer = self._forward(call, path, json.dumps(task).encode(), _key(call))
         # What the server has of a repeated order may be what was sealed the first time.
         is_first = _REPEATED not in call.headers
         if self._envelopes.encrypts and answer.status == HTTPStatus.CREATED and is_first:
-            self._note_sent(task, answer)
+            self._note_sent([(entry["id"], sent) for entry, sent in sealed], answer)
         return answer
 
     def _note_leaving(self, task: dict[str, Any], result_id: int) -> None:
@@ -228,7 +256,12 @@ class Proxy:
         except AuditUnavailable as error:
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
 
-    def _sealed(self, task: dict[str, Any], entry: Any) -> dict[str, Any]:
+    def _sealed(
+        self, task: dict[str, Any], entry: Any, outgoing: Outgoing
+    ) -> tuple[dict[str, Any], Any]:
+        """The entry of an organization as the server gets it, and what was sealed for it."""
+        if not self._envelopes.encrypts:
+            return self._in_plain(task, entry, outgoing), None
         try:
             organization_id, input_ = int(entry["id"]), base64s_to_bytes(entry["input"] or "")
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
@@ -238,6 +271,10 @@ class Proxy:
             ) from error
         try:
             image = str(task.get("image") or "")
+            if uploaded := outgoing.send(organization_id, image, input_):
+                others = {name: value for name, value in entry.items() if name != "input"}
+                entry = {**others, "id": organization_id, "input_upload": uploaded[0]}
+                return entry, uploaded[1]
             sealed = self._envelopes.seal_input(organization_id, image, input_)
         except Disagreement:
             raise
@@ -246,31 +283,63 @@ class Proxy:
                 HTTPStatus.BAD_REQUEST,
                 f"Nothing can be encrypted for organization {organization_id}: {error}",
             ) from error
-        return {**entry, "id": organization_id, "input": sealed}
+        return {**entry, "id": organization_id, "input": sealed}, sealed
 
-    def _note_sent(self, task: dict[str, Any], answer: Answer) -> None:
+    def _in_plain(self, task: dict[str, Any], entry: Any, outgoing: Outgoing) -> Any:
+        """The entry of an organization; what is no base64 stays as the algorithm wrote it."""
+        text = entry.get("input") if isinstance(entry, dict) else None
+        if not isinstance(text, str) or len(text) <= SMALL or not isinstance(entry.get("id"), int):
+            return entry
+        try:
+            data = base64s_to_bytes(text)
+        except ValueError:
+            return entry
+        uploaded = outgoing.send(entry["id"], str(task.get("image") or ""), data)
+        if uploaded is None:
+            return entry
+        others = {name: value for name, value in entry.items() if name != "input"}
+        return {**others, "input_upload": uploaded[0]}
+
+    def _note_sent(self, inputs: Sequence[tuple[int, Any]], answer: Answer) -> None:
         """Remember what the results have to answer; without it the server is asked to show it."""
         try:
-            task_id = json.loads(answer.body)["id"]
-            inputs = [(entry["id"], entry["input"]) for entry in task["organizations"]]
+            task_id = json.loads(_held(answer))["id"]
             self._envelopes.note_sent(task_id, inputs)
         except (ValueError, TypeError, KeyError, RecursionError, sqlite3.Error) as error:
             log.warning("The inputs of a subtask could not be noted: %s", error)
 
     # And back
 
-    def _opened(self, call: Call, path: str, answer: Answer) -> Answer:
-        if not self._envelopes.encrypts or not _WITH_RESULTS.fullmatch(path):
+    def _opened(self, call: Call, path: str, answer: Answer, token: str) -> Answer:
+        if not _WITH_RESULTS.fullmatch(path) or answer.status != HTTPStatus.OK:
             return answer
-        if answer.status != HTTPStatus.OK:
+        if not self._envelopes.encrypts and not _STORED.search(_held(answer)):
             return answer
         try:
-            content = json.loads(answer.body)
+            content = json.loads(_held(answer))
         except (ValueError, RecursionError):
             return answer
+        incoming = Incoming(
+            self._server,
+            self._envelopes,
+            self._folder,
+            self._largest_answer,
+            token,
+            call.reserve,
+            call.later,
+        )
+        open_result = self._envelopes.open_result if self._envelopes.encrypts else None
         with _explained():
-            Opening(self._envelopes.open_result).open_all(content, *_asked_for(call, path))
-        return Answer(answer.status, json.dumps(content).encode(), answer.headers)
+            Opening(open_result, incoming.fetch).open_all(content, *_asked_for(call, path))
+        return Answer(
+            answer.status, body_of(content) or json.dumps(content).encode(), answer.headers
+        )
+
+
+def _held(answer: Answer) -> bytes:
+    """The body of an answer of the server, which is in memory."""
+    assert isinstance(answer.body, bytes)
+    return answer.body
 
 
 def _key(call: Call) -> str:
@@ -282,7 +351,7 @@ def _key(call: Call) -> str:
 def _with_promise(answer: Answer) -> Answer:
     """What a server says of itself; where it keeps the words of orders, that we pass them on."""
     try:
-        said = json.loads(answer.body)
+        said = json.loads(_held(answer))
         if not said.get("idempotency_keys"):
             return answer
     except (ValueError, AttributeError, RecursionError):
@@ -333,6 +402,13 @@ def _explained() -> Iterator[None]:
         yield
     except Disagreement as error:
         raise Refusal(HTTPStatus.CONFLICT, str(error)) from error
+    except TooMuch as error:
+        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error)) from error
+    except OSError as error:
+        log.error("A large result could not be kept: %s", error)
+        raise Refusal(
+            HTTPStatus.INSUFFICIENT_STORAGE, "The node has no room for a large result now"
+        ) from error
     except EncryptionError as error:
         # Not one of those that clients take for a server that is away.
         log.error("%s", error)

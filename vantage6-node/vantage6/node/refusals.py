@@ -14,6 +14,7 @@ from vantage6.node.databases import DatabaseMissing, DatabaseUnreadable
 from vantage6.node.destinations import NoDestination
 from vantage6.node.envelopes import NotAccepted
 from vantage6.node.image.signature import Unsigned
+from vantage6.node.inbox import InputTooLarge
 from vantage6.node.outbound.gateway import RelayFailed
 from vantage6.node.policy import NotAllowed, Origin
 from vantage6.node.runner.interface import EngineUnreachable, ImageMissing, RunnerError
@@ -25,6 +26,7 @@ _STATUS: tuple[tuple[type[Exception], TaskStatus], ...] = (
     (Disagreement, TaskStatus.NOT_ALLOWED),
     (KeyChanged, TaskStatus.NOT_ALLOWED),
     (Unsigned, TaskStatus.NOT_ALLOWED),
+    (InputTooLarge, TaskStatus.NOT_ALLOWED),
     (EncryptionError, TaskStatus.START_FAILED),
     (DatabaseMissing, TaskStatus.START_FAILED),
     (DatabaseUnreadable, TaskStatus.START_FAILED),

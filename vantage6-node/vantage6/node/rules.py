@@ -10,8 +10,8 @@ class Limits:
 
     Attributes
     ----------
-    memory, output, disk, tmp : int
-        Bytes: of memory, of the result, in its folders of the node, in each folder in memory.
+    memory, input, output, disk, tmp : int
+        Bytes: of memory, of input and result, in its folders of the node, in each folder in memory.
     cpus : float
     pids : int
     time : float, optional
@@ -25,6 +25,7 @@ class Limits:
     time: float | None = None
     disk: int = 10 * 2**30
     tmp: int = 256 * 2**20
+    input: int = 10 * 2**30
 
 
 @dataclass(frozen=True)

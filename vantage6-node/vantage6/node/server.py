@@ -4,8 +4,10 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -13,7 +15,9 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from vantage6.common import jwt
+from vantage6.common.client.ability import Ability, Uploads
 from vantage6.common.client.connection import Connection
+from vantage6.common.client.download import ROUTES, Download, Stored
 from vantage6.common.client.large import LargeJson, Letters
 from vantage6.common.client.transport import (
     CONNECT_TIMEOUT,
@@ -22,6 +26,7 @@ from vantage6.common.client.transport import (
     Transport,
     decoded,
 )
+from vantage6.common.client.upload import begin, proceed
 from vantage6.common.exceptions import (
     AuthenticationException,
     Forbidden,
@@ -29,14 +34,19 @@ from vantage6.common.exceptions import (
     ServerError,
     Unauthorized,
 )
+from vantage6.common.letter import Letter
 from vantage6.common.partners import Shown
+from vantage6.common.sealed import Sealed
 from vantage6.common.task_status import TaskStatus
+from vantage6.common.wire import INLINE
 from vantage6.node.assignment import Assignment, Report
 
 _PAGE = 100
 # Characters of a result from which on it is sent piece by piece
 _LARGE = 2**20
 _KEY_SECONDS = 60.0
+# Seconds without progress after which a large payload is left to the next attempt
+_PATIENCE = 15.0
 # Renewed before it ends, so that no connection is opened with a token about to end.
 _TOKEN_MARGIN = 60.0
 
@@ -106,6 +116,8 @@ class Server:
         self._api_key = api_key
         self._token = self._refresh_token = ""
         self._renewing = threading.Lock()
+        self._ability = Ability(lambda: self.call("get", "version"))
+        self._collaboration_id: int | None = None
         self._organizations: dict[int, tuple[float, Shown]] = {}
 
     @property
@@ -148,7 +160,8 @@ class Server:
         if not node["collaboration"]:
             raise AuthenticationException("This node does not belong to a collaboration any more")
         organization = self.call("get", f"organization/{node['organization']['id']}")
-        path = f"collaboration/{node['collaboration']['id']}"
+        self._collaboration_id = int(node["collaboration"]["id"])
+        path = f"collaboration/{self._collaboration_id}"
         collaboration = self.call("get", path, params={"exclude": "tasks"})
         return Identity(
             node_id=node["id"],
@@ -207,6 +220,7 @@ class Server:
     def open_runs(self, node_id: int, task_id: int | None = None) -> list[Assignment]:
         """What the server expects of us, oldest first; of one task or of all."""
         query: dict[str, Any] = {"state": "open", "include": "task", "node_id": node_id}
+        query |= self.large_elsewhere()
         if task_id is not None:
             query["task_id"] = task_id
         runs = map(_assignment, self._pages("result", query))
@@ -289,8 +303,10 @@ class Server:
             body["started_at"] = started_at
         self._report(result_id, body)
 
-    def deliver(self, result_id: int, report: Report, result: Letters) -> None:
-        """Tell how a run ended, with its encrypted or encoded result."""
+    def deliver(
+        self, result_id: int, report: Report, result: Letters, upload_id: int | None = None
+    ) -> None:
+        """Tell how a run ended, with its encrypted or encoded result, or where that was sent."""
         body = {
             "status": report.status.value,
             "finished_at": report.finished_at,
@@ -298,7 +314,55 @@ class Server:
         }
         if report.started_at:
             body["started_at"] = report.started_at
-        self._report(result_id, body, result, read_timeout=4 * READ_TIMEOUT)
+        if upload_id is None:
+            self._report(result_id, body, result, read_timeout=4 * READ_TIMEOUT)
+        else:
+            self._report(result_id, {**body, "result_upload": upload_id})
+
+    # Large payloads. Servers of the classic line know of none.
+
+    def uploads(self) -> Uploads | None:
+        """What the server says of large payloads; None where it has no room of their own."""
+        return self._ability.uploads() if self._transport.can_stream else None
+
+    def begin_upload(self, sealed: Sealed, token: str | None = None) -> int:
+        """Announce a payload, or that of an algorithm by its token; the id of the upload."""
+        if self._collaboration_id is None:
+            self.log_in()
+        assert self._collaboration_id is not None
+        return begin(self._caller(token), sealed, self._collaboration_id)
+
+    def send_upload(
+        self, upload_id: int, sealed: Sealed, uploads: Uploads, token: str | None = None
+    ) -> None:
+        """Send what the server does not have yet of a payload; raises as `proceed`."""
+        proceed(self._caller(token), upload_id, sealed, uploads, patience=_PATIENCE)
+
+    @contextmanager
+    def payload(
+        self, result_id: int, field: str, stored: Stored, token: str | None = None
+    ) -> Iterator[Letter]:
+        """The `input` or the `result` of a run as it comes out of the payload store.
+
+        Parameters
+        ----------
+        result_id : int
+        field : {"input", "result"}
+        stored : Stored
+        token : str, optional
+            That of an algorithm, in whose name it is fetched.
+        """
+        path = f"result/{result_id}/{ROUTES[field]}"
+
+        def open_(headers: Mapping[str, str]) -> Any:
+            return self._open(path, headers, token)
+
+        with Download(open_, stored, patience=_PATIENCE) as download:
+            yield Letter(download, stored.form)
+
+    def large_elsewhere(self) -> dict[str, int]:
+        """What asks the server not to show large payloads inline."""
+        return {"inline": INLINE} if self.uploads() else {}
 
     # Calls
 
@@ -324,6 +388,20 @@ class Server:
         """
         said = self._transport.call("get", "version")
         return isinstance(said, dict) and said.get("idempotency_keys") is True
+
+    def _caller(self, token: str | None) -> Callable[..., Any]:
+        """What makes calls as this node, or as an algorithm."""
+        return self.call if token is None else partial(self._transport.call, token=token)
+
+    def _open(self, path: str, headers: Mapping[str, str], token: str | None) -> Any:
+        if token is not None:
+            return self._transport.open(path, token=token, headers=headers)
+        mine = self._token
+        try:
+            return self._transport.open(path, token=mine, headers=headers)
+        except Unauthorized:
+            self.renew_token(mine)
+            return self._transport.open(path, token=self._token, headers=headers)
 
     def forward(
         self,

@@ -252,6 +252,7 @@ class RunWork:
             # It was not collected: killed, most likely.
             self._audit.disconnected(result_id, [traffic.facts() for traffic in passed])
         self._runner.remove(result_id)
+        self._workspace.inbox.discard(result_id)
         self._remove_folder(self._workspace.folder(result_id))
 
     def _remove_folder(self, folder: Path) -> None:

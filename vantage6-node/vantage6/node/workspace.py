@@ -9,6 +9,7 @@
                 task-XXXXXXXXX/output
             ways.json          what it may connect to outside
             remark             what whoever asked should know about how it was started
+        inbox/<result id>      a large input while it comes in
         outbox/<result id>     an output, from the end of its container to the acknowledgement
         tmp/<run id>-<image>/  /mnt/tmp of all containers of this image with this run id
 
@@ -28,6 +29,7 @@ from typing import Any
 from vantage6.node.assignment import Assignment
 from vantage6.node.copies import copy_database
 from vantage6.node.databases import Database, file_names
+from vantage6.node.inbox import Inbox, Input
 from vantage6.node.layout import RunFiles, task_folder
 from vantage6.node.outbox import Outbox
 from vantage6.node.usage import measure
@@ -53,16 +55,18 @@ class Workspace:
         That folder.
     outbox : Outbox
         Where outputs wait for their delivery.
+    inbox : Inbox
+        Where large inputs come in.
     """
 
     def __init__(self, folder: Path) -> None:
         self.root = folder
         self._runs, self._temporary = folder / "runs", folder / "tmp"
-        waiting = folder / "outbox"
-        for private in (self._runs, self._temporary, waiting):
+        waiting, arriving = folder / "outbox", folder / "inbox"
+        for private in (self._runs, self._temporary, waiting, arriving):
             private.mkdir(parents=True, exist_ok=True, mode=0o700)
             private.chmod(0o700)
-        self.outbox = Outbox(waiting)
+        self.outbox, self.inbox = Outbox(waiting), Inbox(arriving)
         self._sharing: dict[int, str] = {}
         self._shares = threading.Lock()
 
@@ -83,12 +87,12 @@ class Workspace:
     def results(self) -> set[int]:
         """The ids of the results of which there are files."""
         running = {int(path.name) for path in self._runs.iterdir() if path.name.isdecimal()}
-        return running | self.outbox.results()
+        return running | self.outbox.results() | self.inbox.results()
 
     def prepare(
         self,
         assignment: Assignment,
-        input_: bytes,
+        input_: Input,
         databases: Sequence[Database],
         largest_copy: int | None = None,
     ) -> RunFiles:
@@ -97,7 +101,7 @@ class Workspace:
         Parameters
         ----------
         assignment : Assignment
-        input_ : bytes
+        input_ : Input
         databases : sequence of Database
         largest_copy : int, optional
             Bytes that a copy of a database may have where the run gets copies of its own;
@@ -117,7 +121,8 @@ class Workspace:
             _open_folder(files.temporary)
         for folder in (files.data, task):
             _open_folder(folder)
-        _write(files.input, input_, 0o444)
+        input_.put(files.input)
+        files.input.chmod(0o444)
         _write(files.token, b"", 0o444)
         _write(task / _OUTPUT, b"", 0o666)
         # The engine would make the places to mount at itself, as root.

@@ -20,6 +20,8 @@ PATIENCE = 60.0
 
 # What a connection that breaks takes with it, at most.
 _PIECE = 2**16
+#: The routes by which payloads are fetched, by the names of their fields.
+ROUTES = {"input": "input", "result": "output"}
 _KEPT_PIECE = 2**20
 _DIGEST = re.compile("[0-9a-f]{64}")
 _RANGE = re.compile(r"bytes (\d{1,18})-")

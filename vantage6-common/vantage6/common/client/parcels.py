@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vantage6.common.client.ability import Uploads
-from vantage6.common.client.download import Download, Stored
+from vantage6.common.client.download import ROUTES, Download, Stored
 from vantage6.common.client.unverified import UNVERIFIED
 from vantage6.common.client.upload import begin, proceed
 from vantage6.common.correspondence import Answer
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from vantage6.common.client.base import ClientBase
     from vantage6.common.client.letters import Letters
     from vantage6.common.sources import Source
-
-_ROUTES = {"input": "input", "result": "output"}
 
 Payload = dict[str, Any]
 
@@ -94,7 +92,7 @@ def letter_from(
     """The `input` or the `result` of a run as it comes out of the payload store."""
 
     def open_(headers: Mapping[str, str]) -> Any:
-        return client.open(f"result/{result_id}/{_ROUTES[field]}", headers)
+        return client.open(f"result/{result_id}/{ROUTES[field]}", headers)
 
     with (
         client.transport.meter.receiving(stored.size) as step,

@@ -8,10 +8,13 @@ from vantage6.common.text import base64s_to_bytes
 from vantage6.node.assignment import Assignment, Report
 from vantage6.node.audit.chain import sha256
 from vantage6.node.audit.log import AuditLog, AuditUnavailable
+from vantage6.node.inbox import Input
 from vantage6.node.policy import Decision, Origin, Request
 
 # Of a subtask; more than there are members of any collaboration.
 _MOST_INPUTS = 1000
+# The digest of no bytes at all
+NOTHING = sha256(b"")
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +40,7 @@ class RunAudit:
         assignment: Assignment,
         request: Request,
         decision: Decision,
-        input_: bytes,
+        input_: Input,
         databases: Sequence[str],
     ) -> None:
         """A container is about to be made, for whom, of what, on which data, and why it may."""
@@ -47,8 +50,8 @@ class RunAudit:
             **_origin(request.origin),
             digests=sorted(request.digests or ()),
             method=request.input.method if request.input else None,
-            input_bytes=len(input_),
-            input_sha256=sha256(input_),
+            input_bytes=input_.size,
+            input_sha256=input_.sha256,
             databases=list(databases),
             rule=decision.rule,
         )
@@ -94,9 +97,10 @@ class RunAudit:
             inputs_in_all=len(entries),
         )
 
-    def leaves(self, assignment: Assignment, report: Report, output: bytes) -> None:
-        """A report is about to leave the house, with this result in it."""
-        digest = sha256(output)
+    def leaves(
+        self, assignment: Assignment, report: Report, size: int = 0, digest: str = NOTHING
+    ) -> None:
+        """A report is about to leave the house, with a result of so many bytes and this digest."""
         key = f"{digest} {report.status.value}"
         if self._leaving.get(assignment.result_id) == key:
             return
@@ -105,7 +109,7 @@ class RunAudit:
             **_about(assignment),
             organization_id=assignment.initiator,
             status=report.status.value,
-            output_bytes=len(output),
+            output_bytes=size,
             output_sha256=digest,
             log_lines=len(report.log.splitlines()),
             log_bytes=len(report.log.encode()),
