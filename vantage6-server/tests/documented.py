@@ -39,7 +39,7 @@ class Witness:
         key = (path, request.method.lower(), str(response.status_code))
         if key not in answers:
             return "the document knows no such answer"
-        if response.mimetype != answers[key]["mimetype"]:
+        if (response.mimetype or "") != answers[key]["mimetype"]:
             return f"is {response.mimetype}"
         missing = {name for name in answers[key]["headers"] if name not in response.headers}
         if missing:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from vantage6.common.envelope.binary import end, start
 from vantage6.common.envelope.context import InputContext
 from vantage6.common.envelope.form import Header, prefix
 from vantage6.common.task_status import TaskStatus, is_final
@@ -34,6 +35,8 @@ ENVELOPE = f"{'A' * 342}==${'B' * 22}==$QUJD"
 _HEADER = Header(InputContext(1, IMAGE, 2, 3), 64, bytes(256), "0" * 64, "1" * 64)
 _FRAME = prefix(0, is_last=True) + bytes(16)
 AUTHENTICATED = "$".join(["2", *map(bytes_to_base64s, [_HEADER.encode(), _FRAME, bytes(256)])])
+# The same in its binary form.
+BINARY = start(_HEADER.encode()) + _FRAME + end(bytes(256))
 
 
 class Factory:

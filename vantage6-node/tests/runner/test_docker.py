@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 
 from vantage6.node.runner import engine as engine_module
 from vantage6.node.runner import ourselves
@@ -85,6 +86,74 @@ def test_a_relay_that_dies_is_replaced(runner, probe, notices, engine, identity)
     runner.start(settings.result_id)
     notices.wait_for_end(settings.result_id)
     assert runner.ending(settings.result_id, 1).exit_code == 0
+
+
+def lose_answer(monkeypatch, api, call, wanted):
+    """Have the engine do one call, and go away before it answers."""
+    do, lost = getattr(api, call), []
+
+    def do_and_lose(*args, **options):
+        done = do(*args, **options)
+        if not lost and wanted(args, options):
+            lost.append(call)
+            raise requests.exceptions.ConnectionError("reset")
+        return done
+
+    monkeypatch.setattr(api, call, do_and_lose)
+
+
+def test_a_container_that_was_made_without_anybody_being_told_is_made_anew(
+    runner, probe, notices, monkeypatch
+):
+    _, settings = probe("")
+    name = runner._identity.container_name(settings.result_id)
+    lose_answer(
+        monkeypatch, runner._api, "create_container", lambda _, more: more.get("name") == name
+    )
+    with pytest.raises(EngineUnreachable):
+        runner.create(settings)
+    runner.create(settings)
+    runner.start(settings.result_id)
+    notices.wait_for_end(settings.result_id)
+    assert runner.ending(settings.result_id, 1).exit_code == 0
+
+
+@pytest.mark.parametrize("call", ["create_container", "start"])
+def test_a_sandbox_that_was_half_made_when_the_engine_went_away_is_removed(
+    make_runner, engine, identity, monkeypatch, call
+):
+    runner = make_runner()
+    runner.connect()
+    lose_answer(monkeypatch, runner._api, call, lambda *_: True)
+    with pytest.raises(EngineUnreachable):
+        runner._pool.take()
+    (half,) = runner._pool._folder.glob("*/")
+    runner._pool.refill()
+    assert not half.exists()
+    names = [relay.labels[SANDBOX_LABEL] for relay in ours(engine, identity, "relay")]
+    assert half.name not in names
+    runner._pool.close()
+    assert ours(engine, identity, "relay") == []
+
+
+def test_a_sandbox_that_could_not_be_removed_is_removed_in_the_end(
+    make_runner, engine, identity, monkeypatch
+):
+    runner = make_runner()
+    runner.connect()
+    sandbox = runner._pool.take()
+    runner._pool.forget(sandbox.relay_id)
+    with monkeypatch.context() as patched:
+        patched.setattr(runner._api, "remove_container", refuse)
+        runner._pool.give_back(sandbox)
+    assert sandbox.folder.exists()
+    runner._pool.close()
+    assert not sandbox.folder.exists()
+    assert ours(engine, identity, "relay") == []
+
+
+def refuse(*_, **__):
+    raise requests.exceptions.ConnectionError("refused")
 
 
 def test_a_container_that_lost_its_relay_is_still_collected(

@@ -63,10 +63,13 @@ class World:
             STRANGER: make.node(self.stranger, self.foreign),
         }
         self.tasks = {
-            COLLEAGUE: make.task(self.shared, self.own),
-            PARTNER: make.task(self.shared, self.partner),
-            STRANGER: make.task(self.foreign),
+            COLLEAGUE: make.task(self.shared, self.own, input="QUJD"),
+            PARTNER: make.task(self.shared, self.partner, input="QUJD"),
+            STRANGER: make.task(self.foreign, input="QUJD"),
         }
+        for task in self.tasks.values():
+            task.results[0].result = "QUJD"
+        session.commit()
         organizations = {COLLEAGUE: self.own, PARTNER: self.partner, STRANGER: self.stranger}
         self.users = {whose: make.user(of) for whose, of in organizations.items()}
         roles = {whose: make.role(of, [HELD_BY_ALL]) for whose, of in organizations.items()}
@@ -327,6 +330,8 @@ CASES = [
     *cases("GET", "/collaboration/{collaboration}/task", "task", V, **MEMBER),
     *cases("GET", "/task/{task}/result", "result", V, **MEMBER),
     *cases("GET", "/result/{result}", "result", V, **MEMBER),
+    *cases("GET", "/result/{result}/input", "result", V, **MEMBER),
+    *cases("GET", "/result/{result}/output", "result", V, **MEMBER),
     *cases("GET", "/port/{port}", "port", V, **MEMBER),
     *cases("POST", "/kill/task", "task", D, **MEMBER, id="{task}"),
     *cases("POST", "/kill/node/tasks", "task", D, **MEMBER, id="{node}"),

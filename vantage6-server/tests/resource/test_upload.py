@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 from clients import LoggedIn, Login
-from factories import AUTHENTICATED, ENVELOPE, Factory
+from factories import AUTHENTICATED, BINARY, ENVELOPE, Factory
 from flask import Flask
 from sending import announce, digest_of, send, upload
 from sqlalchemy.orm import Session
 
-from vantage6.common.text import base64s_to_bytes
 from vantage6.server.model import Blob, Collaboration, Organization, Upload
 from vantage6.server.model.base import now
 from vantage6.server.service import arrival
@@ -20,16 +19,6 @@ from vantage6.server.service import blob as blobs
 from vantage6.server.service import upload as service
 
 CONTENT = b"QUJD" * 1000
-BINARY = b"".join(
-    [
-        b"\x89V6E\r\n\x1a\n\x02",
-        len(base64s_to_bytes(AUTHENTICATED.split("$")[1])).to_bytes(4),
-        base64s_to_bytes(AUTHENTICATED.split("$")[1]),
-        base64s_to_bytes(AUTHENTICATED.split("$")[2]),
-        (256).to_bytes(2),
-        base64s_to_bytes(AUTHENTICATED.split("$")[3]),
-    ]
-)
 
 
 @pytest.fixture

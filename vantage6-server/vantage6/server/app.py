@@ -17,6 +17,7 @@ from vantage6.server.first_run import load_secret
 from vantage6.server.proxies import Proxies
 from vantage6.server.resource import RESOURCES, check_admissions, flask_rule
 from vantage6.server.resource.error import answer
+from vantage6.server.resource.representation import as_json
 from vantage6.server.service import blob, changes, token, upload
 from vantage6.server.service.event import EventHub
 from vantage6.server.service.housekeeping import Housekeeping
@@ -100,6 +101,10 @@ class _Api(flask_restful.Api):
 
     def handle_error(self, e: Exception) -> Response:
         return answer(e)
+
+    def __init__(self, app: Flask, prefix: str) -> None:
+        super().__init__(app, prefix=prefix)
+        self.representations["application/json"] = as_json
 
 
 def _register_routes(app: Flask) -> None:

@@ -77,6 +77,11 @@ class LongTexts:
 
         self._between = json.dumps(value, default=put_aside).encode().split(mark.encode())
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is no such text in it."""
+        return not self._texts
+
     def __len__(self) -> int:
         return sum(map(len, self._between)) + sum(map(len, self._texts))
 

@@ -165,7 +165,7 @@ class DockerRunner:
         paths = {str(self._host_path(mount.source)): str(mount.target) for mount in settings.mounts}
         try:
             with talking_to_engine():
-                container_id = self._create(settings, sandbox)
+                container_id = self._create_anew(settings, sandbox)
         except (APIError, EngineUnreachable) as error:
             self._pool.give_back(sandbox)
             if isinstance(error, EngineUnreachable):
@@ -361,6 +361,24 @@ class DockerRunner:
                 yield container.id
         except NotFound as error:
             raise ContainerMissing("The container vanished") from error
+
+    def _create_anew(self, settings: ContainerSettings, sandbox: Sandbox) -> str:
+        """Make a container, in the place of one that an engine made before it went away."""
+        try:
+            return self._create(settings, sandbox)
+        except APIError as error:
+            left = self._never_started(settings.result_id)
+            if error.status_code != HTTPStatus.CONFLICT or left is None:
+                raise
+        self._remove_container(left)
+        return self._create(settings, sandbox)
+
+    def _never_started(self, result_id: int) -> str | None:
+        """The container of a run of ours of which nobody was told that it was made."""
+        for container in self._list(ALGORITHM):
+            if _result_id(container) == result_id and container["State"] == "created":
+                return str(container["Id"])
+        return None
 
     def _create(self, settings: ContainerSettings, sandbox: Sandbox) -> str:
         home = self._homes.find(settings.image, settings.user)

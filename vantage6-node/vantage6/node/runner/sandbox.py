@@ -90,6 +90,8 @@ class SandboxPool:
         self._lock = threading.Lock()
         self._ready: list[Sandbox] = []
         self._dead: set[str] = set()
+        # Of which something may be there that could not be removed: the engine was away.
+        self._left: set[str] = set()
         self._closed = False
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
@@ -141,7 +143,8 @@ class SandboxPool:
         self._remove(sandbox)
 
     def refill(self) -> None:
-        """Make sandboxes until enough are ready."""
+        """Remove what could not be removed before, and make sandboxes until enough are ready."""
+        self._remove_left()
         while self._wants_more():
             self.give_back(self._make())
 
@@ -190,6 +193,10 @@ class SandboxPool:
             ready, self._ready = self._ready, []
         for sandbox in ready:
             self._remove(sandbox)
+        try:
+            self._remove_left()
+        except EngineUnreachable as error:
+            log.warning("Sandboxes stay until the next start: %s", error)
 
     def _wants_more(self) -> bool:
         with self._lock:
@@ -198,13 +205,15 @@ class SandboxPool:
     def _make(self) -> Sandbox:
         name = secrets.token_hex(4)
         folder = self._make_folder(name)
-        with talking_to_engine():
-            sandbox = Sandbox(name, self._create_relay(name, folder), folder)
-            try:
+        try:
+            with talking_to_engine():
+                sandbox = Sandbox(name, self._create_relay(name, folder), folder)
                 self._api.start(sandbox.relay_id)
-            except APIError:
-                self._remove(sandbox)
-                raise
+        except (APIError, EngineUnreachable):
+            # Whether there is a relay, only the engine knows by now.
+            with self._lock:
+                self._left.add(name)
+            raise
         return sandbox
 
     def _create_relay(self, name: str, folder: Path) -> str:
@@ -241,13 +250,32 @@ class SandboxPool:
 
     def _remove(self, sandbox: Sandbox) -> None:
         try:
-            with talking_to_engine():
-                self._api.remove_container(sandbox.relay_id, force=True)
-        except NotFound:
-            log.debug("The relay of the sandbox %s was gone already", sandbox.name)
-        except APIError as error:
-            log.warning("The relay of the sandbox %s stays: %s", sandbox.name, error.explanation)
+            self._remove_relay(sandbox.name, sandbox.relay_id)
+        except EngineUnreachable as error:
+            log.warning("The sandbox %s is removed later: %s", sandbox.name, error)
+            with self._lock:
+                self._left.add(sandbox.name)
+            return
         shutil.rmtree(sandbox.folder, ignore_errors=True)
+
+    def _remove_left(self) -> None:
+        """Remove sandboxes whose removal, or whose making, the engine did not see through."""
+        with self._lock:
+            left = list(self._left)
+        for name in left:
+            self._remove_relay(name, self._identity.relay_name(name))
+            shutil.rmtree(self._folder / name, ignore_errors=True)
+            with self._lock:
+                self._left.discard(name)
+
+    def _remove_relay(self, name: str, relay: str) -> None:
+        try:
+            with talking_to_engine():
+                self._api.remove_container(relay, force=True)
+        except NotFound:
+            log.debug("The relay of the sandbox %s was gone already", name)
+        except APIError as error:
+            log.warning("The relay of the sandbox %s stays: %s", name, error.explanation)
 
 
 def _write_file(folder: Path, target: str, content: str) -> Mount:

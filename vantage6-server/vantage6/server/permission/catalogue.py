@@ -169,6 +169,8 @@ ADMISSION: Mapping[str, Mapping[str, Admitted]] = {
     "/task/<id>/result": {"GET": _USER_OR_CONTAINER},
     "/result": {"GET": _EVERYBODY},
     "/result/<id>": {"GET": _EVERYBODY, "PATCH": _NODE},
+    "/result/<id>/input": {"GET": _EVERYBODY},
+    "/result/<id>/output": {"GET": _EVERYBODY},
     "/upload": {"POST": _EVERYBODY},
     "/upload/<id>": {"GET": _EVERYBODY, "PATCH": _EVERYBODY, "DELETE": _EVERYBODY},
     "/claim": {"POST": _NODE},

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
 from functools import cache
 from typing import Any, ClassVar, TypeVar, cast
 
 import flask_restful
 from flask import Response, current_app, request
+from marshmallow import ValidationError
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
@@ -24,6 +26,7 @@ from vantage6.server.schema.base import Input, Output
 from vantage6.server.service import audit, identification, token
 from vantage6.server.service.guard import Guard
 from vantage6.server.service.login_limit import LoginLimit
+from vantage6.server.service.staging import Staging
 from vantage6.server.store.payloads import Payloads
 from vantage6.server.tracing import note_wait
 
@@ -62,6 +65,8 @@ class Resource(flask_restful.Resource):
     # Whether all methods leave the database as it is, whatever they are called.
     only_reads: ClassVar[bool] = False
 
+    # The body, where it was read before the transaction.
+    _body: dict[str, Any] | None = None
     claims: dict[str, Any]
     identity: Identity
     session: Session
@@ -93,7 +98,9 @@ class Resource(flask_restful.Resource):
                 if self.streams:
                     return super().dispatch_request(*args, **kwargs)
                 request.get_data()
-                return self._change(*args, **kwargs)
+                with Staging(self.payloads) as staging:
+                    self._body = self.staged(staging)
+                    return self._change(*args, **kwargs)
 
     def _turn(self) -> AbstractContextManager[None]:
         turn: AbstractContextManager[None] = current_app.extensions["turns"].take(self.identity)
@@ -138,6 +145,8 @@ class Resource(flask_restful.Resource):
 
     def read(self) -> dict[str, Any]:
         """The body of the request, checked by the contract."""
+        if self._body is not None:
+            return deepcopy(self._body)
         if self.contract.takes is None:
             raise TypeError(f"{_method()} {self.route} declares no body")
         _refuse_many_values()
@@ -148,6 +157,24 @@ class Resource(flask_restful.Resource):
         values: dict[str, Any] = schema.load(body, partial=self.contract.partial)
         return values
 
+    def staged(self, staging: Staging) -> dict[str, Any] | None:
+        """The body, of which large texts are put into the store; None where there are none.
+
+        Before the transaction; what is at fault is told of within it, once it is known who asks
+        for what.
+        """
+        if not self.takes_data or (request.content_length or 0) < self.payloads.stored_from:
+            return None
+        try:
+            body = self.read()
+        except (BadRequest, ValidationError, RecursionError):
+            return None
+        self.stage(staging, body)
+        return body
+
+    def stage(self, staging: Staging, body: dict[str, Any]) -> None:
+        """Put large texts of a body into the store, where the resource has such."""
+
     def argument(self, name: str) -> Any:
         """One of the arguments that the contract names besides filters; None without it."""
         value = self.contract.arguments[name]
@@ -155,6 +182,10 @@ class Resource(flask_restful.Resource):
         if text is None and value.required:
             raise BadRequest(f"`{name}` is missing", {name: ["Missing."]})
         return None if text is None else filters.use(name, value.read, text)
+
+    def optional(self, name: str) -> Any:
+        """An argument; None where the contract does not name it either."""
+        return self.argument(name) if name in self.contract.arguments else None
 
     def header(self, name: str) -> Any:
         """One of the headers that the contract names; None without it."""

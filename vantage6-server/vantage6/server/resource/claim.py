@@ -5,12 +5,16 @@ from typing import Any
 
 from vantage6.server.resource.base import Answer, Resource
 from vantage6.server.resource.contract import Shape, contract
+from vantage6.server.resource.filter import INLINE
 from vantage6.server.schema.answer import MessageOutput
 from vantage6.server.schema.claim import ClaimsToKeep, RunsToTake
 from vantage6.server.schema.result import TakenRunOutput
 from vantage6.server.schema.task import TaskOfRunOutput
 from vantage6.server.service import authentication
 from vantage6.server.service import claim as service
+
+# Of those that are larger a process is told how large they are.
+_INLINE = 2**20
 
 
 class Claims(Resource):
@@ -33,7 +37,7 @@ class TakenRuns(Resource):
 
     route = "/claim/take"
 
-    @contract(takes=RunsToTake, gives=TakenRunOutput, shape=Shape.ALL)
+    @contract(takes=RunsToTake, gives=TakenRunOutput, shape=Shape.ALL, arguments={"inline": INLINE})
     def post(self) -> Answer:
         """Claim open runs of the node, oldest first, with all that is needed to start them.
 
@@ -44,7 +48,11 @@ class TakenRuns(Resource):
         taken = service.take_open(self.session, self.identity, **values)
         tokens = {run.id: authentication.token_of_run(self.identity, run) for run in taken}
         schema = TakenRunOutput(
-            self.session, self.identity, embed={"task": self._tasks_of}, tokens=tokens
+            self.session,
+            self.identity,
+            embed={"task": self._tasks_of},
+            tokens=tokens,
+            inline=_INLINE if self.argument("inline") is None else self.argument("inline"),
         )
         return self.show(taken, schema)
 

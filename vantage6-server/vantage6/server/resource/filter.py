@@ -88,6 +88,16 @@ def _integer(text: str) -> int:
     return number
 
 
+_MOST_BYTES = 2**53
+
+
+def _size(text: str) -> int:
+    """A number of bytes."""
+    if not (text.isascii() and text.isdecimal()) or int(text[:20]) > _MOST_BYTES:
+        raise ValueError(text)
+    return int(text[:20])
+
+
 def _moment(text: str) -> datetime:
     value = datetime.fromisoformat(text)
     return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
@@ -137,6 +147,13 @@ def seconds(maximum: float, description: str) -> Value:
 
     number = {"type": "number", "minimum": 0, "maximum": maximum}
     return Value(read, {"anyOf": [number, {"type": "string", "enum": [""]}]}, description)
+
+
+INLINE = Value(
+    _size,
+    {"type": "integer", "minimum": 0, "maximum": _MOST_BYTES},
+    "Bytes up to which an input or result is shown; of a larger one only how large it is.",
+)
 
 
 def id_of(description: str) -> Value:

@@ -14,11 +14,13 @@ from vantage6.server.permission.catalogue import Operation
 from vantage6.server.permission.identity import Identity
 from vantage6.server.resource.base import Answer, Resource
 from vantage6.server.resource.contract import Shape, contract
-from vantage6.server.resource.filter import equal, one_of, since, until, where
+from vantage6.server.resource.filter import INLINE, equal, one_of, since, until, where
 from vantage6.server.schema.base import Embedding, Output
 from vantage6.server.schema.result import WITHOUT_PAYLOADS, OwnRunOutput, ResultOutput, ResultReport
 from vantage6.server.schema.task import TaskInResultOutput
+from vantage6.server.service import payload, upload
 from vantage6.server.service import result as service
+from vantage6.server.service.staging import Staging
 
 OPEN, STOPPING = "open", "stopping"
 
@@ -75,7 +77,7 @@ class ResultResource(Resource):
         embed: dict[str, Embedding] = {}
         if self.includes("task"):
             embed["task"] = self._tasks_of
-        return super().output(embed=embed, **options)
+        return super().output(embed=embed, inline=self.optional("inline"), **options)
 
     def _tasks_of(self, results: Sequence[Model]) -> Mapping[int, dict[str, Any]]:
         """The tasks of some results, as far as the caller may see tasks."""
@@ -92,7 +94,13 @@ class Results(ResultResource):
 
     route = "/result"
 
-    @contract(gives=ResultOutput, shape=Shape.PAGE, filters=FILTERS, includes=INCLUDES)
+    @contract(
+        gives=ResultOutput,
+        shape=Shape.PAGE,
+        filters=FILTERS,
+        includes=INCLUDES,
+        arguments={"inline": INLINE},
+    )
     def get(self) -> Answer:
         """List the results that the caller may see, the newest first."""
         query = self.filtered(self.visible(select(Result)))
@@ -114,7 +122,7 @@ class OneResult(ResultResource):
     route = "/result/<id>"
     takes_data = True
 
-    @contract(gives=ResultOutput, includes=INCLUDES)
+    @contract(gives=ResultOutput, includes=INCLUDES, arguments={"inline": INLINE})
     def get(self, id: int) -> Answer:
         """Show a result."""
         return self.show(self.load(Operation.VIEW, Result, id))
@@ -127,10 +135,26 @@ class OneResult(ResultResource):
         """
         result = load_own(self.session, self.identity, id)
         news = self.read()
+        self._use_upload(result, news)
         service.report(self.session, result, news)
         if "claim" in news:
             return self.show(result, OwnRunOutput(self.session, self.identity, payload=False))
         return self.show(result, ResultOutput(self.session, self.identity))
+
+    def stage(self, staging: Staging, body: dict[str, Any]) -> None:
+        """Put a large result into the store."""
+        if "result" in body:
+            body["result"] = staging.put(body["result"])
+
+    def _use_upload(self, result: Result, news: dict[str, Any]) -> None:
+        """Put what was uploaded in the place of the id of the upload."""
+        ids = {news["result_upload"]} if "result_upload" in news else set()
+        collaboration_id = result.task.collaboration_id
+        uploaded = upload.use(self.session, self.identity, ids, collaboration_id)
+        given = payload.chosen(news, "result", uploaded)
+        news.pop("result_upload", None)
+        if given is not None:
+            news["result"] = given
 
 
 # Made once: to put a statement together costs more than to run it. The input may be large, and is

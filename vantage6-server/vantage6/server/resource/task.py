@@ -14,13 +14,22 @@ from vantage6.server.permission.catalogue import Operation
 from vantage6.server.permission.identity import ContainerRun
 from vantage6.server.resource.base import Answer, Resource
 from vantage6.server.resource.contract import Shape, contract
-from vantage6.server.resource.filter import Value, equal, like, seconds, value_of, where
+from vantage6.server.resource.filter import (
+    INLINE,
+    Value,
+    equal,
+    like,
+    seconds,
+    value_of,
+    where,
+)
 from vantage6.server.schema.answer import MessageOutput
 from vantage6.server.schema.base import Embedding, Output
 from vantage6.server.schema.result import WITHOUT_PAYLOADS, ResultOfTaskOutput
 from vantage6.server.schema.task import TaskInput, TaskOutput
 from vantage6.server.service import task as service
 from vantage6.server.service import task_order
+from vantage6.server.service.staging import Staging
 from vantage6.server.tracing import note_wait
 
 FILTERS = {
@@ -85,7 +94,9 @@ class TaskResource(Resource):
         payload = self.contract.shape is Shape.ONE or self.includes("payload")
         query = self.visible(select(Result).where(Result.task_id.in_(ids))).order_by(Result.id)
         results = self.session.scalars(query if payload else query.options(*WITHOUT_PAYLOADS))
-        schema = ResultOfTaskOutput(self.session, self.identity, payload=payload)
+        schema = ResultOfTaskOutput(
+            self.session, self.identity, payload=payload, inline=self.optional("inline")
+        )
         by_task: dict[int, list[dict[str, Any]]] = {id_: [] for id_ in ids}
         for shown in schema.dump(results, many=True):
             by_task[shown.pop("task")].append(shown)
@@ -98,7 +109,13 @@ class Tasks(TaskResource):
     route = "/task"
     takes_data = True
 
-    @contract(gives=TaskOutput, shape=Shape.PAGE, filters=FILTERS, includes=INCLUDES | PAYLOAD)
+    @contract(
+        gives=TaskOutput,
+        shape=Shape.PAGE,
+        filters=FILTERS,
+        includes=INCLUDES | PAYLOAD,
+        arguments={"inline": INLINE},
+    )
     def get(self) -> Answer:
         """List the tasks that the caller may see, the newest first."""
         return self.page(self.filtered(self.visible(TASKS)), newest_first=True)
@@ -129,6 +146,11 @@ class Tasks(TaskResource):
             self.session, user_id, word, b"", self._create, result_id=run.result_id
         )
 
+    def stage(self, staging: Staging, body: dict[str, Any]) -> None:
+        """Put large inputs into the store."""
+        for part in body["organizations"]:
+            part["input"] = staging.put(part["input"])
+
     def _create(self) -> Task:
         return service.create(self.session, self.identity, self.read())
 
@@ -138,7 +160,11 @@ class OneTask(TaskResource):
 
     route = "/task/<id>"
 
-    @contract(gives=TaskOutput, includes=INCLUDES | PAYLOAD, arguments={"wait": WAIT})
+    @contract(
+        gives=TaskOutput,
+        includes=INCLUDES | PAYLOAD,
+        arguments={"wait": WAIT, "inline": INLINE},
+    )
     def get(self, id: int) -> Answer:
         """Show a task; with `wait`, once it has ended or that many seconds have passed."""
         patience = self.argument("wait")
@@ -174,8 +200,9 @@ class TaskResults(Resource):
 
     route = "/task/<id>/result"
 
-    @contract(gives=ResultOfTaskOutput, shape=Shape.PAGE)
+    @contract(gives=ResultOfTaskOutput, shape=Shape.PAGE, arguments={"inline": INLINE})
     def get(self, id: int) -> Answer:
         """List the results of a task."""
         self.load(Operation.VIEW, Task, id, by=Result)
-        return self.page(self.visible(select(Result).where(Result.task_id == id)))
+        schema = self.output(inline=self.argument("inline"))
+        return self.page(self.visible(select(Result).where(Result.task_id == id)), schema)

@@ -3,15 +3,20 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from flask import current_app
 from marshmallow import ValidationError, fields, validate
 from sqlalchemy import and_, select
-from sqlalchemy.orm import defer
+from sqlalchemy.orm import Session, defer
 
+from vantage6.common.long_text import LongText
 from vantage6.common.task_status import TaskStatus
-from vantage6.server.model import AlgorithmPort, Model, Node, Result, Task
-from vantage6.server.schema.base import Input, Link, Moment, Output, among_owners
+from vantage6.server.model import AlgorithmPort, Blob, Model, Node, Result, Task
+from vantage6.server.schema.base import Id, Input, Link, Moment, Output, among_owners
 from vantage6.server.schema.claim import Claim
 from vantage6.server.service import claim
+from vantage6.server.service.blob import FORMS, StoredText
+from vantage6.server.service.payload import Kept, of_text
+from vantage6.server.store.payloads import Payloads
 
 
 class LenientMoment(fields.Field):
@@ -32,6 +37,8 @@ class ResultReport(Input):
     started_at = LenientMoment()
     finished_at = LenientMoment()
     result = fields.String()
+    # In its place: an upload of the node.
+    result_upload = Id()
     log = fields.String()
     claim = Claim()
     stopped = fields.Boolean(truthy={True}, falsy=set(), validate=validate.Equal(True))
@@ -95,6 +102,22 @@ _CLAIM_SHOWN = {
 }
 
 
+# Which may be in the payload store instead.
+_STORED = ("input", "result")
+_STORED_SHOWN = {
+    "type": "object",
+    "nullable": True,
+    "description": "What there is to fetch as bytes: of a payload that is kept beside the "
+    "database, or is larger than the request wants it inline.",
+    "properties": {
+        "size": {"type": "integer"},
+        "digest": {"type": "string"},
+        "form": {"type": "string", "enum": [*FORMS]},
+    },
+    "required": ["size", "digest", "form"],
+    "additionalProperties": False,
+}
+
 # Each of these may be as large as a data set.
 PAYLOADS = (Result.input, Result.result, Result.log)
 WITHOUT_PAYLOADS = tuple(defer(column, raiseload=True) for column in PAYLOADS)
@@ -108,6 +131,8 @@ class ShownPayload(fields.String):
         assert isinstance(self.parent, ResultOutput)
         if not self.parent.payload:
             return None
+        if attr in _STORED:
+            return self.parent.shown_payload(obj, attr)
         return super().serialize(attr, obj, accessor, **options)
 
 
@@ -118,6 +143,9 @@ class ResultOutput(Output):
     ----------
     payload : bool
         Whether input, result and log are shown; else they need not be loaded.
+    inline : int, optional
+        Bytes up to which input and result are shown, where they are; else as the configuration
+        says.
     """
 
     embedded: ClassVar[Mapping[str, str]] = {"task": "TaskInResultOutput"}
@@ -125,6 +153,8 @@ class ResultOutput(Output):
     id = fields.Integer()
     input = ShownPayload(allow_none=True)
     result = ShownPayload(allow_none=True)
+    input_stored = fields.Method("show_input_stored", metadata=_STORED_SHOWN)
+    result_stored = fields.Method("show_result_stored", metadata=_STORED_SHOWN)
     log = ShownPayload(allow_none=True)
     status = fields.Enum(TaskStatus, by_value=True)
     assigned_at = Moment()
@@ -137,13 +167,16 @@ class ResultOutput(Output):
     node = fields.Method("show_node", metadata=_NODE_SHOWN)
     ports = fields.Method("show_ports", metadata=_PORTS_SHOWN)
 
-    def __init__(self, *args: Any, payload: bool = True, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, payload: bool = True, inline: int | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self.payload = payload
+        self.payload, self.inline = payload, inline
 
     def fetch(self, objects: Sequence[Model]) -> None:
         """Also fetch the nodes that run them, and their ports."""
         super().fetch(objects)
+        self._blobs = _blobs_of(self.session, objects)
         if self.fields.keys().isdisjoint(("node", "ports")):
             return
         self._nodes: dict[int, dict[str, Any]] = {}
@@ -160,6 +193,38 @@ class ResultOutput(Output):
                 shown = {"id": row.port_id, "port": row.port, "label": row.label}
                 self._ports[row.result_id].append(shown)
 
+    def shown_payload(self, result: Result, name: str) -> str | LongText | None:
+        """The text of an input or result, or None for one that is too large."""
+        blob = self._blobs.get(getattr(result, f"{name}_blob_id"))
+        if blob is None:
+            text: str | None = getattr(result, name)
+            return None if text is not None and self._is_too_long(text) else text
+        payloads: Payloads = current_app.extensions["payloads"]
+        limit = payloads.inline_limit if self.inline is None else self.inline
+        if blob.text_size > min(limit, payloads.inline_limit):
+            return None
+        return StoredText(payloads.store, blob)
+
+    def _is_too_long(self, text: str) -> bool:
+        return self.inline is not None and len(text) > self.inline
+
+    def show_input_stored(self, result: Result) -> dict[str, Any] | None:
+        """What there is to fetch of the input."""
+        return self._show_stored(result, "input")
+
+    def show_result_stored(self, result: Result) -> dict[str, Any] | None:
+        """What there is to fetch of what came out."""
+        return self._show_stored(result, "result")
+
+    def _show_stored(self, result: Result, name: str) -> dict[str, Any] | None:
+        found: Blob | Kept | None = self._blobs.get(getattr(result, f"{name}_blob_id"))
+        if found is None and self.payload:
+            text = getattr(result, name)
+            found = of_text(text) if text is not None and self._is_too_long(text) else None
+        if found is None:
+            return None
+        return {"size": found.size, "digest": found.digest, "form": found.form}
+
     def show_node(self, result: Result) -> dict[str, Any]:
         """The node of the organization in the collaboration of the task."""
         return self._nodes.get(result.id, {})
@@ -171,6 +236,15 @@ class ResultOutput(Output):
     def show_ports(self, result: Result) -> list[dict[str, Any]]:
         """Where the container can be reached."""
         return self._ports[result.id]
+
+
+def _blobs_of(session: Session, objects: Sequence[Model]) -> dict[int | None, Blob]:
+    """The blobs of some results, by their ids; there is no query where there are none."""
+    results = [each for each in objects if isinstance(each, Result)]
+    ids = {id_ for each in results for id_ in (each.input_blob_id, each.result_blob_id)} - {None}
+    if not ids:
+        return {}
+    return {blob.id: blob for blob in session.scalars(select(Blob).where(Blob.id.in_(ids)))}
 
 
 class ResultOfTaskOutput(ResultOutput):

@@ -46,6 +46,8 @@ class AssignmentInput(Input):
 
     id = Id(required=True)
     input = Payload(load_default=None)
+    # In its place: an upload of the caller, which may serve several organizations.
+    input_upload = Id(load_default=None)
 
 
 class TaskInput(Input):

@@ -9,6 +9,7 @@ who is who                `authentication` (from a secret to tokens), `identific
                           `second_factor`, `recovery` with its `reset_token`, `derived_key`
 not too often             `guard` (compares secrets) with `login_limit`, `mail_limit`, their
                           `limit_key`; `turns` (requests at once)
+payloads                  `payload` (in the database or in the store), `staging` (to the store)
 large payloads            `upload` (what is on its way), `arrival` (a piece that comes in), `blob`
                           (what is there, and when it goes)
 mail                      `notice` (who gets one, and when), `letter` (what it says), `mail` (how)

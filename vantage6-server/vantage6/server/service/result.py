@@ -10,7 +10,8 @@ from vantage6.server.exceptions import BadRequest
 from vantage6.server.model import Result
 from vantage6.server.model.base import now
 from vantage6.server.service import claim as claims
-from vantage6.server.service import event, kill
+from vantage6.server.service import event, kill, payload
+from vantage6.server.service.payload import Given
 from vantage6.server.service.task import check_encryption
 
 
@@ -40,6 +41,8 @@ def report(session: Session, result: Result, news: Mapping[str, Any]) -> None:
         check_encryption(result.task.collaboration, [news["result"]])
     moments = _moments(result, status, news)
     is_change = status is not result.status
+    if "result" in news:
+        news |= payload.columns(session, "result", news["result"])
     result.update({**news, **moments, "status": status})
     session.flush()
     if is_change or result.complete:
@@ -56,12 +59,12 @@ def _status_of_classic_report(result: Result, news: Mapping[str, Any]) -> TaskSt
     return result.status
 
 
-def _is_empty(text: str | None) -> bool:
+def _is_empty(text: Given) -> bool:
     """Whether a result holds nothing: that is how the classic node shows most failures.
 
     Where results are encrypted, the last part of the envelope is the payload.
     """
-    return not text or text.endswith("$")
+    return not text or (isinstance(text, str) and text.endswith("$"))
 
 
 def _moments(result: Result, status: TaskStatus, news: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from sqlalchemy import ColumnElement, and_, bindparam, exists, select
 from sqlalchemy.orm import Session, contains_eager
 from sqlalchemy.orm.attributes import set_committed_value
 
-from vantage6.common.envelope import is_envelope
 from vantage6.common.image import canonical
 from vantage6.common.task_status import FINAL, TaskStatus
 from vantage6.server.exceptions import BadRequest, Forbidden, NotFound
@@ -16,7 +15,8 @@ from vantage6.server.model import Collaboration, Member, Node, Result, Run, Task
 from vantage6.server.permission import check
 from vantage6.server.permission.catalogue import Operation, Scope
 from vantage6.server.permission.identity import ContainerRun, Identity
-from vantage6.server.service import event, kill
+from vantage6.server.service import event, kill, payload, upload
+from vantage6.server.service.payload import Given
 
 Assignment = Mapping[str, Any]
 # Organizations of a collaboration, with the node that each has there.
@@ -70,13 +70,19 @@ def create(session: Session, identity: Identity, order: Mapping[str, Any]) -> Ta
         origin = _origin_of_subtask(session, identity.run)
     assignments = _assignments(identity, order)
     nodes = _nodes_for(members, [part["id"] for part in assignments])
-    check_encryption(collaboration, (part["input"] for part in assignments))
+    ids = {part["input_upload"] for part in assignments} - {None}
+    uploaded = upload.use(session, identity, ids, collaboration.id)
+    inputs = {part["id"]: payload.chosen(part, "input", uploaded) for part in assignments}
+    check_encryption(collaboration, inputs.values())
     task = Task(
         **{name: order[name] for name in ("name", "description", "image", "database")},
         **origin,
         collaboration=collaboration,
         initiator_id=identity.organization_id,
-        results=[Result(organization_id=part["id"], input=part["input"]) for part in assignments],
+        results=[
+            Result(organization_id=id_, **payload.columns(session, "input", given))
+            for id_, given in inputs.items()
+        ],
     )
     session.add(task)
     session.flush()
@@ -142,10 +148,10 @@ def has_status(status: TaskStatus) -> ColumnElement[bool]:
     return ~unfinished & (first_failure == status)
 
 
-def check_encryption(collaboration: Collaboration, payloads: Iterable[str | None]) -> None:
+def check_encryption(collaboration: Collaboration, payloads: Iterable[Given]) -> None:
     """Raise BadRequest for what is not encrypted but has to be, or the other way round."""
-    for payload in payloads:
-        if is_envelope(payload or "") == collaboration.encrypted:
+    for given in payloads:
+        if payload.is_encrypted(given) == collaboration.encrypted:
             continue
         if collaboration.encrypted:
             raise BadRequest(f"Collaboration {collaboration.name!r} takes encrypted payloads only")
