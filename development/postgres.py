@@ -71,6 +71,11 @@ class Postgres:
         self._administration: Any = None
 
     @property
+    def is_running(self) -> bool:
+        """Whether there is a process of it."""
+        return self._process.poll() is None
+
+    @property
     def pid(self) -> int:
         """The number of its main process."""
         return self._process.pid

@@ -68,6 +68,11 @@ class RabbitMQ:
         return f"amqp://{USER}:{self._password}@{LOOPBACK}:{self.port}/{VHOST}"
 
     @property
+    def is_running(self) -> bool:
+        """Whether there is a process of it."""
+        return self._process.poll() is None
+
+    @property
     def pid(self) -> int:
         """The number of its process."""
         return self._process.pid

@@ -94,9 +94,14 @@ class Replica:
         health: dict[str, Any] = answer.json()
         return health
 
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process of it."""
+        return self._service is not None and self._service.process.poll() is None
+
     def close(self) -> None:
         """End it if it is running."""
-        if self._service and self._service.process.poll() is None:
+        if self.is_running:
             self.kill()
 
     def _running(self) -> Service:
@@ -127,6 +132,15 @@ class Replicas:
 
     def __len__(self) -> int:
         return len(self._members)
+
+    def __iter__(self) -> Iterator[Replica]:
+        return iter(self._members)
+
+    def mend(self) -> None:
+        """Start whatever was ended."""
+        for part in (self.database, self.broker, *self):
+            if not part.is_running:
+                part.start()
 
     def start(self, number: int) -> None:
         """Start a replica that was killed or stopped."""

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.server import first_run
 from vantage6.server.database import Database
-from vantage6.server.model import Collaboration, Node, Organization, Role, Rule, User
+from vantage6.server.model import Organization, Role, Rule, User
 from vantage6.server.permission.catalogue import RULES
 from vantage6.server.permission.role import DEFAULT_ROLES
 from vantage6.server.service.password import matches
@@ -145,23 +145,6 @@ class TestRoot:
             session.scalars(select(User)).one().username = "admin"
         with pytest.raises(ConfigurationError, match=r"root@domain\.ext"):
             prepare(database)
-
-
-def test_all_nodes_are_offline_at_the_start(database: Database) -> None:
-    prepare(database)
-    with database.transaction() as session:
-        organization = Organization(name="Alpha")
-        node = Node(
-            organization=organization,
-            collaboration=Collaboration(name="study", organizations=[organization]),
-            status="online",
-        )
-        session.add(node)
-        session.scalars(select(User)).one().status = "online"
-    first_run.prepare(database.engine.url, "test", after=first_run.set_all_offline)
-    with database.reading() as session:
-        assert session.scalars(select(Node.status)).all() == ["offline"]
-        assert session.scalars(select(User.status)).all() == ["online"]
 
 
 class TestSecret:

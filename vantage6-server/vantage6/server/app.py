@@ -6,12 +6,14 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import flask_restful
 from flask import Flask, Response
 from flask_cors import CORS
 
 from vantage6.server import configuration, pages, tracing
+from vantage6.server.broker import Broker
 from vantage6.server.database import Database, database_uri
 from vantage6.server.first_run import load_secret
 from vantage6.server.proxies import Proxies
@@ -19,12 +21,14 @@ from vantage6.server.resource import RESOURCES, check_admissions, flask_rule
 from vantage6.server.resource.error import answer
 from vantage6.server.resource.representation import as_json
 from vantage6.server.service import blob, changes, token, upload
+from vantage6.server.service.catch_up import CatchUp
 from vantage6.server.service.event import EventHub
 from vantage6.server.service.housekeeping import Housekeeping
 from vantage6.server.service.login_limit import LoginLimit
 from vantage6.server.service.mail import Mailer, MailSettings, send
 from vantage6.server.service.mail_limit import MailLimit
 from vantage6.server.service.notice import Notices
+from vantage6.server.service.presence import BEAT_SECONDS, Presences
 from vantage6.server.service.reset_token import ResetTokens
 from vantage6.server.service.second_factor import SecondFactors
 from vantage6.server.service.turns import Turns
@@ -64,7 +68,8 @@ def create_app(config: Mapping[str, Any], *, data_dir: Path | None = None) -> Fl
     -------
     Flask
         Its parts are in `extensions`: "database", "events", "login_limit", "second_factors",
-        "notices", "turns", "housekeeping", "payloads", "socketio" and "tracer".
+        "notices", "turns", "housekeeping", "urgent_duties", "presences", "broker" (None without
+        one), "payloads", "socketio" and "tracer".
     """
     check_admissions()
     app = Flask("vantage6.server", static_folder=None)
@@ -84,6 +89,7 @@ def create_app(config: Mapping[str, Any], *, data_dir: Path | None = None) -> Fl
     app.extensions["turns"] = Turns()
     app.extensions["housekeeping"] = Housekeeping()
     _keep_payloads(app, config, data_dir)
+    _join_replicas(app, config)
     app.extensions["login_limit"] = _login_limit(config.get("password_policy") or {})
     _register_routes(app)
     app.after_request(_add_security_headers)
@@ -135,6 +141,19 @@ def _keep_payloads(app: Flask, config: Mapping[str, Any], data_dir: Path | None)
     for name, (seconds, duty) in duties.items():
         work = partial(duty, app.extensions["database"], payloads.store)
         app.extensions["housekeeping"].every(seconds, name, work)
+
+
+def _join_replicas(app: Flask, config: Mapping[str, Any]) -> None:
+    """Tell other processes of this server what happens here, and who is connected."""
+    database, events = app.extensions["database"], app.extensions["events"]
+    replica, uri = str(uuid4()), config.get("rabbitmq_uri")
+    # Beside the other duties: whoever says too late that he is alive is taken for dead.
+    urgent = app.extensions["urgent_duties"] = Housekeeping()
+    presences = app.extensions["presences"] = Presences(database, events, replica)
+    urgent.every(BEAT_SECONDS, "the sign of life", presences.beat)
+    broker = app.extensions["broker"] = Broker(uri, replica, events) if uri else None
+    if broker:
+        urgent.every(1, "what other replicas told", CatchUp(database, events, broker).do)
 
 
 def _secret(config: Mapping[str, Any], data_dir: Path | None) -> str:

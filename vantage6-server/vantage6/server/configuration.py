@@ -56,13 +56,15 @@ def _check_origin(value: str) -> None:
 def _check_rabbitmq(value: str) -> None:
     try:
         parts = urlsplit(value)
-        complete = parts.scheme == "amqp" and all(
+        complete = parts.scheme in ("amqp", "amqps") and all(
             (parts.username, parts.password, parts.hostname, parts.port, parts.path.strip("/"))
         )
     except ValueError:
         complete = False
     if not complete:
-        raise ValidationError("Must be like amqp://user:password@host:port/vhost")
+        raise ValidationError(
+            "Must be like amqp://user:password@host:port/vhost, or amqps with TLS"
+        )
 
 
 class PasswordPolicySchema(Schema):
@@ -425,8 +427,8 @@ class ServerSchema(InstanceSchema):
         allow_none=True,
         validate=_check_rabbitmq,
         metadata={
-            "description": "The message broker between several servers.",
-            "without_effect": "one process serves all sockets",
+            "description": "The RabbitMQ between the processes of a server that has several, "
+            "`amqp://user:password@host:port/vhost`, or `amqps` with TLS.",
         },
     )
     vpn_server = fields.Dict(

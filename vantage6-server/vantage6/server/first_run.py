@@ -7,21 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 from sqlalchemy.engine import URL
 from sqlalchemy.orm import Session
 
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.server import migration
 from vantage6.server.configuration import MINIMUM_SECRET_LENGTH
-from vantage6.server.model import Authenticatable, Node, Organization, Role, Rule, User
+from vantage6.server.model import Organization, Role, Rule, User
 from vantage6.server.permission.catalogue import RULES, RuleKey
 from vantage6.server.permission.role import DEFAULT_ROLES, ROOT
 
 ROOT_NAME = "root"
 ROOT_EMAIL = "root@domain.ext"
 SECRET_FILE = "jwt_secret"
-_OFFLINE = "offline"
 _TYPES_WITH_KNOWN_PASSWORD = ("dev", "test")
 
 
@@ -135,17 +134,6 @@ def add_root(session: Session, server_type: str | None) -> str | None:
     )
     session.flush()
     return None if known_password else password
-
-
-def set_all_offline(session: Session) -> None:
-    """Nobody is connected to a server that only starts."""
-    nodes = select(Node.id)
-    session.execute(
-        update(Authenticatable)
-        .where(Authenticatable.id.in_(nodes))
-        .values(status=_OFFLINE)
-        .execution_options(synchronize_session=False)
-    )
 
 
 def load_secret(config: dict[str, Any], data_dir: Path) -> str:

@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from vantage6.server.configuration import (
     has_predictable_secret,
 )
 from vantage6.server.database import complete_uri, database_uri
-from vantage6.server.service import audit
+from vantage6.server.service import audit, presence
 from vantage6.server.service.fixture import drop_all, insert_fixture, read_fixture
 from vantage6.server.store.payloads import FOLDER, make_store
 
@@ -79,7 +80,9 @@ def start(
     first_run.load_secret(context.config, context.data_dir)
     make_store(application_config(context)["payloads"], context.data_dir).check()
     prepared = first_run.prepare(
-        database_url(context), context.config["type"], after=first_run.set_all_offline
+        database_url(context),
+        context.config["type"],
+        after=partial(presence.begin, alone=not context.config.get("rabbitmq_uri")),
     )
     _log_start(context, prepared)
     hand_out_root_password(prepared, root_password_file)
@@ -215,6 +218,7 @@ def _log_start(context: InstanceContext, prepared: first_run.Prepared) -> None:
     for revision in prepared.revisions:
         log.info("The database was migrated to revision %s", revision)
     _warn_of_keys(context)
+    _warn_of_replicas(context)
     if context.config.get("smtp") is None:
         log.warning(
             "No mail can be sent, so nobody gets a lost password replaced by mail: the "
@@ -224,6 +228,19 @@ def _log_start(context: InstanceContext, prepared: first_run.Prepared) -> None:
         log.warning(
             "jwt_secret_key was made of the clock and the machine and can be guessed; leave it "
             "out of the configuration to get a random one"
+        )
+
+
+def _warn_of_replicas(context: InstanceContext) -> None:
+    if not context.config.get("rabbitmq_uri"):
+        return
+    if database_url(context).get_backend_name() == "sqlite":
+        log.warning("Replicas on several machines need PostgreSQL: SQLite is a file on one of them")
+    if not context.config.get("jwt_secret_key"):
+        log.warning(
+            "Replicas must share the secret that tokens are signed with: set jwt_secret_key in the "
+            "configuration of all, unless they have one data folder, %s",
+            context.data_dir,
         )
 
 

@@ -9,6 +9,7 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from functools import lru_cache
 from http.server import ThreadingHTTPServer
 from typing import Any
@@ -128,8 +129,24 @@ class _State(Collector):
             "Requests that wait for a task.",
             self._app.extensions["events"].count_waiting(),
         )
+        yield from self._broker()
         yield from self._database()
         yield _audit_lines()
+
+    def _broker(self) -> Iterator[Metric]:
+        broker = self._app.extensions["broker"]
+        if broker:
+            yield GaugeMetricFamily(
+                "vantage6_broker_up", "Whether replicas hear of one another.", int(broker.is_up)
+            )
+            metric = CounterMetricFamily(
+                "vantage6_broker_events",
+                "Events between replicas; those that were dropped are found in the database.",
+                labels=("direction",),
+            )
+            for direction, number in asdict(broker.counts).items():
+                metric.add_metric((direction,), number)
+            yield metric
 
     def _database(self) -> Iterator[Metric]:
         database = self._app.extensions["database"]

@@ -8,25 +8,31 @@ the sockets come from the event hub, after the transaction that they tell of.
 import logging
 import threading
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flask import Flask, request
 from flask_socketio import ConnectionRefusedError as SocketRefused
 from flask_socketio import Namespace, SocketIO
-from sqlalchemy import select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vantage6.server import rooms
 from vantage6.server.database import Database
 from vantage6.server.exceptions import Unauthorized
-from vantage6.server.model import Authenticatable, Node, Result, Task, User
+from vantage6.server.model import Node, Result, Task, User
 from vantage6.server.permission.catalogue import Kind
 from vantage6.server.permission.identity import Identity
 from vantage6.server.service import audit, identification, token
-from vantage6.server.service.event import Event, EventHub, collaboration_room, record
+from vantage6.server.service.event import (
+    Event,
+    EventHub,
+    collaboration_room,
+    node_status_changed,
+    record,
+)
+from vantage6.server.service.presence import Presences
 from vantage6.server.transport import (
     IDLE_SECONDS,
     MESSAGE_LIMIT,
@@ -99,9 +105,9 @@ class Sockets:
 
     def __init__(self, app: Flask, origins: Sequence[str]) -> None:
         self._database: Database = app.extensions["database"]
+        self._presences: Presences = app.extensions["presences"]
         self._connections: dict[str, Connection] = {}
         self._idle_since: dict[str, float] = {}
-        # Also held while a status is written, so that they are written in the right order.
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self.io = SocketIO(
@@ -126,8 +132,9 @@ class Sockets:
         guard(app, self.io, self._transports)
         self.io.on_namespace(TaskNamespace(TASKS, self))
         self.io.on_namespace(AdminNamespace(ADMIN, self))
-        events: EventHub = app.extensions["events"]
-        events.subscribe(self._deliver)
+        self._events: EventHub = app.extensions["events"]
+        self._events.subscribe(self._deliver)
+        self._events.when_missed(self._look_up_all)
 
     def start(self) -> None:
         """Watch the connections, in a thread of its own, until `close`."""
@@ -136,12 +143,10 @@ class Sockets:
     def close(self) -> None:
         """End all connections, in a way that lets clients come back to the next server."""
         self._stopping.set()
-        with self._lock:
-            connected = {one.identity.id for one in self._connections.values() if one.identity}
         for transport in list(self.io.server.eio.sockets.values()):
             # Without a word of farewell: after one, clients do not reconnect by themselves.
             transport.close(wait=False, abort=True)
-        self._store_status(connected, "offline")
+        self._presences.close()
 
     def connect(self, namespace: str) -> Connection | None:
         """Let in the socket of the current request; None when its token is over.
@@ -183,14 +188,14 @@ class Sockets:
     def add(self, connection: Connection) -> None:
         """Count a connection; its user or node is online from the first one on."""
         self._add(connection)
-        self._note_status(connection)
+        self._come(connection)
 
     def remove(self, sid: str) -> Connection | None:
         """Forget a connection; its user or node is offline after the last one."""
         with self._lock:
             connection = self._connections.pop(sid, None)
         if connection:
-            self._note_status(connection)
+            self._go(connection)
         return connection
 
     def rooms(self, identity: Identity) -> set[str]:
@@ -283,7 +288,7 @@ class Sockets:
             server.leave_room(sid, room, namespace=namespace)
         gone = replace(connection)
         connection.identity = None
-        self._note_status(gone)
+        self._go(gone)
 
     def _look_up(self, connection: Connection, now: float) -> None:
         """Let somebody hear what may be heard by now: roles and memberships change."""
@@ -313,6 +318,14 @@ class Sockets:
             self._revoke(event.identity_id)
         if event.rooms:
             self.io.server.emit(event.name, event.payload, to=list(event.rooms), namespace=TASKS)
+        if event.to_admin:
+            self.io.server.emit(event.name, event.payload, namespace=ADMIN)
+
+    def _look_up_all(self) -> None:
+        """Look up soon what everybody may do: events may have been missed that tell of that."""
+        with self._lock:
+            for connection in self._connections.values():
+                connection.looked_up = -RIGHTS_SECONDS
 
     def _revoke(self, identity_id: int) -> None:
         with self._lock:
@@ -342,34 +355,22 @@ class Sockets:
         with self._lock:
             self._connections[connection.sid] = connection
 
-    def _note_status(self, changed: Connection) -> None:
-        identity = changed.identity
-        # When all of them go, that is written down, and told to nobody, at once.
-        if identity is None or changed.namespace != TASKS or self._stopping.is_set():
-            return
-        with self._lock:
-            online = any(
-                connection.namespace == TASKS
-                and connection.identity
-                and connection.identity.id == identity.id
-                for connection in self._connections.values()
-            )
-            self._store_status([identity.id], "online" if online else "offline")
-        if identity.kind is Kind.NODE:
-            self.io.server.emit("node-status-changed", namespace=ADMIN)
+    def _come(self, connection: Connection) -> None:
+        """Note that one more connection is that of a user or node."""
+        if connection.identity and connection.namespace == TASKS:
+            self._presences.come(connection.identity.id)
+            self._tell_of(connection.identity)
 
-    def _store_status(self, identities: Collection[int], status: str) -> None:
-        try:
-            with self._database.transaction() as session:
-                session.execute(
-                    update(Authenticatable)
-                    .where(Authenticatable.id.in_(identities))
-                    .values(status=status)
-                    .execution_options(synchronize_session=False)
-                )
-        except SQLAlchemyError:
-            # It is for show: the connection itself does not depend on it.
-            log.exception("The status of %s could not be kept", sorted(identities))
+    def _go(self, connection: Connection) -> None:
+        """Note that one connection less is."""
+        # When all of them go, that is written down, and told to nobody, at once.
+        if connection.identity and connection.namespace == TASKS and not self._stopping.is_set():
+            self._presences.go(connection.identity.id)
+            self._tell_of(connection.identity)
+
+    def _tell_of(self, identity: Identity) -> None:
+        if identity.kind is Kind.NODE:
+            self._events.publish(node_status_changed())
 
     def _announce(self, connection: Connection, room: str, text: str) -> None:
         identity = connection.identity
@@ -380,7 +381,7 @@ class Sockets:
         # Who comes hears of it as well. That each node hears of all others is of use to nobody,
         # and of a thousand nodes it would be a million messages.
         hears = {rooms.watchers_of(room), connection.sid}
-        self.io.server.send(words, to=sorted(hears), namespace=TASKS)
+        self._events.publish(Event("message", words, tuple(sorted(hears))))
 
 
 class TaskNamespace(Namespace):

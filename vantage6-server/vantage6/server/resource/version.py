@@ -1,5 +1,7 @@
 """What anybody may ask: the version, and whether the server is well."""
 
+from flask import current_app
+
 from vantage6.common import __version__
 from vantage6.server.resource.base import Answer, Resource
 from vantage6.server.resource.contract import contract
@@ -27,8 +29,10 @@ class Health(Resource):
 
     @contract(gives=HealthOutput)
     def get(self) -> Answer:
-        """Show whether the database answers."""
-        return self.answer({"database": self.database.is_reachable()})
+        """Show whether the database answers, and the broker if the server is to have one."""
+        broker = current_app.extensions["broker"]
+        state = {"database": self.database.is_reachable()}
+        return self.answer({**state, "broker": broker.is_up} if broker else state)
 
 
 class HealthFix(Resource):

@@ -45,3 +45,5 @@ class HealthOutput(Schema):
     """Whether the parts answer that the server needs."""
 
     database = fields.Boolean()
+    # Only where one is configured. Without it the server still answers, and looks more often.
+    broker = fields.Boolean()

@@ -14,6 +14,7 @@ large payloads            `upload` (what is on its way), `arrival` (a piece that
                           (what is there, and when it goes)
 mail                      `notice` (who gets one, and when), `letter` (what it says), `mail` (how)
 by itself                 `housekeeping`: what is done from time to time, beside the requests
+several replicas          `presence` (who is connected to which), `catch_up` (missed events)
 after the commit          `commit`, and what waits for it: `event` for sockets and those who wait,
                           `audit` for the trail, `changes` that finds what belongs there
 from a file               `fixture`

@@ -4,6 +4,9 @@ A service records what happened on the database session. When the outermost tran
 committed the events go to every subscriber (the sockets, the waiting long-polls), in the order
 in which they were recorded. When it is rolled back they are forgotten, also those of a
 savepoint alone.
+
+Where there are several replicas the broker takes them to the subscribers of the others, too; see
+`vantage6.server.broker`.
 """
 
 import logging
@@ -38,11 +41,13 @@ class Event:
     payload : object
         What the socket event carries.
     rooms : tuple of str
-        The socket rooms it goes to; none for an event that concerns only this process.
+        The socket rooms it goes to; none for an event that is not for sockets.
     task_id : int, optional
         The task whose waiters should look again.
     identity_id : int, optional
         The user or node whose credentials became void.
+    to_admin : bool
+        Whether it goes to all sockets of the namespace /admin instead.
     """
 
     name: str
@@ -50,6 +55,7 @@ class Event:
     rooms: tuple[str, ...] = ()
     task_id: int | None = None
     identity_id: int | None = None
+    to_admin: bool = False
 
 
 Subscriber = Callable[[Event], None]
@@ -93,6 +99,11 @@ def credentials_changed(identity_id: int) -> Event:
     return Event("credentials_changed", identity_id=identity_id)
 
 
+def node_status_changed() -> Event:
+    """A node came or went."""
+    return Event("node-status-changed", to_admin=True)
+
+
 def collaboration_room(collaboration_id: int) -> str:
     """The socket room of a collaboration."""
     return f"collaboration_{collaboration_id}"
@@ -123,12 +134,18 @@ class EventHub:
 
     def __init__(self) -> None:
         self._subscribers: list[Subscriber] = []
+        self._carriers: list[Subscriber] = []
         self._waiters = TaskWaiters()
+        self._lookers: list[Callable[[], None]] = [self._waiters.wake_all]
         self.subscribe(self._waiters.wake)
 
     def subscribe(self, subscriber: Subscriber) -> None:
-        """Call `subscriber` with every event, in the thread that committed it."""
+        """Call `subscriber` with every event, in the thread that committed it or brought it."""
         self._subscribers.append(subscriber)
+
+    def carry(self, carrier: Subscriber) -> None:
+        """Call `carrier` with every event of this process, to take it to others; at once."""
+        self._carriers.append(carrier)
 
     def attach(self, sessions: "sessionmaker[Session] | scoped_session[Session]") -> None:
         """Send what is recorded on the sessions of this factory."""
@@ -136,18 +153,39 @@ class EventHub:
         commit.attach(sessions)
 
     def publish(self, event: Event) -> None:
-        """Send an event now."""
-        for subscriber in self._subscribers:
+        """Send an event now, to whoever subscribed here and to other replicas."""
+        self._tell(self._subscribers + self._carriers, event)
+
+    def deliver(self, event: Event) -> None:
+        """Send an event now to whoever subscribed here, such as one of another replica."""
+        self._tell(self._subscribers, event)
+
+    def when_missed(self, look: Callable[[], None]) -> None:
+        """Call `look` whenever events may have been missed."""
+        self._lookers.append(look)
+
+    def look_again(self) -> None:
+        """Let all look into the database: events may have been missed."""
+        for look in self._lookers:
+            look()
+
+    def look_every(self, seconds: float | None) -> None:
+        """Let all who wait also look without being told, so often; None when that is needless."""
+        self._waiters.look_every(seconds)
+
+    def wait_for_task(self, task_id: int, is_final: Callable[[], bool], timeout: float) -> bool:
+        """Block until a task is final; see `TaskWaiters.wait`."""
+        return self._waiters.wait(task_id, is_final, timeout)
+
+    @staticmethod
+    def _tell(subscribers: Iterable[Subscriber], event: Event) -> None:
+        for subscriber in subscribers:
             try:
                 subscriber(event)
             except Exception:
                 # The transaction is committed: a failure to tell of it must not become an
                 # error of the request, and the others are still to be told.
                 log.exception("Event %s could not be delivered", event.name)
-
-    def wait_for_task(self, task_id: int, is_final: Callable[[], bool], timeout: float) -> bool:
-        """Block until a task is final; see `TaskWaiters.wait`."""
-        return self._waiters.wait(task_id, is_final, timeout)
 
     def count_waiting(self) -> int:
         """How many wait for a task."""
@@ -165,6 +203,7 @@ class TaskWaiters:
         self._lock = threading.Lock()
         self._waiting: dict[int, set[threading.Event]] = {}
         self._closed = False
+        self._look_seconds: float | None = None
 
     def wait(self, task_id: int, is_final: Callable[[], bool], timeout: float) -> bool:
         """Block until a task is final.
@@ -189,7 +228,7 @@ class TaskWaiters:
         # Registered before the first look, so that no change falls in between.
         with self._registered(task_id) as changed:
             while not is_final():
-                if not changed.wait(deadline - time.monotonic()) or self._closed:
+                if not self._wait(changed, deadline) or self._closed:
                     return False
                 # Cleared before the next look: what happens from here on wakes us again.
                 changed.clear()
@@ -203,6 +242,19 @@ class TaskWaiters:
             for changed in self._waiting.get(event.task_id, ()):
                 changed.set()
 
+    def wake_all(self) -> None:
+        """Let all look again."""
+        with self._lock:
+            for waiting in self._waiting.values():
+                for changed in waiting:
+                    changed.set()
+
+    def look_every(self, seconds: float | None) -> None:
+        """Let all look again so often without being woken; None for not."""
+        self._look_seconds = seconds
+        # Else those that wait already would do so to their end.
+        self.wake_all()
+
     def count(self) -> int:
         """How many wait."""
         with self._lock:
@@ -212,9 +264,15 @@ class TaskWaiters:
         """End all waiting, also of those who come later."""
         with self._lock:
             self._closed = True
-            for waiting in self._waiting.values():
-                for changed in waiting:
-                    changed.set()
+        self.wake_all()
+
+    def _wait(self, changed: threading.Event, deadline: float) -> bool:
+        """Wait until it is time to look again; False when there is none left."""
+        left = deadline - time.monotonic()
+        if self._look_seconds is None or self._look_seconds >= left:
+            return changed.wait(left)
+        changed.wait(self._look_seconds)
+        return True
 
     @contextmanager
     def _registered(self, task_id: int) -> Iterator[threading.Event]:

@@ -46,8 +46,8 @@ def kill_tasks_of(session: Session, node: Node) -> int:
     )
     killed = _finalize(session, is_its, "A user stopped all that this node was doing")
     if killed and node.collaboration_id is not None:
-        payload = _payload(node.collaboration_id, killed)
-        kill = event.kill_containers({**payload, "node_id": node.id}, [node.id])
+        facts = payload(node.collaboration_id, killed)
+        kill = event.kill_containers({**facts, "node_id": node.id}, [node.id])
         event.record(session, kill)
     audit.record("node.kill_tasks", "success", session=session, node_id=node.id, runs=len(killed))
     return len(killed)
@@ -120,11 +120,12 @@ def tell_nodes(session: Session, collaboration_id: int, killed: Sequence[Result]
         .where(Node.collaboration_id == collaboration_id, Node.organization_id.in_(organizations))
         .order_by(Node.id)
     )
-    kill = event.kill_containers(_payload(collaboration_id, killed), nodes)
+    kill = event.kill_containers(payload(collaboration_id, killed), nodes)
     event.record(session, kill)
 
 
-def _payload(collaboration_id: int, killed: Iterable[Result]) -> Mapping[str, Any]:
+def payload(collaboration_id: int, killed: Iterable[Result]) -> Mapping[str, Any]:
+    """What nodes are told of runs that were stopped."""
     return {
         "kill_list": [
             {

@@ -113,6 +113,9 @@ class Server(BaseApplication):
         self._flask = build(self._context, self._metrics_listener)
         self._flask.extensions["sockets"].start()
         self._flask.extensions["housekeeping"].start()
+        self._flask.extensions["urgent_duties"].start()
+        if broker := self._flask.extensions["broker"]:
+            broker.start()
         # What is there now stays: it need not be searched for garbage again and again.
         gc.freeze()
         return self._flask
@@ -121,9 +124,12 @@ class Server(BaseApplication):
         """End what would go on for long: sockets, and requests that wait."""
         if self._flask:
             self._flask.extensions["housekeeping"].close()
+            self._flask.extensions["urgent_duties"].close()
             self._flask.extensions["events"].close()
             self._flask.extensions["sockets"].close()
             self._flask.extensions["notices"].close()
+            if broker := self._flask.extensions["broker"]:
+                broker.close()
 
     def _announce(self, worker: Worker) -> None:
         # A worker that replaces a crashed one is not news to whoever started us.
