@@ -190,7 +190,7 @@ def test_keys_that_do_nothing_are_told_of_at_the_start(tmp_path: Path) -> None:
         two_factor_auht=True,
         password_policy={"inactivation_minute": 5},
         colour="blue",
-        rabbitmq_uri="amqp://user:hush@broker.example:5672/vhost",
+        vpn_server={"url": "https://vpn.example", "client_secret": "hush"},
     )
     with Served("-c", config) as server:
         assert server.url
@@ -198,7 +198,7 @@ def test_keys_that_do_nothing_are_told_of_at_the_start(tmp_path: Path) -> None:
     assert "two_factor_auht; did you mean two_factor_auth?" in told
     assert "inactivation_minute; did you mean password_policy.inactivation_minutes?" in told
     assert "colour" in told
-    assert "rabbitmq_uri, which has no effect here" in told
+    assert "vpn_server, which has no effect here" in told
     assert "hush" not in told
 
 

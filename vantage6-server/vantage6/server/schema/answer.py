@@ -44,6 +44,8 @@ class StatsOutput(Schema):
 class HealthOutput(Schema):
     """Whether the parts answer that the server needs."""
 
+    # Only where one is configured. While it is away the server still answers.
+    excludable = ("broker",)
+
     database = fields.Boolean()
-    # Only where one is configured. Without it the server still answers, and looks more often.
     broker = fields.Boolean()
