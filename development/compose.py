@@ -23,7 +23,7 @@ COMPOSE = programs.Program("docker-compose", "docker-compose")
 FILE = ROOT / "docker" / "compose.yaml"
 FOLDER = FILE.parent / "compose"
 NGINX = FOLDER / "nginx.conf"
-#: What differs in there from the documentation, each to be found once.
+#: What differs in there from the documentation.
 _CHANGES = {
     "# Change the names, the two files of the certificate and the address of the server.\n": (
         "# Made of docs/howto/nginx.conf by `python -m development.compose`.\n"
@@ -31,10 +31,13 @@ _CHANGES = {
     ),
     "    server_tokens off;\n": "    server_tokens off;\n    access_log off;\n"
     + "".join(f"    {name}_temp_path /tmp/{name};\n" for name in nginx.FOLDERS),
-    "proxy_http_version 1.1;": "proxy_http_version 1.1;\n            proxy_connect_timeout 2s;",
+    # Who has stopped has no address any more, where nobody refuses: it is waited for.
+    "proxy_connect_timeout 5s;": "proxy_connect_timeout 2s;",
     "listen 80;": "listen 8080;",
     "listen 443 ssl;": "listen 8443 ssl;",
-    "server 127.0.0.1:5000;": "server server-1:5000;\n        server server-2:5000;",
+    "server 127.0.0.1:5000 max_fails=0;": (
+        "server server-1:5000 max_fails=0;\n        server server-2:5000 max_fails=0;"
+    ),
     "/etc/ssl/certs/vantage6.pem": "/etc/vantage6/certificate.pem",
     "/etc/ssl/private/vantage6.key": "/etc/vantage6/key.pem",
 }
@@ -45,8 +48,8 @@ def nginx_configuration() -> str:
     """What nginx between the containers is told."""
     text = nginx.EXAMPLE.read_text(encoding="utf-8")
     for old, new in _CHANGES.items():
-        if text.count(old) != 1:
-            raise SetupError(f"{nginx.EXAMPLE.name} does not say {old!r} once")
+        if old not in text:
+            raise SetupError(f"{nginx.EXAMPLE.name} does not say {old!r}")
         text = text.replace(old, new)
     return text.replace("server_name vantage6.example.org;", "server_name _;")
 
