@@ -16,6 +16,8 @@ from flask import Flask
 from flask_socketio import SocketIO
 from wsproto.utilities import LocalProtocolError
 
+from vantage6.server.handover import Clock, hand_over
+
 # What clients send are a few words.
 MESSAGE_LIMIT = 100_000
 # How long a transport may stay open on which nobody has shown a token, and how many may: when
@@ -44,7 +46,8 @@ def guard(app: Flask, io: SocketIO, in_use: Callable[[], Collection[str]]) -> No
     """
     engine = io.server.eio
     # The one thing here that is not of the library's public interface: it has no option for it.
-    engine._async = {**engine._async, "websocket": _WebSocket}
+    clock = Clock(engine.ping_interval, engine._async["thread"])
+    engine._async = {**engine._async, "websocket": _WebSocket, "thread": clock.make}
 
     def make_room() -> None:
         used = in_use()
@@ -72,14 +75,20 @@ class _WebSocket:
         self._handler = handler
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Speak with the client of a request until the end."""
+        """Speak with the client of a request until the end, or let a worker of ours do that."""
+        if "gunicorn.socket" in environ:
+            transport = getattr(self._handler, "__self__", None)
+            try:
+                end = hand_over(transport, environ, limit=MESSAGE_LIMIT, patience=IDLE_SECONDS)
+            except (LocalProtocolError, OSError) as error:
+                # Not as a list, which for the library is one of packets.
+                return tuple(_refuse(start_response, "400 BAD REQUEST", str(error)))
+            raise end
         # Who comes from polling says two things before it is a transport.
         self._greetings = 2 if _sid(environ) else 1
         self._socket = simple_websocket.Server(environ, max_message_size=MESSAGE_LIMIT)
         self._handler(self)
         # There is nothing to answer: what was a connection for requests is over.
-        if self._socket.mode == "gunicorn":
-            raise StopIteration
         raise ConnectionError
 
     def send(self, message: str | bytes) -> None:

@@ -16,12 +16,11 @@ from flask import Flask, request
 from flask_socketio import ConnectionRefusedError as SocketRefused
 from flask_socketio import Namespace, SocketIO
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from vantage6.server import rooms
 from vantage6.server.database import Database
 from vantage6.server.exceptions import Unauthorized
-from vantage6.server.model import Node, Result, Task, User
+from vantage6.server.model import Result, Task
 from vantage6.server.permission.catalogue import Kind
 from vantage6.server.permission.identity import Identity
 from vantage6.server.service import audit, identification, token
@@ -160,7 +159,6 @@ class Sockets:
             claims = token.read()
             with self._database.reading() as session:
                 identity = identification.identify(session, claims)
-                name = _name(session, identity)
         except token.ExpiredToken:
             self._add(self._connection(namespace, expires=time.time() + FAREWELL_SECONDS))
             self.io.server.emit(EXPIRED, "", to=_sid(), namespace=namespace)
@@ -172,7 +170,7 @@ class Sockets:
             raise _refusal(namespace, "This is not for a container")
         if len(self._of(identity)) >= SOCKETS_EACH:
             raise _refusal(namespace, "There are too many connections already")
-        return self._connection(namespace, claims["exp"], identity, name, claims)
+        return self._connection(namespace, claims["exp"], identity, identity.name, claims)
 
     def count_by_kind(self) -> dict[str, int]:
         """How many connections there are of each kind of identity."""
@@ -469,12 +467,6 @@ def _refusal(namespace: str, reason: str) -> SocketRefused:
 def _sid() -> str:
     sid: str = request.sid  # type: ignore[attr-defined]
     return sid
-
-
-def _name(session: Session, identity: Identity) -> str | None:
-    if identity.kind is Kind.USER:
-        return session.scalar(select(User.username).where(User.id == identity.id))
-    return session.scalar(select(Node.name).where(Node.id == identity.id))
 
 
 def _integer(value: Any, default: int) -> int:

@@ -81,6 +81,9 @@ class ResultResource(Resource):
 
     def _tasks_of(self, results: Sequence[Model]) -> Mapping[int, dict[str, Any]]:
         """The tasks of some results, as far as the caller may see tasks."""
+        if not results:
+            # Most nodes that ask find nothing.
+            return {}
         task_ids = {result.id: result.task_id for result in results if isinstance(result, Result)}
         query = self.visible(select(Task).where(Task.id.in_(set(task_ids.values()))))
         tasks = self.session.scalars(query).all()

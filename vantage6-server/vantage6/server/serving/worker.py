@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -14,6 +15,7 @@ import gevent
 from gunicorn.workers.ggevent import GeventWorker
 
 from vantage6.server.serving.connections import Body, Connections, say_goodbye
+from vantage6.server.serving.line import HandedOver, Line
 
 # As many as are served at the same time; more of them queue up to be accepted.
 CONNECTIONS = 4000
@@ -36,6 +38,7 @@ class Worker(GeventWorker):
         """Begin in the new process."""
         _end_with_parent()
         self._connections = Connections()
+        self._lines: dict[socket.socket, Line] = {}
         super().init_process()
 
     @contextmanager
@@ -57,7 +60,10 @@ class Worker(GeventWorker):
         try:
             super().handle(listener, client, addr)
         finally:
-            self._connections.close(client)
+            # A websocket goes on without us, and counts until it ends.
+            line = self._lines.pop(client, None)
+            forget = partial(self._connections.close, client)
+            forget() if line is None else line.at_end(forget)
 
     def handle_request(self, listener_name: Any, req: Any, sock: socket.socket, addr: Any) -> None:
         """Answer a request of which the head is there."""
@@ -65,6 +71,9 @@ class Worker(GeventWorker):
         self._connections.work(sock)
         try:
             super().handle_request(listener_name, req, sock, addr)
+        except HandedOver as end:
+            self._lines[sock] = end.line
+            raise
         except StopIteration:
             say_goodbye(sock)
             raise
