@@ -3,11 +3,12 @@
 import os
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 
 import pandas
 import pytest
 
-from vantage6.common.exceptions import TaskFailed
+from vantage6.common.exceptions import BadRequest, TaskFailed
 from vantage6.tools.mock_client import ClientMockProtocol, MockAlgorithmClient
 
 
@@ -161,6 +162,38 @@ def test_what_a_function_does_to_its_data_stays_with_it(module):
     assert client.ask("spoil") == {1: 2}
     assert client.ask("total") == {1: 3}
     assert mine["x"].tolist() == [1, 2]
+
+
+def test_enough_answers_are_enough_and_the_others_are_late(module):
+    client = MockAlgorithmClient([table(1), table(2), table(3)], module)
+    assert client.ask("total", quorum=2) == {1: 1, 2: 2}
+    asked = client.ask("total", quorum=2, allow_failures=True)
+    assert asked.answers == {1: 1, 2: 2}
+    assert (asked.failures[3].status, "late" in asked.failures[3].reason) == ("late", True)
+
+
+def test_who_is_offline_is_missing_at_the_deadline(module):
+    client = MockAlgorithmClient([table(1), table(2)], module, offline=[2])
+    asked = client.ask("total", deadline=timedelta(hours=1), allow_failures=True)
+    assert asked.answers == {1: 1}
+    assert "no answer" in asked.failures[2].reason
+    with pytest.raises(TaskFailed, match="1 of the 2 answers it needs came in time"):
+        client.ask("total", deadline=timedelta(hours=1))
+    assert client.ask("total", quorum=1) == {1: 1}
+
+
+def test_a_mock_waits_for_nobody_for_ever(module):
+    client = MockAlgorithmClient([table(1), table(2)], module, offline=[2])
+    with pytest.raises(BadRequest, match="for ever"):
+        client.ask("total")
+
+
+def test_too_many_failures_settle_a_task_as_failed(module):
+    client = MockAlgorithmClient([table(1), table(2)], module, raise_errors=False)
+    with pytest.raises(TaskFailed, match="0 of the 1 answers it needs"):
+        client.ask("fail", quorum=1)
+    with pytest.raises(BadRequest, match="cannot come from 2"):
+        client.ask("total", quorum=3)
 
 
 @pytest.mark.parametrize("mock", [ClientMockProtocol, MockAlgorithmClient])

@@ -119,7 +119,8 @@ def test_a_server_that_knows_no_keys_is_asked_once(connect, federation, monkeypa
         monkeypatch.setattr(client, "send", classic)
         with pytest.raises(ServerUnreachable, match=r"may have been created.*look with task.list"):
             order(client, federation)
-        assert asked == [("post", "task"), ("get", "version")]
+        ordered = asked.index(("post", "task"))
+        assert asked[ordered:] == [("post", "task"), ("get", "version")]
 
 
 class Sender:

@@ -89,5 +89,5 @@ TWO_FAILED = r"^Task 1 failed at organization 7, organization 9 \(crashed\): a$"
 def test_all_that_failed_are_named():
     runs = [run(7, None, "crashed", "a"), run(8, sent(b"json.1")), run(9, None, "crashed", "a")]
     with pytest.raises(TaskFailed, match=TWO_FAILED) as caught:
-        require_success(1, runs)
+        require_success({"id": 1}, runs)
     assert [one["organization"] for one in caught.value.runs] == [7, 9]

@@ -26,6 +26,7 @@ def test_version_and_health_are_open_to_everybody(client: FlaskClient) -> None:
         "idempotency_keys": True,
         "take": True,
         "uploads": {"from": 2**20, "piece": 2**26},
+        "quorum": True,
     }
     assert client.get("/api/health").json == {"database": True}
     assert client.get("/api/health/fix").json is None

@@ -7,7 +7,7 @@ organization, and a subtask runs at once when it is created.
 import copy
 import json as json_module
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -46,6 +46,7 @@ class MockClient(ContainerClient):
         collaboration_id: int,
         first_id: int,
         raise_errors: bool,
+        offline: Collection[int] = (),
     ) -> None:
         self.lib = import_algorithm(module)
         self._federation = MockFederation(
@@ -55,6 +56,7 @@ class MockClient(ContainerClient):
             first_id=first_id,
             connect=self._at,
             raise_errors=raise_errors,
+            offline=offline,
         )
         token = _token(sites[0], collaboration_id)
         session = self._federation.session(NO_TASK)
@@ -151,6 +153,9 @@ class MockAlgorithmClient(MockClient):
         `mock-1` and so on where nothing is said.
     raise_errors : bool
         As for `ClientMockProtocol`.
+    offline : collection of int
+        Ids of organizations that never answer, to try what an algorithm with a quorum or a
+        deadline makes of that.
 
     Raises
     ------
@@ -181,6 +186,7 @@ class MockAlgorithmClient(MockClient):
         *,
         organization_names: list[str] | None = None,
         raise_errors: bool = True,
+        offline: Collection[int] = (),
     ) -> None:
         counted = list(range(1, len(datasets) + 1))
         super().__init__(
@@ -189,6 +195,7 @@ class MockAlgorithmClient(MockClient):
             collaboration_id=1 if collaboration_id is None else collaboration_id,
             first_id=1,
             raise_errors=raise_errors,
+            offline=offline,
         )
 
 

@@ -7,12 +7,13 @@ once, before the call that creates it is answered.
 import itertools
 import json as json_module
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from vantage6.common import __version__
-from vantage6.common.task_status import TaskStatus, combined
+from vantage6.common.task_status import TaskStatus
 from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
+from vantage6.tools import mock_settling
 from vantage6.tools.dispatch import answer
 from vantage6.tools.exceptions import AlgorithmError, FunctionFailed
 from vantage6.tools.mock_site import Site
@@ -46,6 +47,8 @@ class MockFederation:
         Gives the client of a central function, for its site and its task.
     raise_errors : bool
         Whether an error of a function comes out of the call that created its task.
+    offline : collection of int
+        Organizations that never answer, by their ids.
     """
 
     def __init__(
@@ -57,11 +60,12 @@ class MockFederation:
         first_id: int,
         connect: Connect,
         raise_errors: bool,
+        offline: Collection[int] = (),
     ) -> None:
         self.sites = {site.id: site for site in sites}
         self.tasks: list[Row] = []
         self._module, self._connect, self._raise_errors = module, connect, raise_errors
-        self._collaboration_id = collaboration_id
+        self._collaboration_id, self._offline = collaboration_id, frozenset(offline)
         self._runs: list[Row] = []
         self._task_ids, self._run_ids = itertools.count(first_id), itertools.count(first_id)
 
@@ -123,15 +127,17 @@ class MockFederation:
             raise NotThere("Organizations missing from input")
         for order in body["organizations"]:
             self.organization(order["id"])
-        task = self._new_task(body, parent)
+        task = {**self._new_task(body, parent), **mock_settling.limits(body)}
         # Known before its runs start: a central function creates tasks of its own meanwhile.
         self.tasks.append(task)
         runs = [self._new_run(task, order["id"]) for order in body["organizations"]]
         task["results"] = [_link("result", run["id"]) for run in runs]
         task["status"] = TaskStatus.ACTIVE.value
         for run, order in zip(runs, body["organizations"], strict=True):
-            run |= self._outcome(self.sites[order["id"]], task, order["input"])
-        task |= {"complete": True, "status": combined(run["status"] for run in runs).value}
+            if order["id"] not in self._offline:
+                run |= self._outcome(self.sites[order["id"]], task, order["input"])
+                mock_settling.note_end(task, runs, run)
+        mock_settling.finish(task, runs)
         return task
 
     def _new_task(self, body: Row, parent: int) -> Row:
@@ -157,16 +163,26 @@ class MockFederation:
             "id": next(self._run_ids),
             "organization": organization_id,
             "task": _link("task", task["id"]),
-            "node": {"id": site.node_id, "name": site.name, "ip": None, "status": "online"},
+            "node": {
+                "id": site.node_id,
+                "name": site.name,
+                "ip": None,
+                "status": self._status(site),
+            },
             "ports": [],
             "status": TaskStatus.PENDING.value,
             "input": None,
             "result": None,
             "log": None,
+            "late": False,
+            "purged_at": None,
             **dict.fromkeys(("assigned_at", "started_at", "finished_at", "stopped_at", "claim")),
         }
         self._runs.append(run)
         return run
+
+    def _status(self, site: Site) -> str:
+        return "offline" if site.id in self._offline else "online"
 
     def _outcome(self, site: Site, task: Row, input_: str) -> Row:
         label = task["database"]
@@ -195,7 +211,7 @@ class MockSession:
         id_ = r"(\d+)"
         there = federation
         self._questions: list[tuple[str, Callable[..., Any]]] = [
-            ("version", lambda: {"version": __version__}),
+            ("version", lambda: {"version": __version__, "quorum": True}),
             ("organization", there.organizations),
             (f"organization/{id_}", there.organization),
             (f"collaboration/{id_}", there.collaboration),
@@ -219,7 +235,7 @@ class MockSession:
                 found = re.fullmatch(pattern, path)
                 if method == "GET" and found:
                     return MockAnswer(200, look(*map(int, found.groups())))
-        except NotThere as error:
+        except (NotThere, mock_settling.Refused) as error:
             return MockAnswer(404 if method == "GET" else 400, {"msg": str(error)})
         return MockAnswer(403, {"msg": f"An algorithm may not call {method} /{path} of the server"})
 

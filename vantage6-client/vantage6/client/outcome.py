@@ -2,21 +2,24 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from vantage6.common.client import settled
 from vantage6.common.client.answers import Answers, Failure
 from vantage6.common.client.failure import log_lines, reason, sentence
+from vantage6.common.client.purged import require_kept
 from vantage6.common.client.unverified import require_verified
 from vantage6.common.encryption import DummyCryptor
 from vantage6.common.exceptions import (
     DeserializationException,
     EncryptionError,
+    PayloadDeleted,
     TaskFailed,
     TaskUnfinished,
 )
 from vantage6.common.serialization import deserialize
-from vantage6.common.task_status import is_failure, is_final, status_of
+from vantage6.common.task_status import TaskStatus, is_failure, is_final, status_of
 from vantage6.common.text import printable
 
 if TYPE_CHECKING:
@@ -46,11 +49,14 @@ class Outcome:
     runs : list of dict
         As the server shows them, decrypted, in the order in which they were made; `value` is
         what came back, and `error` why there is no value.
+    task : dict
+        The task, where some of its runs are open, failed or came late.
     """
 
     client: "UserClient"
     task_id: int
     runs: list[Run]
+    task: Run = field(default_factory=dict)
 
     @classmethod
     def load(
@@ -61,71 +67,110 @@ class Outcome:
         Raises
         ------
         TaskUnfinished
-            When a run has not ended yet.
+            When a run has not ended yet, and the task waits for it.
         """
         omit = {"input": _needed_inputs(client, task_id)}
         query = {"task_id": task_id, **client.large_elsewhere()}
         runs = client.send("get", "result", params=query, omit=omit)
-        if any(not is_final(status_of(run)) for run in runs):
+        task = {} if all(map(settled.counts, runs)) else client.send("get", f"task/{task_id}")
+        still_open = [run for run in runs if not is_final(status_of(run))]
+        if still_open and not settled.is_settled(task):
             raise TaskUnfinished(f"Task {task_id} has not ended yet")
+        for run in still_open:
+            # It may have ended, and the task with it, since it was looked at.
+            again = client.large_elsewhere()
+            run.update(client.send("get", f"result/{run['id']}", params=again, omit=omit))
         runs = client.decrypt_results(runs, task_id=task_id, stored_inputs=False)
         runs = sorted(runs, key=lambda run: run["id"])
         allowed = client.allow_pickle if allow_pickle is None else allow_pickle
         for run in runs:
             run["status"] = status_of(run)
-            if not is_failure(run["status"]):
+            if run["status"] is TaskStatus.COMPLETED:
                 _read(run, allowed)
-        return cls(client, task_id, runs)
+        return cls(client, task_id, runs, task)
 
-    def values(self) -> Values:
+    def values(self, *, late: bool = False) -> Values:
         """A value for each run, in their order.
+
+        Parameters
+        ----------
+        late : bool
+            Whether those that came after the task was settled are wanted as well.
 
         Raises
         ------
-        TaskFailed, EncryptionError, DeserializationException
-            When there is not a value for each.
+        TaskFailed, EncryptionError, DeserializationException, PayloadDeleted
+            When there is not a value for each, or for as many as have to answer.
         """
-        self._require_success()
-        return [run["value"] for run in self.runs]
+        return [run["value"] for run in self._require_success(late)]
 
-    def by_organization(self, naming: Naming = True) -> dict[Any, Any]:
-        """The value of each organization, by its name or its id; raises as `values` does."""
-        self._require_success()
-        return self._keyed(self.runs, naming, lambda run: run["value"])
+    def by_organization(self, naming: Naming = True, *, late: bool = False) -> dict[Any, Any]:
+        """The value of each organization, by its name or its id; as for `values`."""
+        return self._keyed(self._require_success(late), naming, lambda run: run["value"])
 
-    def answers(self, naming: Naming = "id") -> Answers:
+    def answers(self, naming: Naming = "id", *, late: bool = False) -> Answers:
         """Values and failures side by side, by organization.
+
+        Of a task that is settled those that are missing are failures, and those that came late,
+        unless they are wanted.
 
         Raises
         ------
         ValueError
             When an organization was asked more than once.
         """
-        good = [run for run in self.runs if "value" in run]
-        bad = [run for run in self.runs if "value" not in run]
+        good = [run for run in self._answering(late) if "value" in run]
+        answered = {run["id"] for run in good}
+        bad = [run for run in self.runs if run["id"] not in answered]
         return Answers(
             self._keyed(good, naming, lambda run: run["value"]),
-            self._keyed(bad, naming, _failure),
+            self._keyed(bad, naming, self._failure),
         )
 
-    def _require_success(self) -> None:
-        failed = [run for run in self.runs if is_failure(run["status"])]
+    @property
+    def _is_settled(self) -> bool:
+        return settled.is_settled(self.task)
+
+    def _answering(self, late: bool) -> list[Run]:
+        """The runs that may have a value that counts."""
+        if not self._is_settled:
+            return self.runs
+        done = [run for run in self.runs if run["status"] is TaskStatus.COMPLETED]
+        return [run for run in done if late or not run.get("late")]
+
+    def _require_success(self, late: bool) -> list[Run]:
+        """The runs of which there is a value."""
+        answering = self._answering(late)
+        if self._is_settled:
+            failed = [settled.explained(run) for run in self.runs if not settled.counts(run)]
+            failed = [] if settled.has_enough(self.task) else failed
+        else:
+            failed = [run for run in self.runs if is_failure(run["status"])]
         if failed:
             raise TaskFailed(self._text(failed), failed, self._good_values(), self._failures())
-        for error in (run["error"] for run in self.runs if "error" in run):
+        for error in (run["error"] for run in answering if "error" in run):
             if len(self.runs) > 1:
                 error.add_note(
                     f"client.task.results({self.task_id}, allow_failures=True) gives the answers "
                     "of the others"
                 )
             raise error
+        return answering
 
     def _good_values(self) -> dict[int, Any]:
-        return {run["organization"]["id"]: run["value"] for run in self.runs if "value" in run}
+        good = [run for run in self._answering(late=False) if "value" in run]
+        return {run["organization"]["id"]: run["value"] for run in good}
 
     def _failures(self) -> dict[int, Failure]:
-        bad = [run for run in self.runs if "value" not in run]
-        return {run["organization"]["id"]: _failure(run) for run in bad}
+        answering = {run["id"] for run in self._answering(late=False) if "value" in run}
+        bad = [run for run in self.runs if run["id"] not in answering]
+        return {run["organization"]["id"]: self._failure(run) for run in bad}
+
+    def _failure(self, run: Run) -> Failure:
+        if not self._is_settled or settled.is_in_time(run):
+            return _failure(run)
+        status = "late" if run.get("late") else run["status"]
+        return _failure({**settled.explained(run), "status": status})
 
     def _keyed(self, runs: list[Run], naming: Naming, pick: Callable[[Run], Any]) -> dict[Any, Any]:
         keyed: dict[Any, Any] = {}
@@ -155,6 +200,8 @@ class Outcome:
             "allow_failures=True), or .answers of this error"
         )
         first = self._with_names(printable(sentence(self.task_id, failed, self._name)))
+        if self._is_settled:
+            first = f"{first}; {settled.shortfall(self.task, self.runs)}"
         return "\n".join([first, *logs, *([others] if kept else [])])
 
     def _with_names(self, text: str) -> str:
@@ -174,15 +221,17 @@ def _needed_inputs(client: "UserClient", task_id: int) -> str:
 def _read(run: Run, allow_pickle: bool) -> None:
     """Put the value of a run beside it, or why there is none; the bytes are let go of."""
     try:
+        require_kept(run)
         require_verified(run)
         if not isinstance(run["result"], bytes):
             raise EncryptionError(f"Result {run['id']} was encrypted for another key than yours")
         run["value"] = deserialize(run.pop("result"), allow_pickle=allow_pickle)
-    except (EncryptionError, DeserializationException) as error:
+    except (EncryptionError, DeserializationException, PayloadDeleted) as error:
         run["error"] = error
 
 
 def _failure(run: Run) -> Failure:
     log = [printable(line) for line in log_lines(run)]
-    why = str(run["error"]) if "error" in run else printable(reason(run))
+    told = "error" in run and run["status"] == TaskStatus.COMPLETED
+    why = str(run["error"]) if told else printable(reason(run))
     return Failure(run["organization"]["id"], str(run["status"]), why, log)

@@ -14,8 +14,9 @@ from vantage6.client.runs import Run, Runs
 from vantage6.client.screen import Kind, kind_of, standard_error
 from vantage6.client.view import view_of
 from vantage6.common.client.failure import log_lines
+from vantage6.common.client.settled import is_settled
 from vantage6.common.exceptions import ServerError, ServerUnreachable
-from vantage6.common.task_status import is_failure, is_final
+from vantage6.common.task_status import is_failure, is_final, status_of
 from vantage6.common.text import printable
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ class Silence:
         """Nothing was opened."""
 
     def look(self) -> None:
+        """Nothing is shown."""
+
+    def end(self, task: Task) -> None:
         """Nothing is shown."""
 
     def event(self, payload: dict[str, Any]) -> None:
@@ -119,6 +123,10 @@ class Progress:
             # Waiting goes on: this only decorates it.
             self._client.log.debug("The runs are not shown: %s", error)
 
+    def end(self, task: Task) -> None:
+        """Learn how the task is that was waited for."""
+        self._task = task
+
     def event(self, payload: dict[str, Any]) -> None:
         """Take in a `status_update` of the server."""
         if "task_id" in payload:
@@ -198,6 +206,8 @@ class Progress:
 
     def _say_farewell(self, error: BaseException | None) -> None:
         id_, status = self._task["id"], self._runs.status
+        if is_settled(self._task):
+            status = status_of(self._task)
         if isinstance(error, KeyboardInterrupt | TimeoutError):
             self._say(
                 f"Task {id_} goes on without you: client.task.wait({id_}) comes back to it, "

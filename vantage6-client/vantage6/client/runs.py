@@ -24,6 +24,8 @@ class Run:
         0 for the task that is waited for, 1 for its subtasks, and so on.
     organization : str
     status : TaskStatus
+    late : bool
+        Whether it ended after its task was settled.
     """
 
     id: int
@@ -31,6 +33,7 @@ class Run:
     depth: int
     organization: str
     status: TaskStatus = TaskStatus.PENDING
+    late: bool = False
     _since: float = field(default_factory=time.monotonic)
     _ended: float | None = None
 
@@ -43,8 +46,14 @@ class Run:
         """It takes no longer."""
         self._ended = self._ended or time.monotonic()
 
+    @property
+    def state(self) -> str:
+        """How it is, in words."""
+        return f"{self.status} (late)" if self.late else str(self.status)
+
     def set_times(self, fields: Fields) -> None:
-        """Take over when it began and ended, as a server shows it."""
+        """Take over when it began and ended, and whether late, as a server shows it."""
+        self.late = self.late or fields.get("late") is True
         began = _moment(fields.get("started_at")) or _moment(fields.get("assigned_at"))
         ended = _moment(fields.get("finished_at"))
         if began:

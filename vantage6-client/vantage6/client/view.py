@@ -70,7 +70,7 @@ class LineView:
     def changed(self, run: Run) -> None:
         """A line."""
         kind = "subtask" if run.depth else "task"
-        line = f"{kind} {run.task_id}: {run.organization}: {run.status} ({_time(run.seconds)})"
+        line = f"{kind} {run.task_id}: {run.organization}: {run.state} ({_time(run.seconds)})"
         self.say(Text(line))
 
     def say(self, text: Text) -> None:
@@ -192,7 +192,7 @@ def table_of(runs: Runs, running: RenderableType, most: int | None) -> Table:
             _sign(run, running),
             _label(run),
             Text(run.organization),
-            Text(str(run.status), _colour(run.status)),
+            Text(run.state, "yellow" if run.late else _colour(run.status)),
             Text(_time(run.seconds), "dim"),
         )
     if len(shown) < len(everything):

@@ -38,7 +38,7 @@ def wait_for_task(
     show_progress: bool = True,
     longest_pause: float = 1.0,
 ) -> Task:
-    """Wait until all runs of a task have ended, and return the task.
+    """Wait until a task is over, and return it.
 
     Raises
     ------
@@ -66,6 +66,7 @@ def wait_for_task(
             task = _next_look(client, task_id, events, pauses, _left(end))
         if events.may_have_missed_some() or not progress.is_settled:
             progress.look()
+        progress.end(task)
     return task
 
 
@@ -144,7 +145,7 @@ class _Events:
         self._socket = TaskSocket(
             client.server_url,
             lambda: client.token,
-            {"status_update": self._on_status_update},
+            {"status_update": self._on_status_update, "task_settled": self._on_task_settled},
             on_connect=lambda: self._on_connection(True),
             on_disconnect=lambda: self._on_connection(False),
             session=client.socket_session(),
@@ -187,6 +188,10 @@ class _Events:
         self.connected = connected
         self._has_gap = True
         self._news.set()
+
+    def _on_task_settled(self, payload: dict[str, Any]) -> None:
+        if payload.get("task_id") == self._task_id:
+            self._news.set()
 
     def _on_status_update(self, payload: dict[str, Any]) -> None:
         self._progress.event(payload)

@@ -12,9 +12,12 @@
     │   ├── Downgraded              a promise to read authenticated envelopes that is gone
     │   ├── KeyChanged              a public key that is not the one that was pinned
     │   └── NotForUs                an envelope that was made for another organization
+    ├── PayloadDeleted              an answer that is no longer kept
     ├── DeserializationException    bytes that are not what they should be   (also ValueError)
     ├── IllegalTransition           a run that would move against the table of states
     ├── TaskFailed                  a task that ended, but not well
+    ├── TooFewOnline                nodes that have to answer, but are offline
+    ├── Unsupported                 what this server cannot do, being of another line
     ├── TaskUnfinished              a task that has not ended, where its values are asked for
     ├── ServerUnreachable           no answer at all
     └── ServerError                 an answer that says no
@@ -85,6 +88,10 @@ class DeserializationException(Vantage6Error, ValueError):
     """Bytes that are not what they should be."""
 
 
+class PayloadDeleted(Vantage6Error):
+    """An answer that is no longer kept, which is not the same as an empty one."""
+
+
 class IllegalTransition(Vantage6Error):
     """A run that would move against the table of states."""
 
@@ -115,6 +122,14 @@ class TaskFailed(Vantage6Error):
 
 class TaskUnfinished(Vantage6Error):
     """A task that has not ended, where its values are asked for."""
+
+
+class TooFewOnline(Vantage6Error):
+    """Fewer nodes are online than have to answer; nothing was asked of them."""
+
+
+class Unsupported(Vantage6Error):
+    """What this server cannot do, being of another line; nothing was asked of it."""
 
 
 class ServerUnreachable(Vantage6Error):

@@ -89,3 +89,22 @@ def combined(statuses: Iterable[TaskStatus | str]) -> TaskStatus:
         waiting = all(state in (_S.PENDING, _S.INITIALIZING) for state in states)
         return _S.PENDING if not started else _S.INITIALIZING if waiting else _S.ACTIVE
     return next((state for state in states if is_failure(state)), _S.COMPLETED)
+
+
+def settled(in_time: Iterable[TaskStatus | str], needed: int) -> TaskStatus:
+    """State of a task that is settled: one that waits no longer, though runs may be open.
+
+    Completed when enough runs were in time; else the first failure, and plainly failed where
+    answers are only missing.
+
+    Parameters
+    ----------
+    in_time : iterable of TaskStatus
+        How the runs ended that had ended by then.
+    needed : int
+        How many of them had to be completed.
+    """
+    states = [TaskStatus(status) for status in in_time]
+    if states.count(_S.COMPLETED) >= needed:
+        return _S.COMPLETED
+    return next((state for state in states if is_failure(state)), _S.FAILED)

@@ -6,7 +6,7 @@ so one world serves all.
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -327,6 +327,9 @@ CASES = [
     *cases("POST", "/recover/node", "node", E, colleague=IN_OWN, id="{node}"),
     *cases("GET", "/task/{task}", "task", V, **MEMBER),
     *cases("DELETE", "/task/{task}", "task", D, **MEMBER),
+    # Whoever is let in is told that a run is open.
+    *(replace(case, status=409)
+      for case in cases("DELETE", "/task/{task}/payload", "task", D, **MEMBER)),
     *cases("GET", "/collaboration/{collaboration}/task", "task", V, **MEMBER),
     *cases("GET", "/task/{task}/result", "result", V, **MEMBER),
     *cases("GET", "/result/{result}", "result", V, **MEMBER),

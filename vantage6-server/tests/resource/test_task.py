@@ -65,6 +65,9 @@ def test_a_task_has_a_run_for_each_organization(study: Study, session: Session) 
         "init_user": study.user.id,
         "complete": False,
         "status": "pending",
+        "quorum": None,
+        "deadline": None,
+        "settled_at": None,
         "collaboration": {
             "id": study.collaboration.id,
             "link": f"/api/collaboration/{study.collaboration.id}",
@@ -318,6 +321,8 @@ def test_results_are_shown_inside_tasks_on_request(study: Study, make: Factory, 
         "started_at": None,
         "finished_at": None,
         "stopped_at": None,
+        "late": False,
+        "purged_at": None,
         "claim": None,
         "organization": study.first.id,
         "node": {

@@ -20,7 +20,7 @@ from vantage6.server.proxies import Proxies
 from vantage6.server.resource import RESOURCES, check_admissions, flask_rule
 from vantage6.server.resource.error import answer
 from vantage6.server.resource.representation import as_json
-from vantage6.server.service import blob, changes, token, upload
+from vantage6.server.service import blob, changes, retention, settling, token, upload
 from vantage6.server.service.catch_up import CatchUp
 from vantage6.server.service.event import EventHub
 from vantage6.server.service.housekeeping import Housekeeping
@@ -51,6 +51,9 @@ EXPOSED_HEADERS = ["Link", "total-count", "Retry-After", tracing.HEADER]
 _UNUSED_SECONDS, _UPLOADS_SECONDS, _ORPHANS_SECONDS = 20.0, 600.0, 6 * 3600.0
 # How long a browser may remember what it may send.
 PREFLIGHT_SECONDS = 600
+
+# How often it is looked for tasks whose deadline has passed, and for what is kept no longer.
+SETTLING_SECONDS, RETENTION_SECONDS = 1.0, 60.0
 
 
 def create_app(config: Mapping[str, Any], *, data_dir: Path | None = None) -> Flask:
@@ -87,7 +90,7 @@ def create_app(config: Mapping[str, Any], *, data_dir: Path | None = None) -> Fl
     app.extensions["second_factors"] = SecondFactors(bool(config.get("two_factor_auth")), secret)
     app.extensions["notices"] = _notices(app, config, secret)
     app.extensions["turns"] = Turns()
-    app.extensions["housekeeping"] = Housekeeping()
+    app.extensions["housekeeping"] = _housekeeping(app)
     _keep_payloads(app, config, data_dir)
     _join_replicas(app, config)
     app.extensions["login_limit"] = _login_limit(config.get("password_policy") or {})
@@ -154,6 +157,15 @@ def _join_replicas(app: Flask, config: Mapping[str, Any]) -> None:
     broker = app.extensions["broker"] = Broker(uri, replica, events) if uri else None
     if broker:
         urgent.every(1, "what other replicas told", CatchUp(database, events, broker).do)
+
+
+def _housekeeping(app: Flask) -> Housekeeping:
+    housekeeping, database = Housekeeping(), app.extensions["database"]
+    housekeeping.every(
+        SETTLING_SECONDS, "settling of tasks", partial(settling.settle_all_due, database)
+    )
+    housekeeping.every(RETENTION_SECONDS, "retention", partial(retention.purge_some, database))
+    return housekeeping
 
 
 def _secret(config: Mapping[str, Any], data_dir: Path | None) -> str:

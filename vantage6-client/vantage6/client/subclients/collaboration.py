@@ -68,7 +68,14 @@ class CollaborationSubClient(ListedSubClient):
         return self._get(f"collaboration/{id_}", {"exclude": None if include_tasks else "tasks"})
 
     @post_filtering(iterable=False)
-    def create(self, name: str, organizations: Ids, encrypted: bool = False) -> Any:
+    def create(
+        self,
+        name: str,
+        organizations: Ids,
+        encrypted: bool = False,
+        *,
+        retention_days: int | None = None,
+    ) -> Any:
         """Start a collaboration.
 
         Parameters
@@ -78,6 +85,29 @@ class CollaborationSubClient(ListedSubClient):
             Ids of the members.
         encrypted : bool
             Whether inputs and results are encrypted between the members.
+        retention_days : int, optional
+            For how many days after the end of a run its input, result and log are kept; for ever
+            where nothing is said.
         """
-        body = {"name": name, "organization_ids": organizations, "encrypted": encrypted}
+        body = {
+            "name": name,
+            "organization_ids": organizations,
+            "encrypted": encrypted,
+            "retention_days": retention_days,
+        }
         return self._post("collaboration", body)
+
+    @post_filtering(iterable=False)
+    def set_retention(self, id_: int, days: int | None) -> Any:
+        """Say for how long a collaboration keeps inputs, results and logs of runs that ended.
+
+        What is older by now is deleted soon, and cannot be had back.
+
+        Parameters
+        ----------
+        id_ : int
+        days : int, optional
+            None for ever.
+        """
+        body = {"retention_days": days}
+        return self.parent.request(f"collaboration/{id_}", json=body, method="patch")

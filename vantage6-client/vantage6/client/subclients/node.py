@@ -2,8 +2,11 @@
 
 from typing import Any
 
-from vantage6.client.base import ListedSubClient
+from vantage6.client.base import ListedSubClient, Reply
 from vantage6.client.filter import post_filtering
+
+Ids = list[int]
+Replies = list[Reply]
 
 
 class NodeSubClient(ListedSubClient):
@@ -54,6 +57,43 @@ class NodeSubClient(ListedSubClient):
             "last_seen_till": last_seen_till,
         }
         return self._page("node", filters, page, per_page, include_metadata)
+
+    def offline(self, collaboration: int, organizations: Ids | None = None) -> Replies:
+        """Organizations whose nodes in a collaboration are not connected to the server just now.
+
+        What they are asked waits for them. With one question to the server, and one for each name
+        that is not known yet.
+
+        Parameters
+        ----------
+        collaboration : int
+        organizations : list of int, optional
+            Ids; all of the collaboration where nothing is said.
+
+        Returns
+        -------
+        list of dict
+            `organization` (id), `name` (that of the organization), `node` (id), `last_seen`.
+
+        Raises
+        ------
+        ServerError
+            When the nodes of the collaboration are not for you to see.
+        """
+        nodes = self.parent.send("get", f"collaboration/{collaboration}/node")
+        wanted = None if organizations is None else set(organizations)
+        return [
+            {
+                "organization": id_,
+                "name": self.parent.organization_name(id_),
+                "node": node["id"],
+                "last_seen": node.get("last_seen"),
+            }
+            for node in nodes
+            if node["status"] != "online"
+            and (wanted is None or node["organization"]["id"] in wanted)
+            for id_ in [node["organization"]["id"]]
+        ]
 
     @post_filtering(iterable=False)
     def create(

@@ -7,6 +7,7 @@ from vantage6.client.base import ListedSubClient, Reply, given
 from vantage6.client.filter import post_filtering
 from vantage6.client.saving import save
 from vantage6.client.transfer import transfers_shown
+from vantage6.common.client.purged import deletion
 from vantage6.common.client.unverified import require_verified
 from vantage6.common.exceptions import DeserializationException
 from vantage6.common.serialization import deserialize
@@ -178,6 +179,10 @@ class ResultSubClient(ListedSubClient):
             return reply
 
     def _with_value(self, result: Reply, allow_pickle: bool | None) -> Reply:
+        told = deletion(result)
+        if told:
+            # Else it would look like an empty one.
+            return {**result, "deleted": told}
         if not isinstance(result.get("result"), bytes):
             return result
         allowed = self.parent.allow_pickle if allow_pickle is None else allow_pickle

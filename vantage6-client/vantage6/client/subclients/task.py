@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from vantage6.client.base import ListedSubClient
 from vantage6.client.filter import post_filtering
+from vantage6.client.offline import look_who_is_offline
 from vantage6.client.outcome import Naming, Outcome
 from vantage6.client.tables import as_frame, as_one_frame
 from vantage6.client.transfer import transfers_shown
 from vantage6.client.waiting import wait_for_task, wait_until_stopped
+from vantage6.common.client.settled import Deadline
 from vantage6.common.serialization import JSON
 
 if TYPE_CHECKING:
@@ -97,10 +99,14 @@ class TaskSubClient(ListedSubClient):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
         master: bool = False,
+        quorum: int | None = None,
+        deadline: Deadline | None = None,
+        require_online: bool = False,
     ) -> Any:
         """Ask the nodes of organizations to run an algorithm.
 
         What they shall do is said by `method` and its arguments, or the classic way by `input`.
+        Organizations whose nodes are offline just now are named in a warning, `NodesOffline`.
 
         Parameters
         ----------
@@ -128,6 +134,15 @@ class TaskSubClient(ListedSubClient):
             large it is; the function gets its bytes.
         master : bool
             Whether it is a central function.
+        quorum : int, optional
+            How many of the organizations have to answer; all where nothing is said. With as many
+            answers, or once so many cannot come any more, the task is over. What comes later is
+            kept, and marked as late.
+        deadline : datetime, timedelta or str, optional
+            When the task is over in any case: a moment (local time where it has no zone), or how
+            long from now.
+        require_online : bool
+            Whether to ask nobody unless as many nodes are online as have to answer.
 
         Returns
         -------
@@ -137,7 +152,12 @@ class TaskSubClient(ListedSubClient):
         Raises
         ------
         ValueError
-            When there is no image, or both or neither of `method` and `input`.
+            When there is no image, or both or neither of `method` and `input`; or quorum and
+            deadline make no sense.
+        Unsupported
+            When a server of the classic line is to know a quorum or a deadline.
+        TooFewOnline
+            With `require_online`; the text names those that are offline.
         EncryptionError
             When encryption has not been set up, or an organization has no public key.
 
@@ -157,6 +177,9 @@ class TaskSubClient(ListedSubClient):
             raise ValueError("Say what to do either by method or by input, not by both")
         else:
             input_ = _call(method, args, kwargs, master)
+        look_who_is_offline(
+            self.parent, collaboration, organizations, quorum, required=require_online
+        )
         return self.parent.post_task(
             name or image.rpartition("/")[2],
             image,
@@ -166,11 +189,24 @@ class TaskSubClient(ListedSubClient):
             organization_ids=organizations,
             data_format=data_format,
             database=database,
+            quorum=quorum,
+            deadline=deadline,
         )
 
     def delete(self, id_: int) -> None:
         """Remove a task with its results."""
         self._delete(f"task/{id_}")
+
+    def delete_payload(self, id_: int) -> Any:
+        """Delete inputs, results and logs of a task and its subtasks; all else of them stays.
+
+        Returns
+        -------
+        dict
+            `runs` and `bytes` that were deleted. `{"msg": ...}` where the server refused, as it
+            does while a run is open.
+        """
+        return self._delete(f"task/{id_}/payload")
 
     def kill(self, id_: int, wait: float | None = None) -> Any:
         """Stop a task that runs, with its subtasks and the task that it is a subtask of.
@@ -205,6 +241,8 @@ class TaskSubClient(ListedSubClient):
         allow_pickle: bool | None = None,
     ) -> Any:
         """Wait until a task is over and return its values.
+
+        One with a quorum or a deadline may be over before all of its runs are.
 
         In a terminal and in a notebook the runs of the task and its subtasks are shown as they
         go on, elsewhere each change is one line; all of it on standard error. In a terminal,
@@ -252,6 +290,7 @@ class TaskSubClient(ListedSubClient):
         allow_failures: bool = False,
         allow_pickle: bool | None = None,
         show_progress: bool = True,
+        late: bool = False,
     ) -> Any:
         """The values of a task that is over.
 
@@ -264,11 +303,13 @@ class TaskSubClient(ListedSubClient):
         allow_failures : bool
             Whether runs may fail. Then what is returned has `answers` and `failures`, each by
             organization (its id where nothing is said); a failure has `status`, `reason` and
-            `log`.
+            `log`. Who is missing or late is among the failures.
         allow_pickle : bool, optional
             Whether to read pickled results; as the client says where nothing is said.
         show_progress : bool
             Whether to show how far a large download is.
+        late : bool
+            Whether answers count that came after the task was settled.
 
         Returns
         -------
@@ -286,6 +327,8 @@ class TaskSubClient(ListedSubClient):
             When a result was encrypted for another key than yours.
         DeserializationException
             When a result cannot be read, or is a pickle and those are not allowed.
+        PayloadDeleted
+            When a result is no longer kept.
         ValueError
             When an organization was asked more than once, and values are to be had by
             organization.
@@ -301,8 +344,10 @@ class TaskSubClient(ListedSubClient):
         """
         outcome = self._outcome(id_, allow_pickle, show_progress)
         if allow_failures:
-            return outcome.answers(by_organization or "id")
-        return outcome.by_organization(by_organization) if by_organization else outcome.values()
+            return outcome.answers(by_organization or "id", late=late)
+        if by_organization:
+            return outcome.by_organization(by_organization, late=late)
+        return outcome.values(late=late)
 
     def table(
         self,
@@ -311,6 +356,7 @@ class TaskSubClient(ListedSubClient):
         *,
         allow_pickle: bool | None = None,
         show_progress: bool = True,
+        late: bool = False,
     ) -> "pandas.DataFrame":
         """The answer of a task that is over as a table.
 
@@ -319,7 +365,7 @@ class TaskSubClient(ListedSubClient):
         id_ : int
         key : str, optional
             Where in the answer the table is, for answers with several.
-        allow_pickle, show_progress
+        allow_pickle, show_progress, late
             As for `results`.
 
         Returns
@@ -340,8 +386,8 @@ class TaskSubClient(ListedSubClient):
         if not outcome.runs:
             raise ValueError(f"Task {id_} has no results, or none that you may see")
         if len(outcome.runs) == 1:
-            return as_frame(outcome.values()[0], key)
-        return as_one_frame(outcome.by_organization(), key)
+            return as_frame(outcome.values(late=late)[0], key)
+        return as_one_frame(outcome.by_organization(late=late), key)
 
     def _outcome(self, id_: int, allow_pickle: bool | None, show_progress: bool) -> Outcome:
         with transfers_shown(self.parent, show_progress):

@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING, Any
 from vantage6.common.attachment import source_of
 from vantage6.common.client.ability import Ability, Uploads
 from vantage6.common.client.caller import Caller, ServerInfo, WhoAmI
+from vantage6.common.client.settled import Deadline, limits
 from vantage6.common.client.transport import Session
-from vantage6.common.exceptions import AuthenticationException, EncryptionError, ServerUnreachable
+from vantage6.common.exceptions import (
+    AuthenticationException,
+    EncryptionError,
+    ServerUnreachable,
+    Unsupported,
+)
 from vantage6.common.long_text import LARGE, Base64Text, LongText
 from vantage6.common.serialization import JSON, LEGACY
 from vantage6.common.sources import Source, whole
@@ -98,11 +104,15 @@ class ClientBase(Caller):
         organization_ids: list[int] | None = None,
         data_format: str = JSON,
         database: str = "default",
+        *,
+        quorum: int | None = None,
+        deadline: Deadline | None = None,
     ) -> dict[str, Any]:
         """Create a task, its input encrypted for each organization.
 
         The containers are asked to answer in the format of the input, unless the input says
-        otherwise itself (`output_format`).
+        otherwise itself (`output_format`). `quorum` says how many organizations have to answer,
+        `deadline` by when; see `vantage6.common.client.settled`.
 
         Returns
         -------
@@ -114,7 +124,14 @@ class ClientBase(Caller):
         EncryptionError
             When encryption has not been set up, an organization has no key, or another one
             than was pinned, or the server does not show any more what it said it can read.
+        ValueError
+            When the quorum or the deadline is none.
+        Unsupported
+            When the server does not know quorum and deadline.
         """
+        given = limits(quorum, deadline)
+        if given:
+            self._require_limits()
         payload = source_of(asking_for(input_, data_format), data_format)
         with self._sealing(payload) as (seal, take_back):
             inputs = [(id_, *seal(id_, collaboration_id, image)) for id_ in organization_ids or []]
@@ -126,6 +143,7 @@ class ClientBase(Caller):
                     "description": description,
                     "database": database,
                     "organizations": [{"id": id_, **entry} for id_, entry, _ in inputs],
+                    **given,
                 }
             )
             if "id" not in task:
@@ -299,6 +317,14 @@ class ClientBase(Caller):
             self.base_path,
             pins_file(self.pins_file),
         )
+
+    def _require_limits(self) -> None:
+        """Make sure that the server does not simply pass over a quorum or a deadline."""
+        if self.send("get", "version").get("quorum") is not True:
+            raise Unsupported(
+                "This server waits for all organizations, however long: it knows neither quorum "
+                "nor deadline"
+            )
 
     def _create_task(self, body: dict[str, Any]) -> dict[str, Any]:
         reply: dict[str, Any] = self.request("task", method="post", json=body)

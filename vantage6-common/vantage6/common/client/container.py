@@ -15,6 +15,7 @@ from vantage6.common.client.container_subclients import (
 )
 from vantage6.common.client.ordering import order_subtask
 from vantage6.common.client.plain_session import PlainSession
+from vantage6.common.client.settled import Deadline
 from vantage6.common.client.transport import Session
 from vantage6.common.exceptions import AuthenticationException, Forbidden
 from vantage6.common.serialization import JSON
@@ -133,6 +134,8 @@ class ContainerClient(ClientBase):
         *,
         name: str = "subtask",
         description: str | None = None,
+        quorum: int | None = None,
+        deadline: Deadline | None = None,
     ) -> dict[str, Any]:
         """Create a subtask that runs this image at other organizations.
 
@@ -146,6 +149,11 @@ class ContainerClient(ClientBase):
             JSON unless asked otherwise.
         name, description : str, optional
             For people; not encrypted.
+        quorum : int, optional
+            How many of them have to answer; all where nothing is said. With as many answers, or
+            once so many cannot come any more, the subtask is over for whoever waits.
+        deadline : datetime, timedelta or str, optional
+            When the subtask is over in any case: a moment, or how long from now.
 
         Returns
         -------
@@ -154,6 +162,8 @@ class ContainerClient(ClientBase):
 
         Raises
         ------
+        ValueError, Unsupported
+            When quorum or deadline make no sense, or the server does not know them.
         ServerError
             When the server or the node refuses it, for an organization that does not take part
             for instance.
@@ -169,6 +179,8 @@ class ContainerClient(ClientBase):
             organization_ids=organization_ids,
             database=self.database,
             data_format=data_format or JSON,
+            quorum=quorum,
+            deadline=deadline,
         )
 
     def encrypt_for(self, organization_id: int, data: bytes) -> str:
@@ -184,7 +196,10 @@ class ContainerClient(ClientBase):
         return task
 
     def wait_for_task(self, task_id: int, timeout: float | None = None) -> dict[str, Any]:
-        """Wait until all runs of a task have ended, and return the task.
+        """Wait until a task is over, and return it.
+
+        That is when all its runs have ended, or it has the answers that it needs, or its
+        deadline has passed.
 
         Parameters
         ----------
@@ -241,6 +256,9 @@ class ContainerClient(ClientBase):
     ) -> list[Any] | Answers:
         """Wait for a task and return the values of its runs, in the order of the runs.
 
+        Of a task with a quorum or a deadline those that are there in time; which organizations
+        are missing or late is told with `allow_failures`.
+
         Parameters
         ----------
         task_id : int
@@ -255,18 +273,18 @@ class ContainerClient(ClientBase):
         Raises
         ------
         TaskFailed
-            When a run failed and none may; its text names each organization and the reason.
+            When a run failed and none may, or fewer came in time than have to; its text names
+            each organization and the reason.
         DeserializationException
             When an answer cannot be read and none may fail.
         TimeoutError
             When it took longer than `timeout` seconds.
         """
-        self.wait_for_task(task_id, timeout)
+        task = self.wait_for_task(task_id, timeout)
         runs = self.get_runs(task_id)
         if allow_failures:
-            return sort_out(runs, self.allow_pickle)
-        require_success(task_id, runs)
-        return [self._value(run) for run in runs]
+            return sort_out(runs, self.allow_pickle, task)
+        return [self._value(run) for run in require_success(task, runs)]
 
     @overload
     def ask(
@@ -275,6 +293,8 @@ class ContainerClient(ClientBase):
         *,
         organizations: list[int] | None = None,
         allow_failures: Literal[False] = False,
+        quorum: int | None = None,
+        deadline: Deadline | None = None,
         **kwargs: Any,
     ) -> dict[int, Any]: ...
 
@@ -285,6 +305,8 @@ class ContainerClient(ClientBase):
         *,
         organizations: list[int] | None = None,
         allow_failures: Literal[True],
+        quorum: int | None = None,
+        deadline: Deadline | None = None,
         **kwargs: Any,
     ) -> Answers: ...
 
@@ -294,6 +316,8 @@ class ContainerClient(ClientBase):
         *,
         organizations: list[int] | None = None,
         allow_failures: bool = False,
+        quorum: int | None = None,
+        deadline: Deadline | None = None,
         **kwargs: Any,
     ) -> dict[int, Any] | Answers:
         """Call a federated function at organizations, and wait for what all of them answer.
@@ -306,7 +330,10 @@ class ContainerClient(ClientBase):
             Their ids; all of the collaboration where nothing is said.
         allow_failures : bool
             Whether organizations may fail. Then what is returned has `answers` and `failures`,
-            each by the id of the organization.
+            each by the id of the organization; who is missing or late is among these.
+        quorum, deadline
+            How many have to answer, and by when, as for `create_new_task`. Then what is returned
+            holds those that answered in time.
         **kwargs
             What the function gets besides its data. Tables, arrays, dates and the like come
             to it as what they are here, and so do those in its answer.
@@ -319,7 +346,8 @@ class ContainerClient(ClientBase):
         Raises
         ------
         TaskFailed
-            When a run failed and none may; its text names each organization and the reason.
+            When a run failed and none may, or fewer came in time than have to; its text names
+            each organization and the reason.
         DeserializationException
             When an answer cannot be read and none may fail.
 
@@ -339,13 +367,13 @@ class ContainerClient(ClientBase):
         # The subtask runs this image, whose wrapper reads the typed form.
         arguments = {name: wrap(value) for name, value in kwargs.items()}
         input_ = {"method": method, "kwargs": arguments, "typed": True}
-        task = self.create_new_task(input_, organizations)
-        self.wait_for_task(task["id"])
-        runs = self.get_runs(task["id"])
+        made = self.create_new_task(input_, organizations, quorum=quorum, deadline=deadline)
+        task = self.wait_for_task(made["id"])
+        runs = self.get_runs(made["id"])
         if allow_failures:
-            return sort_out(runs, self.allow_pickle)
-        require_success(task["id"], runs)
-        return {run["organization"]: self._value(run) for run in runs}
+            return sort_out(runs, self.allow_pickle, task)
+        good = require_success(task, runs)
+        return {run["organization"]: self._value(run) for run in good}
 
     def get_runs(self, task_id: int) -> list[dict[str, Any]]:
         """The runs of a task as the server shows them, with `organization` and `status`."""

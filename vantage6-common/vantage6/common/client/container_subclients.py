@@ -5,6 +5,8 @@ Each does what methods of the container client do under their classic names.
 
 from typing import TYPE_CHECKING, Any
 
+from vantage6.common.client.settled import Deadline
+
 if TYPE_CHECKING:
     from vantage6.common.client.container import ContainerClient
 
@@ -35,6 +37,8 @@ class TaskSubClient(ContainerSubClient):
         description: str | None = None,
         *,
         organization_ids: Ids | None = None,
+        quorum: int | None = None,
+        deadline: Deadline | None = None,
     ) -> Entry:
         """Create a subtask that runs this image at other organizations.
 
@@ -46,6 +50,8 @@ class TaskSubClient(ContainerSubClient):
             Where it shall run; one of the two spellings.
         name, description : str, optional
             For people; not encrypted.
+        quorum, deadline
+            How many have to answer, and by when; as for `create_new_task`.
 
         Raises
         ------
@@ -59,6 +65,8 @@ class TaskSubClient(ContainerSubClient):
             organizations if organization_ids is None else organization_ids,
             name=name,
             description=description,
+            quorum=quorum,
+            deadline=deadline,
         )
 
 

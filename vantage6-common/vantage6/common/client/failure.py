@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from vantage6.common.client.purged import deletion
 from vantage6.common.task_status import status_of
 
 Run = dict[str, Any]
@@ -34,10 +35,10 @@ def sentence(task_id: int, runs: Iterable[Run], name_of: Callable[[Run], str]) -
 
 def reason(run: Run) -> str:
     """The last line of a run's log, without what only says that it is an error."""
-    last = (log_lines(run) or ["no reason was given"])[-1]
+    last = (log_lines(run) or [deletion(run) or "no reason was given"])[-1]
     return _OF_SUBTASK.sub("", _IN_FRONT.sub("", last, count=1), count=1) or last
 
 
 def log_lines(run: Run) -> list[str]:
     """The lines of a run's log."""
-    return (run["log"] or "").strip().splitlines()
+    return (run.get("log") or "").strip().splitlines()

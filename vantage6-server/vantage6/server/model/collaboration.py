@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Boolean
@@ -23,6 +24,8 @@ class Collaboration(Model):
     )
     # How long inputs, results and logs are kept after a run has ended; without it, forever.
     retention_days: Mapped[int | None]
+    # All that had ended by then is deleted already; see `service/retention.py`.
+    purged_till: Mapped[datetime | None]
 
     organizations: Mapped[list["Organization"]] = relationship(
         secondary=Member, back_populates="collaborations", passive_deletes=True

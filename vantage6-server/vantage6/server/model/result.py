@@ -1,8 +1,8 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Enum, ForeignKey, Index, String, Text, false
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import Enum, ForeignKey, Index, String, Text, and_, false
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from vantage6.common.task_status import TaskStatus
 from vantage6.server.model.base import Model, now
@@ -52,6 +52,8 @@ class Result(Model):
     result_blob_id: Mapped[int | None] = mapped_column(ForeignKey("blob.id"))
     # Whether the task was settled without this one.
     late: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # When the server learned that it had ended: `finished_at` is what the clock of a node says.
+    ended_at: Mapped[datetime | None]
     # When input, result and log were deleted, of which the rest is kept.
     purged_at: Mapped[datetime | None]
 
@@ -71,6 +73,12 @@ class Result(Model):
         viewonly=True,
     )
 
+    @validates("finished_at")
+    def _note_end(self, _name: str, moment: datetime | None) -> datetime | None:
+        if moment is not None and self.ended_at is None:
+            self.ended_at = now()
+        return moment
+
     @property
     def complete(self) -> bool:
         """Whether the run has ended, in whatever way."""
@@ -84,6 +92,9 @@ Index(
     sqlite_where=Result.finished_at.is_(None),
     postgresql_where=Result.finished_at.is_(None),
 )
+# What is deleted once it has been kept for long enough, the oldest first.
+_kept = and_(Result.ended_at.is_not(None), Result.purged_at.is_(None))
+Index("ix_result_kept", Result.ended_at, sqlite_where=_kept, postgresql_where=_kept)
 # Whether a blob is still needed.
 for _column in (Result.input_blob_id, Result.result_blob_id):
     Index(

@@ -1,11 +1,12 @@
+from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ForeignKey, Index, and_
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from vantage6.common.task_status import TaskStatus, combined
-from vantage6.server.model.base import Model
+from vantage6.common.task_status import TaskStatus, combined, is_final, settled
+from vantage6.server.model.base import Model, now
 
 if TYPE_CHECKING:
     from vantage6.server.model.collaboration import Collaboration
@@ -61,14 +62,50 @@ class Task(Model):
     )
 
     @property
+    def is_limited(self) -> bool:
+        """Whether it may be over before all of its runs are."""
+        return self.quorum is not None or self.deadline is not None
+
+    @property
+    def over_at(self) -> datetime | None:
+        """When it was settled: also where its deadline has just passed, and nobody noted it yet."""
+        is_due = self.deadline is not None and self.deadline <= now()
+        return self.settled_at or (self.deadline if is_due else None)
+
+    @property
     def complete(self) -> bool:
-        """Whether all runs have ended; a task without runs has nothing left to do."""
-        return all(result.complete for result in self.results)
+        """Whether the task is over."""
+        return self.is_over(self.results)
 
     @property
     def status(self) -> TaskStatus:
         """The state of the task, from the states of its runs."""
-        return combined(result.status for result in self.results)
+        return self.state(self.results)
+
+    def is_over(self, runs: Iterable[Any]) -> bool:
+        """Whether it is settled, or all runs have ended; without runs nothing is left to do.
+
+        Parameters
+        ----------
+        runs : iterable
+            All of its runs, with `finished_at`.
+        """
+        return self.over_at is not None or all(run.finished_at for run in runs)
+
+    def state(self, runs: Iterable[Any]) -> TaskStatus:
+        """The state of the task.
+
+        Parameters
+        ----------
+        runs : iterable
+            All of its runs, in the order of their ids, with `status` and `late`.
+        """
+        known = list(runs)
+        is_over = self.over_at is not None or all(is_final(run.status) for run in known)
+        if not self.is_limited or not is_over:
+            return combined(run.status for run in known)
+        in_time = [run.status for run in known if is_final(run.status) and not run.late]
+        return settled(in_time, len(known) if self.quorum is None else self.quorum)
 
 
 # Those whose deadline is still to come, or has just passed: few among many.

@@ -166,6 +166,7 @@ ADMISSION: Mapping[str, Mapping[str, Admitted]] = {
     "/recover/node": {"POST": _USER},
     "/task": {"GET": _EVERYBODY, "POST": _USER_OR_CONTAINER},
     "/task/<id>": {"GET": _EVERYBODY, "DELETE": _USER},
+    "/task/<id>/payload": {"DELETE": _USER},
     "/task/<id>/result": {"GET": _USER_OR_CONTAINER},
     "/result": {"GET": _EVERYBODY},
     "/result/<id>": {"GET": _EVERYBODY, "PATCH": _NODE},

@@ -45,6 +45,7 @@ RESOURCES: tuple[type[Resource], ...] = (
     node.NodeRecovery,
     task.Tasks,
     task.OneTask,
+    task.TaskPayload,
     task.TaskResults,
     result.Results,
     result.OneResult,

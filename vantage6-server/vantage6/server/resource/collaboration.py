@@ -62,6 +62,7 @@ class Collaborations(Resource):
         collaboration = Collaboration(
             name=values["name"],
             encrypted=values["encrypted"],
+            retention_days=values["retention_days"],
             organizations=service.load_organizations(self.session, values["organization_ids"]),
         )
         self.session.add(collaboration)

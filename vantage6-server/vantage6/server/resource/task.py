@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from vantage6.common.task_status import TaskStatus
 from vantage6.server.model import Model, Result, Task
+from vantage6.server.model.base import now
 from vantage6.server.permission.catalogue import Operation
 from vantage6.server.permission.identity import ContainerRun
 from vantage6.server.resource.base import Answer, Resource
@@ -23,12 +24,12 @@ from vantage6.server.resource.filter import (
     value_of,
     where,
 )
-from vantage6.server.schema.answer import MessageOutput
+from vantage6.server.schema.answer import MessageOutput, PurgedOutput
 from vantage6.server.schema.base import Embedding, Output
 from vantage6.server.schema.result import WITHOUT_PAYLOADS, ResultOfTaskOutput
 from vantage6.server.schema.task import TaskInput, TaskOutput
+from vantage6.server.service import retention, settling, task_order
 from vantage6.server.service import task as service
-from vantage6.server.service import task_order
 from vantage6.server.service.staging import Staging
 from vantage6.server.tracing import note_wait
 
@@ -169,9 +170,11 @@ class OneTask(TaskResource):
         """Show a task; with `wait`, once it has ended or that many seconds have passed."""
         patience = self.argument("wait")
         task = self.load(Operation.VIEW, Task, id)
-        if patience and not service.is_final(self.session, id):
+        if patience and not service.is_over(self.session, id):
             self._wait_for(id, patience)
             task = self.load(Operation.VIEW, Task, id)
+        if task.settled_at is None and task.over_at is not None:
+            task = self._settled(id)
         return self.show(task)
 
     @contract(gives=MessageOutput)
@@ -181,18 +184,40 @@ class OneTask(TaskResource):
         return self.say(f"Task {id} is deleted")
 
     def _wait_for(self, id: int, seconds: float) -> None:
+        deadline = service.deadline_of(self.session, id)
         # Others need the connection while this request sleeps.
         self.session.close()
 
-        def is_final() -> bool:
+        def is_over() -> bool:
             with self.database.reading() as session:
-                return service.is_final(session, id)
+                return service.is_over(session, id)
 
+        if deadline is not None:
+            seconds = min(seconds, max(0.0, (deadline - now()).total_seconds()))
         start = time.monotonic()
         try:
-            current_app.extensions["events"].wait_for_task(id, is_final, seconds)
+            current_app.extensions["events"].wait_for_task(id, is_over, seconds)
         finally:
             note_wait(time.monotonic() - start)
+
+    def _settled(self, id: int) -> Task:
+        """A task whose deadline has passed, with what nobody noted yet: then it is seen once."""
+        self.session.close()
+        self.database.run(lambda session: settling.settle_when_due(session, id))
+        return self.load(Operation.VIEW, Task, id)
+
+
+class TaskPayload(Resource):
+    """Inputs, results and logs of one task and its subtasks."""
+
+    route = "/task/<id>/payload"
+
+    @contract(gives=PurgedOutput, refusals=(409,))
+    def delete(self, id: int) -> Answer:
+        """Delete inputs, results and logs of a task and its subtasks; all else of them stays."""
+        purged = retention.purge_task(self.session, self.load(Operation.DELETE, Task, id))
+        message = f"Inputs, results and logs of {purged.runs} run(s) are deleted"
+        return self.answer({"msg": message, "runs": purged.runs, "bytes": purged.size})
 
 
 class TaskResults(Resource):

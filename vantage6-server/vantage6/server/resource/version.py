@@ -18,7 +18,7 @@ class Version(Resource):
     def get(self) -> Answer:
         """Show the version."""
         uploads = {"from": self.payloads.stored_from, "piece": USUAL_PIECE}
-        can = {"idempotency_keys": True, "take": True, "uploads": uploads}
+        can = {"idempotency_keys": True, "take": True, "quorum": True, "uploads": uploads}
         return self.answer({"version": __version__, **can})
 
 

@@ -7,6 +7,13 @@ class MessageOutput(Schema):
     msg = fields.String(required=True)
 
 
+class PurgedOutput(MessageOutput):
+    """What was deleted of runs, and how much it was."""
+
+    runs = fields.Integer()
+    bytes = fields.Integer()
+
+
 class RefusalOutput(MessageOutput):
     """Why a request was refused, with the fields at fault where there are some."""
 
@@ -23,6 +30,8 @@ class VersionOutput(Schema):
     version = fields.String()
     # Whether an order of a task may be repeated with the same key.
     idempotency_keys = fields.Boolean()
+    # Whether a task may name a quorum and a deadline.
+    quorum = fields.Boolean()
     # Whether nodes may take runs with one call.
     take = fields.Boolean()
     # That large payloads may be uploaded: bytes from which on, and bytes of a piece.

@@ -6,6 +6,7 @@ ids for all objects that are shown, in one query, before anything is dumped.
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any, ClassVar
@@ -113,6 +114,17 @@ def _not_a_number(value: str) -> None:
         raise ValidationError("Must not be a number only: it would be taken for an id.")
 
 
+class LenientMoment(fields.Field):
+    """A moment in any ISO form; nodes of the classic line send no offset, which means UTC."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> datetime:
+        try:
+            moment = datetime.fromisoformat(value)
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValidationError("Not a moment in ISO form.") from error
+
+
 class Input(Schema):
     """What comes in: an unknown field is an error, and null is the same as left out."""
 
@@ -121,6 +133,8 @@ class Input(Schema):
 
     # What of `KNOWN_EXTRAS` may come along.
     known_extras: ClassVar[frozenset[str]] = frozenset()
+    # Fields in which null says something else than nothing.
+    nullable: ClassVar[frozenset[str]] = frozenset()
 
     @pre_load
     def _drop_empty(self, data: Any, **_: Any) -> Any:
@@ -130,8 +144,11 @@ class Input(Schema):
         return {
             key: value
             for key, value in data.items()
-            if key not in self.known_extras and (value is not None or key not in self.fields)
+            if key not in self.known_extras and (value is not None or self._tells_by_null(key))
         }
+
+    def _tells_by_null(self, key: str) -> bool:
+        return key not in self.fields or key in self.nullable
 
     def _refuse_many(self, data: Mapping[str, Any]) -> None:
         if len(data) > MOST_FIELDS:

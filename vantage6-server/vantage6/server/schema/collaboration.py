@@ -1,9 +1,28 @@
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from marshmallow import fields, validate
 
 from vantage6.server.model import Member, Node, Task
 from vantage6.server.schema.base import Flag, Id, Input, Links, Name, Output
+
+# A century: more is no limit, and does not fit the calendar in the end.
+LONGEST_RETENTION = 36_500
+
+
+class _RetentionDays(fields.Integer):
+    """Days for which inputs, results and logs of ended runs are kept; null for ever."""
+
+    openapi: ClassVar[Mapping[str, Any]] = {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": LONGEST_RETENTION,
+        "nullable": True,
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        within = validate.Range(1, LONGEST_RETENTION)
+        super().__init__(strict=True, allow_none=True, validate=within, **kwargs)
 
 
 class CollaborationInput(Input):
@@ -12,6 +31,7 @@ class CollaborationInput(Input):
     name = Name(required=True)
     organization_ids = fields.List(Id(), required=True, validate=validate.Length(min=1))
     encrypted = Flag(load_default=False)
+    retention_days = _RetentionDays(load_default=None)
 
 
 class CollaborationChange(Input):
@@ -20,6 +40,9 @@ class CollaborationChange(Input):
     name = Name()
     organization_ids = fields.List(Id())
     encrypted = Flag()
+    retention_days = _RetentionDays()
+
+    nullable: ClassVar[frozenset[str]] = frozenset({"retention_days"})
 
 
 class ReferenceInput(Input):
@@ -37,6 +60,7 @@ class CollaborationOutput(Output):
     id = fields.Integer()
     name = fields.String()
     encrypted = fields.Boolean()
+    retention_days = fields.Integer(allow_none=True)
     organizations = Links("organization", Member.c.organization_id, Member.c.collaboration_id)
     nodes = Links("node", Node.id, Node.collaboration_id)
     tasks = Links("task", Task.id, Task.collaboration_id, Task)

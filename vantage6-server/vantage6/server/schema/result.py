@@ -1,33 +1,21 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from flask import current_app
-from marshmallow import ValidationError, fields, validate
+from marshmallow import fields, validate
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session, defer
 
 from vantage6.common.long_text import LongText
 from vantage6.common.task_status import TaskStatus
 from vantage6.server.model import AlgorithmPort, Blob, Model, Node, Result, Task
-from vantage6.server.schema.base import Id, Input, Link, Moment, Output, among_owners
+from vantage6.server.schema.base import Id, Input, LenientMoment, Link, Moment, Output, among_owners
 from vantage6.server.schema.claim import Claim
 from vantage6.server.service import claim
 from vantage6.server.service.blob import FORMS, StoredText
 from vantage6.server.service.payload import Kept, of_text
 from vantage6.server.store.payloads import Payloads
-
-
-class LenientMoment(fields.Field):
-    """A moment in any ISO form; nodes of the classic line send no offset, which means UTC."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> datetime:
-        try:
-            moment = datetime.fromisoformat(value)
-            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ValidationError("Not a moment in ISO form.") from error
 
 
 class ResultReport(Input):
@@ -161,6 +149,8 @@ class ResultOutput(Output):
     started_at = Moment(allow_none=True)
     finished_at = Moment(allow_none=True)
     stopped_at = Moment(allow_none=True)
+    late = fields.Boolean()
+    purged_at = Moment(allow_none=True)
     claim = fields.Method("show_claim", metadata=_CLAIM_SHOWN)
     organization: fields.Field = Link("organization", "organization_id")
     task: fields.Field = Link("task", "task_id")

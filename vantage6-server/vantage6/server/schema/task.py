@@ -6,15 +6,18 @@ from marshmallow import ValidationError, fields, validate
 from sqlalchemy import bindparam, select
 
 from vantage6.common.image import canonical
-from vantage6.common.task_status import TaskStatus, combined
+from vantage6.common.task_status import TaskStatus
 from vantage6.server.model import Model, Result, Task, User
 from vantage6.server.permission.catalogue import Kind
 from vantage6.server.schema.base import (
+    MAXIMUM_INTEGER,
     Flag,
     Id,
     Input,
+    LenientMoment,
     Link,
     Links,
+    Moment,
     Output,
     Related,
 )
@@ -61,9 +64,16 @@ class TaskInput(Input):
     database = fields.String(load_default="", validate=_is_name)
     # Of the R client: run only the part of one's own organization.
     master = Flag(load_default=False)
+    # How many of the organizations must answer, and by when.
+    quorum = fields.Integer(strict=True, validate=validate.Range(1, MAXIMUM_INTEGER))
+    deadline = LenientMoment()
 
 
 STATUS = {"type": "string", "enum": [str(status) for status in TaskStatus]}
+
+
+# What tells the state of a task.
+_FACTS = (Result.status, Result.finished_at, Result.late)
 
 
 class TaskOutput(Output):
@@ -81,10 +91,13 @@ class TaskOutput(Output):
     init_user = fields.Integer(attribute="init_user_id", allow_none=True)
     complete = fields.Method("is_complete", metadata={"type": "boolean"})
     status = fields.Method("show_status", metadata=STATUS)
+    quorum = fields.Integer(allow_none=True)
+    deadline = Moment(allow_none=True)
+    settled_at = Moment(attribute="over_at", allow_none=True)
     collaboration = Link("collaboration", "collaboration_id")
     parent = Link("task", "parent_id")
     children = Links("task", Task.id, Task.parent_id)
-    results = Links("result", Result.id, Result.task_id, facts=(Result.status, Result.finished_at))
+    results = Links("result", Result.id, Result.task_id, facts=_FACTS)
 
     @property
     def runs(self) -> Related:
@@ -99,12 +112,12 @@ class TaskOutput(Output):
         return list(dict.fromkeys([*super().related(), *([self.runs] if tells else [])]))
 
     def is_complete(self, task: Task) -> bool:
-        """Whether all runs have ended."""
-        return all(run.finished_at for run in self.runs.rows_of(task))
+        """Whether it is settled, or all runs have ended."""
+        return task.is_over(self.runs.rows_of(task))
 
     def show_status(self, task: Task) -> str:
         """The state of the task, from those of its runs."""
-        return combined(run.status for run in self.runs.rows_of(task)).value
+        return task.state(self.runs.rows_of(task)).value
 
 
 _USER_NAMES = select(User.__table__.c.id, User.__table__.c.username).where(

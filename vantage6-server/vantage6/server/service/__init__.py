@@ -3,6 +3,7 @@
 ========================  ==========================================================================
 what is kept              `collaboration`, `node`, `user`, `granting` (roles and rules)
 work                      `task`, `task_order` (the same one twice), `result`, `kill`,
+                          `settling` (k of n, and by when), `retention` (what is kept no longer),
                           `claim` (which process has it)
 who is who                `authentication` (from a secret to tokens), `identification` (back to who
                           holds one), `token`, `renewal` (refresh tokens), `password`,

@@ -27,6 +27,7 @@ _OPEN = {
     "name",
     "organization_id",
     "parent_id",
+    "retention_days",
     "run_id",
     "username",
 }
@@ -38,6 +39,7 @@ _QUIET = {
     "ip",
     "last_login_attempt",
     "last_seen",
+    "purged_till",
     "status",
     "type",
 }

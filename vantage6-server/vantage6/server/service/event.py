@@ -84,6 +84,18 @@ def result_status(result: "Result") -> Event:
     return Event("status_update", payload, rooms, task_id=task.id)
 
 
+def task_settled(task: "Task") -> Event:
+    """A task was settled: who waits for it need wait no longer, whatever its other runs do."""
+    payload = {
+        "task_id": task.id,
+        "parent_id": task.parent_id,
+        "run_id": task.run_id,
+        "collaboration_id": task.collaboration_id,
+    }
+    rooms = (watchers_room(task.collaboration_id),)
+    return Event("task_settled", payload, rooms, task_id=task.id)
+
+
 def task_deleted(task: "Task") -> Event:
     """A task was deleted: who waits for it learns that it is gone."""
     return Event("task_deleted", task_id=task.id)

@@ -18,7 +18,7 @@ from vantage6.server.model.base import now
 from vantage6.server.permission import check
 from vantage6.server.permission.catalogue import Operation
 from vantage6.server.permission.identity import Identity
-from vantage6.server.service import audit, event
+from vantage6.server.service import audit, event, settling
 
 
 def kill_task(session: Session, task: Task) -> int:
@@ -94,6 +94,7 @@ def _finalize(session: Session, condition: ColumnElement[bool], reason: str) -> 
             result.log = result.log or reason
         session.flush()
         killed += found
+    settling.note_ends(session, killed)
     for result in killed:
         event.record(session, event.result_status(result))
     return killed

@@ -10,7 +10,7 @@ from vantage6.server.exceptions import BadRequest
 from vantage6.server.model import Result
 from vantage6.server.model.base import now
 from vantage6.server.service import claim as claims
-from vantage6.server.service import event, kill, payload
+from vantage6.server.service import event, kill, payload, settling
 from vantage6.server.service.payload import Given
 from vantage6.server.service.task import check_encryption
 
@@ -45,6 +45,8 @@ def report(session: Session, result: Result, news: Mapping[str, Any]) -> None:
         news |= payload.columns(session, "result", news["result"])
     result.update({**news, **moments, "status": status})
     session.flush()
+    if result.complete:
+        settling.note_ends(session, [result])
     if is_change or result.complete:
         event.record(session, event.result_status(result))
 

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, select
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session, contains_eager
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -12,6 +13,7 @@ from vantage6.common.image import canonical
 from vantage6.common.task_status import FINAL, TaskStatus
 from vantage6.server.exceptions import BadRequest, Forbidden, NotFound
 from vantage6.server.model import Collaboration, Member, Node, Result, Run, Task
+from vantage6.server.model.base import now
 from vantage6.server.permission import check
 from vantage6.server.permission.catalogue import Operation, Scope
 from vantage6.server.permission.identity import ContainerRun, Identity
@@ -74,9 +76,11 @@ def create(session: Session, identity: Identity, order: Mapping[str, Any]) -> Ta
     uploaded = upload.use(session, identity, ids, collaboration.id)
     inputs = {part["id"]: payload.chosen(part, "input", uploaded) for part in assignments}
     check_encryption(collaboration, inputs.values())
+    limits = _limits(order, len(assignments))
     task = Task(
         **{name: order[name] for name in ("name", "description", "image", "database")},
         **origin,
+        **limits,
         collaboration=collaboration,
         initiator_id=identity.organization_id,
         results=[
@@ -98,13 +102,13 @@ def delete(session: Session, task: Task) -> None:
     # Whoever waits for a task of this run looks whether it is still there.
     for related in whole_run:
         event.record(session, event.task_deleted(related))
-    going = kill.open_runs(session, Result.task_id.in_(_with_subtasks(task, whole_run)))
+    going = kill.open_runs(session, Result.task_id.in_(with_subtasks(task, whole_run)))
     if going:
         kill.tell_nodes(session, task.collaboration_id, going)
     session.delete(task)
 
 
-def _with_subtasks(task: Task, whole_run: Iterable[Task]) -> set[int]:
+def with_subtasks(task: Task, whole_run: Iterable[Task]) -> set[int]:
     """The ids of a task and all below it; those of a run come in the order of their making."""
     found = {task.id}
     for related in whole_run:
@@ -113,19 +117,28 @@ def _with_subtasks(task: Task, whole_run: Iterable[Task]) -> set[int]:
     return found
 
 
-def is_final(session: Session, task_id: int) -> bool:
-    """Whether no run of a task will change any more; also true when it is gone."""
+def is_over(session: Session, task_id: int) -> bool:
+    """Whether a task is settled, or none of its runs is open; also true when it is gone."""
     is_open = exists().where(Result.task_id == task_id, Result.finished_at.is_(None))
-    return not session.scalar(select(is_open))
+    is_settled = exists().where(Task.id == task_id, Task.settled_at.is_not(None))
+    return not session.scalar(select(is_open & ~is_settled))
+
+
+def deadline_of(session: Session, task_id: int) -> datetime | None:
+    """By when a task is settled, if it is still to be."""
+    waits = (Task.id == task_id, Task.settled_at.is_(None))
+    return session.scalar(select(Task.deadline).where(*waits))
 
 
 def has_status(status: TaskStatus) -> ColumnElement[bool]:
-    """The condition that a task is in this state, as `combined` tells it from the runs."""
+    """The condition that a task is in this state, as `Task.state` tells it from the runs."""
 
     def some_run(condition: ColumnElement[bool]) -> ColumnElement[bool]:
         return exists().where(Result.task_id == Task.id, condition)
 
-    unfinished = some_run(Result.status.not_in(FINAL))
+    is_limited = or_(Task.quorum.is_not(None), Task.deadline.is_not(None))
+    is_settled = or_(Task.settled_at.is_not(None), func.coalesce(Task.deadline <= now(), False))
+    unfinished = some_run(Result.status.not_in(FINAL)) & ~is_settled
     untouched = ~some_run(Result.status != TaskStatus.PENDING)
     waiting = ~some_run(Result.status.not_in([TaskStatus.PENDING, TaskStatus.INITIALIZING]))
     match status:
@@ -136,16 +149,29 @@ def has_status(status: TaskStatus) -> ColumnElement[bool]:
         case TaskStatus.ACTIVE:
             return unfinished & ~waiting
         case TaskStatus.COMPLETED:
-            return ~some_run(Result.status != TaskStatus.COMPLETED)
+            all_went_well = ~some_run(Result.status != TaskStatus.COMPLETED)
+            return or_(~is_limited & all_went_well, is_limited & ~unfinished & _has_enough())
     failures = FINAL - {TaskStatus.COMPLETED}
     first_failure = (
         select(Result.status)
-        .where(Result.task_id == Task.id, Result.status.in_(failures))
+        .where(Result.task_id == Task.id, Result.status.in_(failures), ~Result.late)
         .order_by(Result.id)
         .limit(1)
         .scalar_subquery()
     )
-    return ~unfinished & (first_failure == status)
+    is_it = first_failure == status
+    if status is TaskStatus.FAILED:
+        # What is missing has no state of its own.
+        is_it = or_(is_it, is_limited & first_failure.is_(None) & ~_has_enough())
+    return ~unfinished & is_it & ~(is_limited & _has_enough())
+
+
+def _has_enough() -> ColumnElement[bool]:
+    """The condition that as many runs of a task were completed in time as have to be."""
+    runs = select(func.count()).where(Result.task_id == Task.id)
+    in_time = runs.where(Result.status == TaskStatus.COMPLETED, ~Result.late)
+    needed = func.coalesce(Task.quorum, runs.scalar_subquery())
+    return in_time.scalar_subquery() >= needed
 
 
 def check_encryption(collaboration: Collaboration, payloads: Iterable[Given]) -> None:
@@ -211,6 +237,18 @@ def _assignments(identity: Identity, order: Mapping[str, Any]) -> Sequence[Assig
     if not own:
         raise _fault("With `master` your own organization must be among the organizations")
     return own
+
+
+def _limits(order: Mapping[str, Any], runs: int) -> dict[str, Any]:
+    """How many organizations have to answer, and by when."""
+    quorum, deadline = order.get("quorum"), order.get("deadline")
+    if quorum is not None and quorum > runs:
+        message = f"{quorum} answers cannot come from {runs} organization(s)"
+        raise BadRequest(f"`quorum`: {message}", {"quorum": [message]})
+    if deadline is not None and deadline <= now():
+        message = "This moment has passed, by the clock of the server"
+        raise BadRequest(f"`deadline`: {message}", {"deadline": [message]})
+    return {"quorum": quorum, "deadline": deadline}
 
 
 def _nodes_for(members: Members, organization_ids: Sequence[int]) -> Mapping[int, Node]:

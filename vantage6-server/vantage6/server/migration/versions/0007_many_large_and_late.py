@@ -129,4 +129,17 @@ def _settling() -> None:
 
 def _retention() -> None:
     op.add_column("collaboration", sa.Column("retention_days", sa.Integer(), nullable=True))
+    op.add_column("collaboration", sa.Column("purged_till", sa.DateTime(), nullable=True))
+    op.add_column("result", sa.Column("ended_at", sa.DateTime(), nullable=True))
     op.add_column("result", sa.Column("purged_at", sa.DateTime(), nullable=True))
+    # Nobody knows better of those that have ended already.
+    op.execute("UPDATE result SET ended_at = finished_at WHERE finished_at IS NOT NULL")
+    kept = sa.text("ended_at IS NOT NULL AND purged_at IS NULL")
+    op.create_index(
+        "ix_result_kept",
+        "result",
+        ["ended_at"],
+        unique=False,
+        sqlite_where=kept,
+        postgresql_where=kept,
+    )
