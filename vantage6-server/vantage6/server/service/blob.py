@@ -32,6 +32,8 @@ FORMS = (TEXT, BINARY)
 # All that texts of payloads consist of: base64, and what joins the parts of an envelope.
 LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=$"
 
+# Bytes that are looked at together: few enough to stay near the processor.
+_BLOCK = 2**16
 # Rows that go in one transaction, and names that are looked up together.
 _BATCH = 100
 # Objects may be there this long without a row: that of an upload comes a moment later.
@@ -85,7 +87,8 @@ def content_of(store: Store, name: str, size: int, digest: str, form: str) -> Co
 
 def is_text(piece: bytes) -> bool:
     """Whether these may be bytes of a payload in its text form."""
-    return not piece.translate(None, LETTERS)
+    parts = (piece[start : start + _BLOCK] for start in range(0, len(piece), _BLOCK))
+    return not any(part.translate(None, LETTERS) for part in parts)
 
 
 def _are_edges_of_envelope(head: str, tail: str) -> bool:

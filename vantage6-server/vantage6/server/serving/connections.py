@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import gevent
+from gunicorn.http.body import LengthReader
 
 # From here on those are closed that keep us waiting.
 CROWD = 3500
@@ -82,7 +83,7 @@ class Body:
         """Read as from the body itself; what comes too slowly ends early."""
         pieces = []
         while size is None or size > 0:
-            piece = self._read_piece(PIECE if size is None else min(size, PIECE))
+            piece = self._read_piece(size)
             if not piece:
                 break
             pieces.append(piece)
@@ -90,13 +91,36 @@ class Body:
                 size -= len(piece)
         return b"".join(pieces)
 
-    def _read_piece(self, size: int) -> bytes:
+    def _read_piece(self, size: int | None) -> bytes:
+        """Read what comes, and at least a piece unless less is wanted."""
         with self._connections.sending(self._connection), gevent.Timeout(PIECE_SECONDS, False):
-            piece: bytes = self._body.read(size)
-            return piece
+            if size is None or not self._is_of_known_length:
+                some: bytes = self._body.read(PIECE if size is None else min(size, PIECE))
+                return some
+            return self._read_at_once(size)
         # What it still sends must not be taken for another request.
         shut(self._connection, socket.SHUT_RDWR)
         return b""
+
+    @property
+    def _is_of_known_length(self) -> bool:
+        return isinstance(self._body.reader, LengthReader) and not self._body.buf.tell()
+
+    def _read_at_once(self, size: int) -> bytes:
+        """Read what is there by now, past the library's buffers, which copy it again and again."""
+        reader, pieces, count = self._body.reader, [], 0
+        while count < min(size, PIECE) and (left := min(size - count, reader.length)):
+            piece: bytes = reader.unreader.read(read_ahead=left)
+            if not piece:
+                break
+            if len(piece) > left:
+                # Of the next request.
+                reader.unreader.unread(piece[left:])
+                piece = piece[:left]
+            reader.length -= len(piece)
+            count += len(piece)
+            pieces.append(piece)
+        return b"".join(pieces)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._body, name)
