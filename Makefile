@@ -29,6 +29,7 @@ check: install  ## lint, format and types only
 
 bench: install  ## the server against the classic one, tasks against the physical limit; SHORT=1 for less
 	@.venv/bin/python -m development.bench_server $(if $(SHORT),--short)
+	@.venv/bin/python -m development.bench_load $(if $(SHORT),--short)
 	@.venv/bin/python -m development.bench_envelope $(if $(SHORT),--short)
 	@.venv/bin/python -m development.bench_wrapper $(if $(SHORT),--short)
 	@.venv/bin/python -m development.bench_node $(if $(SHORT),--short)

@@ -86,6 +86,10 @@ class Node:
             await asyncio.gather(working, return_exceptions=True)
             self._http.close()
 
+    def container_token(self) -> str:
+        """A token of a container that it has running; it has to hold its runs."""
+        return str(next(run["container_token"] for run in self._held.values()))
+
     def cut(self) -> None:
         """Lose the connections, as when a network goes away."""
         if self._events:
@@ -179,7 +183,7 @@ class Node:
                 started |= {"status": "initializing", "claim": self._claim}
             await self._http.call("PATCH", f"/result/{run['id']}", started)
             asked = {"task_id": run["task"]["id"], "image": run["task"]["image"]}
-            await self._http.call("POST", "/token/container", asked)
+            run |= await self._http.call("POST", "/token/container", asked)
         return runs
 
     def _new(self, runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
