@@ -2,89 +2,22 @@
 
 import hashlib
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
-from clients import bearer
-from served import LOOPBACK, Served, write_config
+from sending_over import PATIENCE, Sender
+from served import Served, write_config
 
+from development import nginx
+from development.ports import free_port
 from vantage6.server.store.interface import PIECE
 
-MEDIA_TYPE = "application/offset+octet-stream"
-PATIENCE = 120
 SIZE = 200 * PIECE
 # Far less than the payload; what an interpreter takes besides differs from run to run.
 GROWTH = 64 * 2**20
-
-
-class Sender:
-    """Somebody with an upload at a server, which may be another one than before."""
-
-    def __init__(self, server: Served) -> None:
-        self.go_to(server)
-        self.user = self.call("GET", "user").json()[0]
-        body = {"name": "study", "encrypted": False}
-        organization = self.user["organization"]["id"]
-        self.study = self.call(
-            "POST", "collaboration", json={**body, "organization_ids": [organization]}
-        ).json()["id"]
-        self.organization = organization
-        node = {"collaboration_id": self.study, "organization_id": organization}
-        assert self.call("POST", "node", json=node).status_code == 201
-
-    def go_to(self, server: Served) -> None:
-        """From now on talk to this one."""
-        self.server, self.token = server, server.token()
-
-    def call(self, method: str, path: str, **options: Any) -> requests.Response:
-        """What the server answers."""
-        headers = {**bearer(self.token), **options.pop("headers", {})}
-        url = f"{self.server.url}/api/{path}"
-        return requests.request(method, url, headers=headers, timeout=PATIENCE, **options)
-
-    def announce(self, size: int) -> int:
-        """Begin an upload; its id."""
-        body = {"collaboration_id": self.study, "size": size, "form": "text"}
-        answer = self.call("POST", "upload", json=body)
-        assert answer.status_code == 201, answer.text
-        id_: int = answer.json()["id"]
-        return id_
-
-    def send(self, id_: int, offset: int, piece: Any) -> requests.Response:
-        """Send a piece."""
-        headers = {"Upload-Offset": str(offset), "Content-Type": MEDIA_TYPE}
-        return self.call("PATCH", f"upload/{id_}", data=piece, headers=headers)
-
-    def received(self, id_: int) -> int:
-        """Where an upload stands."""
-        found: int = self.call("GET", f"upload/{id_}").json()["received"]
-        return found
-
-    def run(self, id_: int) -> int:
-        """A run with what was uploaded as its input; its id."""
-        parts = [{"id": self.organization, "input_upload": id_}]
-        body = {"collaboration_id": self.study, "image": "x", "organizations": parts}
-        answer = self.call("POST", "task", json=body)
-        assert answer.status_code == 201, answer.text
-        run: int = answer.json()["results"][0]["id"]
-        return run
-
-    def begin_to_send(self, id_: int, offset: int, length: int, part: bytes) -> socket.socket:
-        """A connection on which less comes than was announced."""
-        connection = socket.create_connection((LOOPBACK, int(self.server.port)), PATIENCE)
-        head = (
-            f"PATCH /api/upload/{id_} HTTP/1.1\r\nHost: x\r\nUpload-Offset: {offset}\r\n"
-            f"Authorization: Bearer {self.token}\r\nContent-Type: {MEDIA_TYPE}\r\n"
-            f"Content-Length: {length}\r\n\r\n"
-        )
-        connection.sendall(head.encode() + part)
-        return connection
 
 
 @pytest.fixture
@@ -146,11 +79,30 @@ def test_what_arrived_before_a_cut_is_kept(server: Served) -> None:
     size, sent = 4 * PIECE, content(0, 3 * PIECE)
     id_ = sender.announce(size)
     sender.begin_to_send(id_, 0, size, sent).close()
+    end = time.monotonic() + PATIENCE
     while not (received := sender.received(id_)):
+        assert time.monotonic() < end, "nothing arrived"
         time.sleep(0.02)
     assert len(sent) - PIECE <= received <= len(sent)
     answer = sender.send(id_, received, content(received, size)).json()
     assert answer["digest"] == hashlib.sha256(content(0, size)).hexdigest()
+
+
+def test_nginx_passes_on_what_came_before_a_cut(server: Served, tmp_path: Path) -> None:
+    """It neither waits for the end of a piece nor has one on its disk."""
+    sender, port, plain_port = Sender(server), free_port(), free_port()
+    size, sent = 4 * PIECE, content(0, 3 * PIECE)
+    id_ = sender.announce(size)
+    config = nginx.documented_without_tls(port, plain_port, [int(server.port)])
+    folder = tmp_path / "nginx"
+    folder.mkdir()
+    with nginx.running(config, folder, port):
+        sender.begin_to_send(id_, 0, size, sent, port=port).close()
+        end = time.monotonic() + PATIENCE
+        while not (received := sender.received(id_)):
+            assert time.monotonic() < end, "nothing arrived"
+            time.sleep(0.02)
+    assert 0 < received <= len(sent)
 
 
 def test_who_was_cut_off_need_not_wait_for_the_request_that_was(server: Served) -> None:
