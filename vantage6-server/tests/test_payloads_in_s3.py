@@ -95,8 +95,33 @@ def test_a_payload_survives_that_the_storage_is_away(
     mortal.start()
     while not (answer := send(server, headers, id_, content).json())["complete"]:
         assert answer["received"] > PIECE
-    url = f"{server.url}/api/upload/{id_}"
-    requests.delete(url, headers=headers, timeout=PATIENCE).raise_for_status()
+    shared = server.get("collaboration/1", headers=headers).json()
+    own = shared["organizations"][0]["id"]
+    answer = server.post(
+        "task",
+        {
+            "name": "large",
+            "image": "registry.example/algorithm:1",
+            "collaboration_id": 1,
+            "organizations": [{"id": own, "input_upload": id_}],
+        },
+        headers=headers,
+    )
+    assert answer.status_code == 201, answer.text
+    task = answer.json()["id"]
+    (result,) = server.get(f"task/{task}/result", headers=headers).json()
+    part = server.get(
+        f"result/{result['id']}/input",
+        headers={**headers, "Range": f"bytes={PIECE - 7}-{PIECE + 6}"},
+    )
+    assert (part.status_code, part.content) == (206, content[PIECE - 7 : PIECE + 7])
+    whole = server.get(f"result/{result['id']}/input", headers=headers)
+    assert whole.content == content
+
+    root = {"Authorization": f"Bearer {server.token()}"}
+    requests.delete(
+        f"{server.url}/api/task/{task}", headers=root, timeout=PATIENCE
+    ).raise_for_status()
     with buckets.client(mortal) as looker:
         wait_until(lambda: "Contents" not in looker.list_objects_v2(Bucket=bucket.bucket))
 
