@@ -34,6 +34,7 @@ bench: install  ## the server against the classic one, tasks against the physica
 	@.venv/bin/python -m development.bench_wrapper $(if $(SHORT),--short)
 	@.venv/bin/python -m development.bench_node $(if $(SHORT),--short)
 	@.venv/bin/python -m development.bench_client $(if $(SHORT),--short)
+	@.venv/bin/python -m development.bench_payload $(if $(SHORT),--short)
 	@.venv/bin/python -m development.kill
 	@.venv/bin/python -m development.bench
 
