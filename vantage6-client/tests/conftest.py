@@ -1,7 +1,9 @@
 """The real server as the other side: called directly, or over loopback where sockets matter."""
 
+import json
 import queue
 import shutil
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -12,11 +14,20 @@ from types import ModuleType
 from typing import Any, Self
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from vantage6.client import Client, ContainerClient
+from vantage6.common import authenticated, capability
+from vantage6.common.authenticated import ResultContext
+from vantage6.common.client.ability import Uploads
 from vantage6.common.client.base import ClientBase
+from vantage6.common.client.upload import begin, proceed
+from vantage6.common.encryption import RSACryptor
+from vantage6.common.sealed import ClassicPayload, PlainPayload, SignedPayload
+from vantage6.common.sources import Held
 from vantage6.common.task_status import TaskStatus
 from vantage6.common.text import base64s_to_bytes, bytes_to_base64s
 from vantage6.server import first_run
@@ -26,6 +37,7 @@ from vantage6.server.service.event import Event
 from vantage6.tools.dispatch import answer
 from vantage6.tools.exceptions import AlgorithmError
 
+MEMORY_PROGRAM = Path(__file__).with_name("memory_client.py")
 DATABASE = "server.sqlite"
 PASSWORD = "Passw0rd!"
 SECRET = "a secret of the tests, long enough to sign with"
@@ -231,7 +243,12 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Federation
 def make_app(folder: Path) -> Flask:
     """The application on a database in a folder."""
     return create_app(
-        {"uri": f"sqlite:///{folder / DATABASE}", "type": "test", "jwt_secret_key": SECRET}
+        {
+            "uri": f"sqlite:///{folder / DATABASE}",
+            "type": "test",
+            "jwt_secret_key": SECRET,
+            "payloads": {"folder": str(folder / "payloads")},
+        }
     )
 
 
@@ -314,3 +331,127 @@ class Quiet(WSGIRequestHandler):
 
     def log(self, *_: Any, **__: Any) -> None:
         """Keep it."""
+
+
+class Site:
+    """A collaboration of one organization, whose node and researcher share a key.
+
+    Attributes
+    ----------
+    envelope : str
+        The one that is used: "none", "classic" or "authenticated".
+    """
+
+    def __init__(self, federation, port, envelope, folder):
+        root, self.id = federation.root, federation.ids[0]
+        self.envelope, self.pins, self.key = envelope, folder / "pins.json", None
+        encrypted = envelope != "none"
+        study = root.collaboration.create("large", [self.id], encrypted=encrypted)
+        self.collaboration, self.port = study["id"], port
+        api_key = root.node.create(self.collaboration, self.id)["api_key"]
+        self._node = ClientBase("http://127.0.0.1", port)
+        self._node.authenticate({"api_key": api_key}, "token/node")
+        if encrypted:
+            self._set_up_key(root, folder)
+
+    def _set_up_key(self, root, folder):
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.key = folder / "key.pem"
+        self.key.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.TraditionalOpenSSL,
+                serialization.NoEncryption(),
+            )
+        )
+        self.cryptor = RSACryptor(self.key)
+        root.organization.update(self.id, public_key=self.cryptor.public_key_str)
+        if self.envelope == "authenticated":
+            statement = capability.make(key, self.id)
+            self._node.send("patch", f"organization/{self.id}", json={"capabilities": statement})
+
+    def client(self):
+        client = Client("http://127.0.0.1", self.port, pins_file=self.pins)
+        client.authenticate("alpha", "Passw0rd!")
+        client.setup_encryption(self.key)
+        return client
+
+    def run(self, action, **more):
+        """What the process of a researcher needs, and what it tells."""
+        options = {
+            "action": action,
+            "port": self.port,
+            "pins": str(self.pins),
+            "key": self.key and str(self.key),
+            "username": "alpha",
+            "password": "Passw0rd!",
+            "collaboration": self.collaboration,
+            "organizations": [self.id],
+            **more,
+        }
+        command = [sys.executable, str(MEMORY_PROGRAM), json.dumps(options)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout), done.stderr
+
+    def open_input(self, task_id):
+        """What the node gets."""
+        (run,) = self._node.send("get", "result", params={"task_id": task_id})
+        if self.envelope == "none":
+            return base64s_to_bytes(run["input"])
+        if self.envelope == "classic":
+            return self.cryptor.decrypt_str_to_bytes(run["input"])
+        key = self.cryptor.private_key
+        return authenticated.open_(run["input"], key, key.public_key()).data
+
+    def answer(self, task_id, data):
+        """What the node does."""
+        (run,) = self._node.send("get", "result", params={"task_id": task_id})
+        text = self._sealed(data, run, task_id)
+        report = {"status": "completed", "result": text}
+        self._node.send("patch", f"result/{run['id']}", json=report)
+
+    def answer_by_upload(self, task_id, data):
+        """What a node of this version does with a large result."""
+        (run,) = self._node.send("get", "result", params={"task_id": task_id, "inline": 2**20})
+        source = Held(data)
+        if self.envelope == "none":
+            sealed = PlainPayload(source)
+        elif self.envelope == "classic":
+            sealed = ClassicPayload(source, self.cryptor.public_key_str)
+        else:
+            key = self.cryptor.private_key
+            context = self._context(run, task_id)
+            sealed = SignedPayload.new(source, context, key, key.public_key())
+        upload = begin(self._node.send, sealed, self.collaboration)
+        proceed(self._node.send, upload, sealed, Uploads(1, 2**20))
+        report = {"status": "completed", "result_upload": upload}
+        self._node.send("patch", f"result/{run['id']}", json=report)
+        return run["id"]
+
+    def _sealed(self, data, run, task_id):
+        if self.envelope == "none":
+            return bytes_to_base64s(data)
+        if self.envelope == "classic":
+            return self.cryptor.encrypt_bytes_to_str(data, self.cryptor.public_key_str)
+        context, key = self._context(run, task_id), self.cryptor.private_key
+        return authenticated.seal(data, context, key, key.public_key())
+
+    def _context(self, run, task_id):
+        asked = authenticated.claimed(run["input"]).context
+        return ResultContext(
+            collaboration_id=asked.collaboration_id,
+            image=asked.image,
+            sender=self.id,
+            recipient=self.id,
+            nonce=asked.nonce,
+            task_id=task_id,
+            result_id=run["id"],
+            input_digest=authenticated.digest(run["input"]),
+        )
+
+
+@pytest.fixture(params=["none", "classic", "authenticated"])
+def site(request, federation, live, tmp_path):
+    """A collaboration with each kind of envelope."""
+    return Site(federation, live, request.param, tmp_path)

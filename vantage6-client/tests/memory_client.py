@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from vantage6.client import Client
+from vantage6.client import Client, File
 
 
 def main() -> None:
@@ -31,6 +31,19 @@ def main() -> None:
             kwargs={"text": text},
         )
         answer = task["id"]
+    elif options["action"] == "file":
+        task = client.task.create(
+            options["collaboration"],
+            options["organizations"],
+            image="algorithm",
+            method="size",
+            kwargs={"data": File(options["path"])},
+        )
+        answer = task["id"]
+    elif options["action"] == "download":
+        (result,) = client.result.list(task=options["task"], fields=["id"], include_metadata=False)
+        client.result.download(result["id"], options["path"], show_progress=False)
+        answer = result["id"]
     elif options["action"] == "bytes":
         (result,) = client.get_results(task_id=options["task"])
         answer = hashlib.sha256(result["result"]).hexdigest()

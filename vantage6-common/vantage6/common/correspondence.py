@@ -21,7 +21,7 @@ from vantage6.common.authenticated import (
 )
 from vantage6.common.encryption import ClassicText, RSACryptor, is_envelope
 from vantage6.common.envelope.streams import Writable
-from vantage6.common.exceptions import ContextMismatch, EncryptionError, NotForUs
+from vantage6.common.exceptions import ContextMismatch, Damaged, EncryptionError, NotForUs
 from vantage6.common.image import canonical
 from vantage6.common.letter import Letter
 from vantage6.common.long_text import LongText
@@ -30,7 +30,7 @@ from vantage6.common.sealed import ClassicPayload, Sealed, SignedPayload
 from vantage6.common.sent import Sent
 from vantage6.common.sources import Source
 
-__all__ = ["Answer", "Correspondence"]
+__all__ = ["Answer", "Correspondence", "Outgoing", "StoredInput"]
 
 # How an input was sent
 Outgoing = str | LongText | Sealed
@@ -89,7 +89,7 @@ class Answer:
                 task_id=_id(result["task"]) if task_id is None else task_id,
                 organization_id=_id(result["organization"]),
                 text=result["result"] or "",
-                input=result.get("input") or "",
+                input=input_ if isinstance(input_ := result.get("input"), str) else "",
                 stored_input=stored_input,
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -205,6 +205,8 @@ class Correspondence:
                 raise _replaced(answer)
             try:
                 self._cryptor.open_stream(letter.source, target)
+            except Damaged:
+                raise
             except EncryptionError as error:
                 raise NotForUs(f"{_named(answer)} was made for another key") from error
             return

@@ -9,6 +9,7 @@
     ├── AuthenticationException     who you are could not be shown
     ├── EncryptionError             a key or an envelope that does not fit   (also ValueError)
     │   ├── ContextMismatch         an envelope that was made for another occasion
+    │   ├── Damaged                 bytes that are not those that the server had announced
     │   ├── Downgraded              a promise to read authenticated envelopes that is gone
     │   ├── KeyChanged              a public key that is not the one that was pinned
     │   └── NotForUs                an envelope that was made for another organization
@@ -70,6 +71,10 @@ class ContextMismatch(EncryptionError):
     def __init__(self, field: str) -> None:
         super().__init__(f"The envelope was made for another occasion: its {field} differs")
         self.field = field
+
+
+class Damaged(EncryptionError):
+    """Bytes that are not those that the server had announced."""
 
 
 class Downgraded(EncryptionError):

@@ -208,13 +208,17 @@ class ClientBase(Caller):
                 return [decrypted(one) for one in item]
             if isinstance(item, dict) and isinstance(item.get("data"), list):
                 return {**item, "data": decrypted(item["data"])}
+            stored_input = None
             if isinstance(item, dict) and (item.get("result_stored") or item.get("input_stored")):
                 from vantage6.common.client import parcels
 
+                stored_input = parcels.input_of(self, item, result_id)
                 ids = {"task_id": task_id, "result_id": result_id}
                 parcels.fill(self, item, **ids, with_input=stored_inputs)
             if isinstance(item, dict) and letters:
-                letters.open_fields(item, task_id=task_id, result_id=result_id)
+                letters.open_fields(
+                    item, task_id=task_id, result_id=result_id, stored_input=stored_input
+                )
             elif isinstance(item, dict):
                 for field in ("input", "result"):
                     if isinstance(item.get(field), str) and item[field]:

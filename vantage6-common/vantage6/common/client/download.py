@@ -11,7 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self
 
-from vantage6.common.exceptions import EncryptionError, ServerUnreachable, ServiceUnavailable
+from vantage6.common.exceptions import (
+    Damaged,
+    EncryptionError,
+    ServerUnreachable,
+    ServiceUnavailable,
+)
 from vantage6.common.retry import Backoff
 from vantage6.common.sealed import BINARY, TEXT
 
@@ -202,7 +207,7 @@ class Download:
             if self._file is not None:
                 # The next attempt must not begin with it.
                 self._file.truncate(0)
-            raise EncryptionError("What the server sent is not the payload that it had announced")
+            raise Damaged("What the server sent is not the payload that it had announced")
         return piece
 
     def _hang_up(self) -> None:

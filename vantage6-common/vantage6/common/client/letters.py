@@ -12,7 +12,7 @@ from platformdirs import PlatformDirs
 
 from vantage6.common.authenticated import is_authenticated_envelope
 from vantage6.common.client.unverified import UNVERIFIED
-from vantage6.common.correspondence import Answer, Correspondence, Outgoing
+from vantage6.common.correspondence import Answer, Correspondence, Outgoing, StoredInput
 from vantage6.common.encryption import RSACryptor
 from vantage6.common.envelope.streams import Writable
 from vantage6.common.exceptions import EncryptionError, NotForUs
@@ -120,7 +120,12 @@ class Letters:
             log.warning("What was sent could not be noted: %s", error)
 
     def open_fields(
-        self, result: dict[str, Any], *, task_id: int | None, result_id: int | None
+        self,
+        result: dict[str, Any],
+        *,
+        task_id: int | None,
+        result_id: int | None,
+        stored_input: StoredInput | None = None,
     ) -> None:
         """Open `result` and `input` of a result as the server sent it, in place.
 
@@ -128,16 +133,19 @@ class Letters:
         why not is then beside it, under `unverified`.
         """
         sealed_input = result.get("input")
-        if result.get("result"):
+        # What came out of the payload store is bytes already.
+        if isinstance(result.get("result"), str) and result["result"]:
             try:
-                answer = Answer.from_wire(result, task_id=task_id, result_id=result_id)
+                answer = Answer.from_wire(
+                    result, task_id=task_id, result_id=result_id, stored_input=stored_input
+                )
                 result["result"] = self._correspondence.open_result(answer)
             except NotForUs as error:
                 log.debug("%s", error)
             except EncryptionError as error:
                 log.warning("%s", error)
                 result[UNVERIFIED] = str(error)
-        if sealed_input:
+        if isinstance(sealed_input, str) and sealed_input:
             result["input"] = self._opened_input(sealed_input)
 
     def _opened_input(self, text: str) -> bytes | str:

@@ -13,7 +13,7 @@ from vantage6.common.client.ability import Uploads
 from vantage6.common.client.download import ROUTES, Download, Stored
 from vantage6.common.client.unverified import UNVERIFIED
 from vantage6.common.client.upload import begin, proceed
-from vantage6.common.correspondence import Answer
+from vantage6.common.correspondence import Answer, StoredInput
 from vantage6.common.envelope.streams import Writable
 from vantage6.common.exceptions import EncryptionError, NotForUs, ServerError, ServerUnreachable
 from vantage6.common.letter import Letter
@@ -172,15 +172,20 @@ def open_result(
             item,
             task_id=task_id,
             result_id=result_id,
-            stored_input=_input_of(client, item, id_),
+            stored_input=input_of(client, item, id_),
         )
         letters.open_result_into(answer, letter, target)
 
 
-def _input_of(client: "ClientBase", item: Mapping[str, Any], id_: int) -> Any:
+def input_of(
+    client: "ClientBase", item: Mapping[str, Any], result_id: int | None
+) -> StoredInput | None:
     """How to get the input that a result answers, where it is in the payload store."""
     stored = None if item.get("input") else Stored.from_wire(item.get("input_stored"))
-    return None if stored is None else lambda: letter_from(client, id_, "input", stored)
+    if stored is None:
+        return None
+    id_ = int(item["id"]) if result_id is None else result_id
+    return lambda: letter_from(client, id_, "input", stored)
 
 
 def _open_input(
