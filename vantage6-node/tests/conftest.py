@@ -10,9 +10,15 @@ from types import SimpleNamespace
 import pytest
 
 from vantage6.common.encryption import DummyCryptor, RSACryptor
-from vantage6.common.exceptions import BadRequest, NotFound, ServerError, ServerUnreachable
+from vantage6.common.exceptions import (
+    BadRequest,
+    Forbidden,
+    NotFound,
+    ServerError,
+    ServerUnreachable,
+)
 from vantage6.common.partners import Shown
-from vantage6.common.task_status import check_move
+from vantage6.common.task_status import TaskStatus, check_move
 from vantage6.common.text import bytes_to_base64s
 from vantage6.node.assignment import Assignment
 from vantage6.node.audit import AuditLog
@@ -75,7 +81,8 @@ class FakeServer:
     claim = "me"
     address = "http://server.test/api"
 
-    def __init__(self):
+    def __init__(self, gives=False):
+        self.gives = gives
         self.runs: dict[int, Assignment] = {}
         self.status: dict[int, str] = {}
         self.reports: dict[int, SimpleNamespace] = {}
@@ -121,6 +128,31 @@ class FakeServer:
             for id_, run in sorted(self.runs.items())
             if id_ not in self.reports and task_id in (None, run.task_id)
         ]
+
+    def take(self, limit, held):
+        self._answer()
+        free = [
+            id_
+            for id_ in sorted(self.runs.keys() - self.reports.keys())
+            if self.claims.get(id_, self.claim) == self.claim and id_ not in held
+        ]
+        return [self._give(id_) for id_ in free[:limit]]
+
+    def _give(self, id_):
+        self.claims[id_] = self.claim
+        if self.status[id_] == "pending":
+            self._move(id_, TaskStatus.INITIALIZING)
+        run = self.runs[id_]
+        try:
+            token = self.container_token(run.task_id, run.image)
+        except Forbidden:
+            token = ""
+        return replace(run, claimed_by=self.claim, container_token=token)
+
+    def begun_runs(self, node_id):
+        self._answer()
+        return {id_: who for id_, who in self.claims.items()
+                if id_ in self.runs and id_ not in self.reports}  # fmt: skip
 
     def wants(self, result_id):
         self._answer()
@@ -265,9 +297,10 @@ def doubles():
     return SimpleNamespace(Server=FakeServer, Listener=FakeListener, policy=make_policy)
 
 
-@pytest.fixture
-def server():
-    return FakeServer()
+@pytest.fixture(params=[False, True], ids=["classic", "gives"])
+def server(request):
+    """A server that lists open runs, and one that gives them."""
+    return FakeServer(request.param)
 
 
 @pytest.fixture

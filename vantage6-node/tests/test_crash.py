@@ -76,6 +76,8 @@ STEPS = {
 }
 SERVER = (
     "open_runs",
+    "take",
+    "begun_runs",
     "claim_run",
     "container_token",
     "tell_progress",
@@ -313,7 +315,7 @@ def test_a_run_ends_once_with_its_result_wherever_the_process_ends(
     assert len(ended_at) < MOST_STEPS
     assert {
         "Journal.begin",
-        "FakeServer.claim_run",
+        "FakeServer.take" if server.gives else "FakeServer.claim_run",
         "FakeRunner.create",
         "FakeRunner.start",
         "FakeRunner.ending",

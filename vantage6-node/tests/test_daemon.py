@@ -55,7 +55,8 @@ def test_from_task_to_result(node, server, runner, assignment):
         "completed",
         b'json.{"mean": 4.5}',
     )
-    assert server.moves == [(run.result_id, "active"), (run.result_id, "completed")]
+    told = ["initializing"] * server.gives + ["active", "completed"]
+    assert server.moves == [(run.result_id, status) for status in told]
 
 
 def test_nothing_is_left_of_a_run_that_is_done(node, server, runner, assignment, tmp_path):
@@ -146,7 +147,7 @@ def test_nothing_begins_on_a_full_disk(node, server, assignment):
     run = server.add(assignment())
     daemon = node(kept_free=2**60)
     assert daemon.in_hand == {run.result_id: "starting"}
-    assert server.moves == []
+    assert (run.result_id, "active") not in server.moves
 
 
 def test_a_disk_that_was_filled_with_what_rounds_left_is_freed(
@@ -180,7 +181,9 @@ def test_no_more_runs_than_places_side_by_side(node, server, runner, assignment)
     runner.programs["average"] = runs_on
     runs = [server.add(assignment()) for _ in range(3)]
     daemon = node(places=2)
-    assert list(daemon.in_hand.values()) == ["running", "running", "waiting"]
+    assert list(daemon.in_hand.values())[:2] == ["running", "running"]
+    # One that is given is left at the server until there is a place.
+    assert daemon.in_hand.get(runs[2].result_id) == (None if server.gives else "waiting")
     runner.finish(runs[0].result_id, 0)
     daemon.settle()
     assert daemon.in_hand == {runs[1].result_id: "running", runs[2].result_id: "running"}
@@ -612,6 +615,63 @@ def _timeline():
     from vantage6.node.timeline import Timeline
 
     return Timeline()
+
+
+# Runs that are given
+
+
+gives_runs = pytest.mark.parametrize("server", [True], indirect=True, ids=["gives"])
+
+
+@gives_runs
+def test_as_many_runs_are_taken_as_there_are_places(node, server, runner, assignment):
+    runner.programs["average"] = runs_on
+    runs = [server.add(assignment()) for _ in range(5)]
+    daemon = node(places=2)
+    assert set(server.claims) == {run.result_id for run in runs[:2]}
+    for run in runs:
+        runner.finish(run.result_id, 0)
+        daemon.settle()
+    assert [status(server, run) for run in runs] == ["completed"] * 5
+
+
+@gives_runs
+def test_a_new_task_is_taken_when_it_is_told_of(node, server, assignment):
+    daemon = node()
+    run = server.add(assignment())
+    daemon.tell(NewTask(run.task_id))
+    assert status(server, run) == "completed"
+
+
+@gives_runs
+def test_what_was_given_in_an_answer_that_was_lost_is_given_again(node, server, assignment):
+    take = server.take
+
+    def lose(limit, held):
+        server.take = take
+        take(limit, held)
+        raise ServerUnreachable("The connection was cut")
+
+    server.take = lose
+    run = server.add(assignment())
+    node()
+    assert status(server, run) == "completed"
+    assert server.moves.count((run.result_id, "active")) == 1
+
+
+@gives_runs
+def test_a_container_of_which_nothing_was_noted_is_adopted(node, server, runner, assignment):
+    """As after a power cut, which may take the last rows of the journal."""
+    runner.programs["average"] = runs_on
+    run = server.add(assignment())
+    first = node()
+    first.daemon._work._journal.forget(run.result_id)
+    second = node(runner=FakeRunner(runner._folder, runner.programs, containers=runner.containers))
+    assert second.in_hand == {run.result_id: "running"}
+    second.runner.containers[run.result_id].write_output(b"json.1")
+    second.runner.finish(run.result_id, 0)
+    second.settle()
+    assert status(server, run) == "completed"
 
 
 # Bad runs, each beside one that is good

@@ -36,6 +36,7 @@ class Session:
     def __init__(self):
         self.calls = []
         self.answers = {
+            "version": (200, {"version": "4"}),
             "node/1": (200, NODE),
             "organization/7": (200, ORGANIZATION),
             "collaboration/3": (200, COLLABORATION),
@@ -74,7 +75,7 @@ class Session:
         if call.path == "token/refresh":
             good = self.refresh_works and call.token.startswith("refresh")
             return self._issue() if good else (401, {"msg": "expired"})
-        if call.token != self.current:
+        if call.token != self.current and call.path != "version":
             return 401, {"msg": "expired"}
         answer = self.answers.get(call.path, (404, {"msg": "nothing there"}))
         return answer(call) if callable(answer) else answer
@@ -88,6 +89,15 @@ class Session:
 @pytest.fixture
 def session():
     return Session()
+
+
+@pytest.fixture
+def taker(session):
+    """A server for a process that runs something."""
+    session.answers["version"] = (200, {"version": "4", "take": True})
+    server = Server("http://server.test:5000", "/api", "key", session, claim="me")
+    server.log_in()
+    return server
 
 
 @pytest.fixture
@@ -168,6 +178,28 @@ def test_open_runs_oldest_first_over_all_pages(server, session):
     assert [run.result_id for run in runs] == list(range(1, 251))
     query = {name: session.calls[0].params[name] for name in ("state", "include", "node_id")}
     assert query == {"state": "open", "include": "task", "node_id": 1}
+
+
+def test_a_server_says_whether_it_gives_runs(session):
+    for said in ({"version": "4", "take": True}, {"version": "4"}, {"version": "4", "take": "yes"}):
+        session.answers["version"] = (200, said)
+        server = Server("http://server.test:5000", "/api", "key", session, claim="me")
+        server.log_in()
+        assert server.gives == (said.get("take") is True)
+
+
+def test_runs_are_taken_with_their_tokens(taker, session):
+    session.answers["claim/take"] = (200, [{**wire_result(3), "container_token": "token"}])
+    (run,) = taker.take(1000, {2, 1})
+    assert (run.result_id, run.container_token, "token" in repr(run)) == (3, "token", False)
+    assert session.calls[-1].json == {"claim": "me", "limit": 100, "held": [1, 2]}
+
+
+def test_a_run_that_makes_no_sense_is_not_taken_for_ever(taker, session):
+    session.answers["claim/take"] = (200, [{"id": 8, "task": None}, "nonsense", wire_result(3)])
+    assert [run.result_id for run in taker.take(5, ())] == [3]
+    taker.take(5, {3})
+    assert session.calls[-1].json["held"] == [3, 8]
 
 
 def test_a_run_that_makes_no_sense_does_not_hide_the_others(server, session, caplog):

@@ -1,6 +1,6 @@
 """What the server asks of this node, and how it will be told that it ended."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from vantage6.common.client.download import Stored
@@ -34,6 +34,8 @@ class Assignment:
     claimed_by: str = ""
     user_name: str | None = None
     stored_input: Stored | None = None
+    # Of a run that was taken; one without has to ask for it.
+    container_token: str = field(default="", repr=False)
 
     @classmethod
     def from_wire(cls, result: dict[str, Any]) -> "Assignment":
@@ -57,6 +59,7 @@ class Assignment:
             claimed_by=_text(result.get("claim")),
             user_name=_text(task.get("init_user_name")) or None,
             stored_input=None if result["input"] else _stored(result.get("input_stored")),
+            container_token=_text(result.get("container_token")),
         )
 
     def __str__(self) -> str:

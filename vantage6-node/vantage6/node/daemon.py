@@ -9,7 +9,7 @@ import itertools
 import logging
 import queue
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -19,7 +19,17 @@ from vantage6.common.task_status import is_failure
 from vantage6.node import state
 from vantage6.node.assignment import Assignment, Report
 from vantage6.node.inquiry import Inquiry
-from vantage6.node.messages import Fatal, Happened, Killed, LoggedIn, Looked, ServerAway, Synced
+from vantage6.node.messages import (
+    Fatal,
+    Happened,
+    Killed,
+    Listed,
+    LoggedIn,
+    Looked,
+    ServerAway,
+    Synced,
+    Taken,
+)
 from vantage6.node.runner.interface import ContainerEnded, EngineBack, Runner, RunnerError
 from vantage6.node.server import Identity, Server
 from vantage6.node.socket import NewTask, RunsKilled, SocketDown, SocketUp
@@ -128,6 +138,8 @@ class Daemon:
         self._later: list[tuple[float, int, int, Action]] = []
         self._numbers = itertools.count()
         self._socket_is_up = self._swept = self._syncing = False
+        # Whether we are being given runs just now, and whether there may be more to be had.
+        self._taking = self._more = False
         self._next_sync = 0.0
         self._sync_backoff = Backoff(first=1.0)
 
@@ -157,6 +169,7 @@ class Daemon:
         if self._clock() >= self._next_sync:
             self._sync_all()
         self._fill_places()
+        self._take_more()
 
     # From start to end
 
@@ -228,8 +241,24 @@ class Daemon:
         if self._identity is None:
             self._inquiry.log_in(self._settle)
             return
-        self._inquiry.ask(self._identity.node_id, None)
+        if self._server.gives:
+            self._more = True
+            self._take_more()
+            self._inquiry.compare(self._identity.node_id)
+        else:
+            self._inquiry.ask(self._identity.node_id, None)
         self._inquiry.look()
+
+    def _take_more(self) -> None:
+        """Ask for as many runs as may begin, where there may be some; one question at a time."""
+        places = self._places - sum(
+            entry.run.takes_place or entry.run.phase is Phase.WAITING
+            for entry in self._entries.values()
+        )
+        if self._identity is None or not self._more or self._taking or places <= 0:
+            return
+        self._taking, self._more = True, False
+        self._inquiry.take(places, frozenset(self._entries))
 
     def _on_synced(self, message: Synced) -> None:
         self._sync_backoff.reset()
@@ -237,12 +266,33 @@ class Daemon:
             self._take(assignment, message.asked_at)
         if message.complete:
             self._syncing = False
-            self._drop_what_is_not_wanted(message)
+            listed = {assignment.result_id for assignment in message.runs}
+            self._drop_what_is_not_wanted(listed, message.asked_at)
             self._sweep()
             self._forget_finished()
 
-    def _on_server_away(self, message: ServerAway) -> None:
+    def _on_taken(self, message: Taken) -> None:
+        self._sync_backoff.reset()
+        self._taking = False
+        self._more = self._more or len(message.runs) >= message.limit
+        for assignment in message.runs:
+            self._take(assignment, message.asked_at)
+
+    def _on_listed(self, message: Listed) -> None:
+        """Compare what the server says that processes of this node have with what is in hand."""
+        self._sync_backoff.reset()
         self._syncing = False
+        for result_id, holder in message.holders.items():
+            if holder not in ("", self._server.claim):
+                self._leave(result_id, message.asked_at)
+        self._drop_what_is_not_wanted(message.holders.keys(), message.asked_at)
+        ours = {id_ for id_, holder in message.holders.items() if holder == self._server.claim}
+        self._more = self._more or bool(ours - self._entries.keys() - self._finished.keys())
+        self._sweep(ours)
+        self._forget_finished()
+
+    def _on_server_away(self, message: ServerAway) -> None:
+        self._syncing = self._taking = False
         pause = self._sync_backoff.pause()
         self._next_sync = self._clock() + pause
         wish = "asking for work" if self._identity else "trying to log in"
@@ -252,18 +302,19 @@ class Daemon:
         """Take a run in hand, unless it is already, or was done after the server was asked."""
         result_id = assignment.result_id
         if assignment.claimed_by not in ("", self._server.claim):
-            self._leave(assignment, asked_at)
+            self._leave(result_id, asked_at)
             return
         if result_id in self._entries or self._finished.get(result_id, -1.0) >= asked_at:
             return
         self._begin(assignment, None)
 
-    def _leave(self, assignment: Assignment, asked_at: float) -> None:
+    def _leave(self, result_id: int, asked_at: float) -> None:
         """Leave a run to another process of this node, and stop what we have of it."""
-        entry = self._entries.get(assignment.result_id)
+        entry = self._entries.get(result_id)
         if entry is not None and entry.changed_at < asked_at:
+            assignment = entry.run.assignment
             log.warning("%s has been taken over by another process of this node", assignment)
-            self._advance(assignment.result_id, state.Unwanted())
+            self._advance(result_id, state.Unwanted())
 
     def _begin(self, assignment: Assignment, report: Report | None) -> None:
         """Take a run in hand, with what an earlier process left of it."""
@@ -280,31 +331,39 @@ class Daemon:
             # It may have ended before we knew it was ours.
             self._inquiry.look()
 
-    def _drop_what_is_not_wanted(self, message: Synced) -> None:
+    def _drop_what_is_not_wanted(self, listed: Collection[int], asked_at: float) -> None:
         """Ask about runs that the server no longer lists; they may have been deleted."""
-        listed = {assignment.result_id for assignment in message.runs}
         for result_id, entry in self._entries.items():
             idle = entry.run.phase in (Phase.WAITING, Phase.RUNNING)
-            if idle and result_id not in listed and entry.taken_at < message.asked_at:
+            if idle and result_id not in listed and entry.taken_at < asked_at:
                 self._inquiry.confirm(result_id)
 
-    def _sweep(self) -> None:
-        """Remove, once, what earlier processes left of runs that nobody waits for."""
+    def _sweep(self, coming: Collection[int] = ()) -> None:
+        """Remove, once, what earlier processes left of runs that nobody waits for.
+
+        Parameters
+        ----------
+        coming : collection of int
+            Runs that are ours, and will be given to us again.
+        """
         if self._swept:
             return
         self._swept = True
         work = self._working()
-        for result_id in (self._traces.keys() | work.on_disk()) - self._entries.keys():
+        left = (self._traces.keys() | work.on_disk()) - self._entries.keys()
+        for result_id in left.difference(coming):
             log.info("Removing what was left of run %d", result_id)
             self._workers.submit(lambda id_=result_id: work.sweep(id_))  # type: ignore[misc]
-        self._traces.clear()
+        self._traces = {id_: trace for id_, trace in self._traces.items() if id_ in coming}
 
     def _forget_finished(self) -> None:
         oldest = self._clock() - _MEMORY_OF_FINISHED
         self._finished = {id_: at for id_, at in self._finished.items() if at > oldest}
 
     def _on_new_task(self, message: NewTask) -> None:
-        if self._identity is not None:
+        if self._server.gives:
+            self._more = True
+        elif self._identity is not None:
             self._inquiry.ask(self._identity.node_id, message.task_id)
 
     def _on_runs_killed(self, message: RunsKilled) -> None:
@@ -440,6 +499,8 @@ def _log_end(entry: Entry) -> None:
 _HANDLERS: dict[type, Callable[[Daemon, Any], None]] = {
     Happened: Daemon._on_happened,
     Synced: Daemon._on_synced,
+    Taken: Daemon._on_taken,
+    Listed: Daemon._on_listed,
     LoggedIn: Daemon._on_logged_in,
     ServerAway: Daemon._on_server_away,
     Looked: Daemon._on_looked,

@@ -1,11 +1,21 @@
 """What the daemon asks beside its loop, on worker threads; each answer is a message."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from vantage6.common.exceptions import ServerError, ServerUnreachable
-from vantage6.node.messages import Fatal, Happened, Killed, LoggedIn, Looked, ServerAway, Synced
+from vantage6.node.messages import (
+    Fatal,
+    Happened,
+    Killed,
+    Listed,
+    LoggedIn,
+    Looked,
+    ServerAway,
+    Synced,
+    Taken,
+)
 from vantage6.node.runner.interface import Runner, RunnerError
 from vantage6.node.server import ApiKeyRefused, Identity, Server
 from vantage6.node.state import Unwanted
@@ -52,6 +62,16 @@ class Inquiry:
         asked_at = self._clock()
         self._calls.submit(lambda: self._ask(node_id, task_id, asked_at))
 
+    def take(self, limit: int, held: Collection[int]) -> None:
+        """Ask for as many runs as there is room for."""
+        asked_at = self._clock()
+        self._calls.submit(lambda: self._tell(self._take(limit, held, asked_at)))
+
+    def compare(self, node_id: int) -> None:
+        """Ask which runs that have begun the server thinks that we have."""
+        asked_at = self._clock()
+        self._calls.submit(lambda: self._compare(node_id, asked_at))
+
     def ask_for_killed(self, node_id: int) -> None:
         """Ask which of our runs were killed, without our word that nothing is left of them."""
         self._calls.submit(lambda: self._ask_for_killed(node_id))
@@ -67,9 +87,16 @@ class Inquiry:
 
     def answer(self, node_id: int, task_id: int | None, asked_at: float) -> Any:
         """What the server says there is to do."""
+
+        def ask() -> Synced:
+            return Synced(self._server.open_runs(node_id, task_id), task_id is None, asked_at)
+
+        return self._answer_to(ask)
+
+    def _answer_to(self, ask: Callable[[], Any]) -> Any:
+        """What a question is answered with, or what stands in the way."""
         try:
-            runs = self._server.open_runs(node_id, task_id)
-            return Synced(runs, task_id is None, asked_at)
+            return ask()
         except ApiKeyRefused as error:
             return Fatal(error)
         except (ServerUnreachable, ServerError) as error:
@@ -79,13 +106,27 @@ class Inquiry:
             return ServerAway(f"{type(error).__name__}: {error}")
 
     def _ask(self, node_id: int, task_id: int | None, asked_at: float) -> None:
-        is_time = task_id is None and asked_at - self._kept_at >= _KEEPING
-        if is_time:
-            self._keep_claims(asked_at)
+        is_time = task_id is None and self._is_time_to_keep(asked_at)
         self._tell(self.answer(node_id, task_id, asked_at))
         if is_time:
             # The news of their kill may have been missed.
             self._ask_for_killed(node_id)
+
+    def _take(self, limit: int, held: Collection[int], asked_at: float) -> Any:
+        return self._answer_to(lambda: Taken(self._server.take(limit, held), limit, asked_at))
+
+    def _compare(self, node_id: int, asked_at: float) -> None:
+        is_time = self._is_time_to_keep(asked_at)
+        self._tell(self._answer_to(lambda: Listed(self._server.begun_runs(node_id), asked_at)))
+        if is_time:
+            self._ask_for_killed(node_id)
+
+    def _is_time_to_keep(self, asked_at: float) -> bool:
+        """Whether a while has passed since we said that we are here; then it is said."""
+        is_time = asked_at - self._kept_at >= _KEEPING
+        if is_time:
+            self._keep_claims(asked_at)
+        return is_time
 
     def _keep_claims(self, asked_at: float) -> None:
         try:

@@ -57,7 +57,7 @@ class Record:
     Attributes
     ----------
     assignment : Assignment
-        Without its input, which the server has.
+        Without its input and its token, which the server has.
     facts : mapping
         What its start found out, and its delivery has to know.
     report : Report, optional
@@ -251,7 +251,8 @@ def _put_aside(path: Path, error: sqlite3.DatabaseError) -> str:
 
 
 def _text_of(assignment: Assignment) -> str:
-    return json.dumps({**asdict(assignment), "input": "", "stored_input": None})
+    left_out = {"input": "", "stored_input": None, "container_token": ""}
+    return json.dumps({**asdict(assignment), **left_out})
 
 
 def _record(row: tuple[str, str, str | None]) -> Record:

@@ -96,10 +96,8 @@ class Launch:
     def _launch(self, assignment: Assignment, timeline: Timeline) -> None:
         """From an assignment to a running container; calls to the server run beside it."""
         self._permission.check_name(assignment.image)
-        token = self._calls.submit(
-            lambda: self._server.container_token(assignment.task_id, assignment.image)
-        )
-        claimed = self._calls.submit(lambda: self._server.claim_run(assignment.result_id))
+        token = self._calls.submit(lambda: self._token(assignment))
+        claimed = self._calls.submit(lambda: self._claim(assignment))
         reader = self._calls.submit(lambda: self._permission.check_reader(assignment))
         permit = self._ask(assignment)
         timeline.mark("image")
@@ -113,6 +111,17 @@ class Launch:
         self._runner.start(assignment.result_id)
         timeline.mark("start")
         _log_lost(told, assignment)
+
+    def _token(self, assignment: Assignment) -> str:
+        """The token for the container of a run; one that was taken came with it."""
+        if assignment.container_token:
+            return assignment.container_token
+        return self._server.container_token(assignment.task_id, assignment.image)
+
+    def _claim(self, assignment: Assignment) -> None:
+        """Have a run for this process alone; one that was taken is claimed."""
+        if not assignment.container_token:
+            self._server.claim_run(assignment.result_id)
 
     def _ask(self, assignment: Assignment) -> Permit:
         """The permission for a run, and with it the image that may run."""
@@ -132,7 +141,9 @@ class Launch:
 
     def _tell_fetching(self, assignment: Assignment) -> None:
         log.info("%s: fetching the image %s", assignment, assignment.image)
-        self._tell(assignment, TaskStatus.INITIALIZING)
+        if not assignment.container_token:
+            # One that was taken is known to begin.
+            self._tell(assignment, TaskStatus.INITIALIZING)
 
     def _tell(
         self, assignment: Assignment, status: TaskStatus, started_at: str | None = None

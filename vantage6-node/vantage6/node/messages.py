@@ -34,6 +34,23 @@ class Synced:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """The runs that the server gave us, up to as many as we asked for."""
+
+    runs: list[Assignment]
+    limit: int
+    asked_at: float
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Which process of this node has which of its runs that have begun, when we asked."""
+
+    holders: dict[int, str]
+    asked_at: float
+
+
+@dataclass(frozen=True)
 class Killed:
     """Runs of ours that were killed, and of which the server does not know whether they stopped."""
 

@@ -4,7 +4,7 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -110,6 +110,10 @@ class Server:
     ) -> None:
         self.url, self.claim = url, claim
         self._knows_claims = True
+        # Whether the server gives runs by `take`; then nothing needs to be claimed one by one.
+        self.gives = False
+        # Runs that we were given and did not understand: they would be given again and again.
+        self._strange: set[int] = set()
         self._connection = connection or Connection()
         self._session: Any = session or self._new_session()
         self._transport = Transport(url + api_path, self._session)
@@ -156,6 +160,7 @@ class Server:
             When the server cannot be asked now.
         """
         self._authenticate()
+        self.gives = bool(self.claim) and self._says("take")
         node = self.call("get", f"node/{jwt.subject(self._token)}")
         if not node["collaboration"]:
             raise AuthenticationException("This node does not belong to a collaboration any more")
@@ -226,6 +231,30 @@ class Server:
         runs = map(_assignment, self._pages("result", query))
         by_id = {run.result_id: run for run in runs if run is not None}
         return [by_id[id_] for id_ in sorted(by_id)]
+
+    def take(self, limit: int, held: Collection[int]) -> list[Assignment]:
+        """Be given open runs that no other process has, claimed and with all that they need.
+
+        Parameters
+        ----------
+        limit : int
+            How many at most.
+        held : collection of int
+            The runs that we have. Others that we have claimed are given again: an answer with
+            them was lost, or an earlier process of ours ended before it could note them.
+        """
+        known = sorted({*held, *self._strange})
+        body = {"claim": self.claim, "limit": min(limit, _PAGE), "held": known}
+        rows = self.call("post", "claim/take", json=body)
+        runs = [run for row in rows if (run := _assignment(row)) is not None]
+        given = {id_ for row in rows if (id_ := _number(row)) is not None}
+        self._strange |= given.difference(run.result_id for run in runs)
+        return runs
+
+    def begun_runs(self, node_id: int) -> dict[int, str]:
+        """The open runs of this node that a process has claimed, and which."""
+        rows = self._pages("result", {"state": "claimed", "node_id": node_id})
+        return {row["id"]: row["claim"] or "" for row in rows}
 
     def wants(self, result_id: int) -> bool:
         """Whether the server still waits for a report on this run."""
@@ -466,6 +495,11 @@ class Server:
             whole = _with_result(whole, result)
         self.call("patch", f"result/{result_id}", json=whole, unread=True, **options)
 
+    def _says(self, ability: str) -> bool:
+        """Whether the server says that it can do something that others of the line cannot."""
+        said = decoded(self._transport.get("version"))
+        return isinstance(said, dict) and said.get(ability) is True
+
     def _authenticate(self) -> None:
         try:
             reply = self._transport.call("post", "token/node", json={"api_key": self._api_key})
@@ -486,6 +520,12 @@ class Server:
             yield from rows
             if len(rows) < _PAGE:
                 return
+
+
+def _number(result: Any) -> int | None:
+    """The number of something that is no run for us."""
+    number = result.get("id") if isinstance(result, dict) else None
+    return number if type(number) is int else None
 
 
 def _with_result(body: Mapping[str, Any], result: Letters) -> Any:

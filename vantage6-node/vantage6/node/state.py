@@ -300,7 +300,7 @@ def _started(run: Run, event: Started) -> Step:
     if run.unwanted:
         return _clean(run, event)
     # The container has its input, which may be large.
-    run = replace(run, assignment=replace(run.assignment, input=""))
+    run = replace(run, assignment=replace(run.assignment, input="", container_token=""))
     run = _moved(run, TaskStatus.ACTIVE)
     return _collect(run) if run.exited else (replace(run, phase=Phase.RUNNING), ())
 
@@ -314,7 +314,11 @@ def _clean_once_started(run: Run, event: Unwanted) -> Step:
 
 
 def _start_later(run: Run, event: Postponed) -> Step:
-    return _clean(run, event) if run.unwanted else (run, (Later(Start(), event.reason),))
+    if run.unwanted:
+        return _clean(run, event)
+    # By then we may have another key, with which the token ends, or another process the run.
+    run = replace(run, assignment=replace(run.assignment, container_token=""))
+    return run, (Later(Start(), event.reason),)
 
 
 def _collect(run: Run, event: Exited | None = None) -> Step:

@@ -194,6 +194,17 @@ def test_the_runs_of_other_nodes_are_not_given(
     assert take(held=[]) == []
 
 
+def test_a_process_can_see_what_has_begun_without_the_inputs(
+    take: TakeType, as_node: LoggedIn, node: Node, make: Factory, study: Collaboration
+) -> None:
+    first, second, _ = runs_of(make, study, 3)
+    take(1)
+    take(1, "other")
+    listed = as_node.get(f"/api/result?state=claimed&node_id={node.id}").json
+    assert {run["id"]: run["claim"] for run in listed} == {first: "one", second: "other"}
+    assert [run["input"] for run in listed] == [None, None]
+
+
 def test_taking_is_told_like_a_report(
     take: TakeType, make: Factory, study: Collaboration, events: list[Event]
 ) -> None:

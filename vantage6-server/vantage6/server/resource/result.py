@@ -22,13 +22,15 @@ from vantage6.server.service import payload, upload
 from vantage6.server.service import result as service
 from vantage6.server.service.staging import Staging
 
-OPEN, STOPPING = "open", "stopping"
+OPEN, CLAIMED, STOPPING = "open", "claimed", "stopping"
 
 
 def _is_in(state: str) -> ColumnElement[bool]:
-    """Whether it has not ended; or was killed, and its node did not yet confirm that it stopped."""
+    """Whether it has not ended, or is claimed too; or its kill is not yet confirmed by its node."""
     if state == OPEN:
         return Result.finished_at.is_(None)
+    if state == CLAIMED:
+        return and_(Result.finished_at.is_(None), Result.claim.is_not(None))
     return and_(Result.status == TaskStatus.KILLED, Result.stopped_at.is_(None))
 
 
@@ -51,7 +53,7 @@ FILTERS = {
     "task_id": equal(Result.task_id),
     "organization_id": equal(Result.organization_id),
     "run_id": where(_is_of_run),
-    "state": where(_is_in, one_of(OPEN, STOPPING)),
+    "state": where(_is_in, one_of(OPEN, CLAIMED, STOPPING)),
     "node_id": where(_is_of_node),
     "port": where(lambda port: Result.ports.any(AlgorithmPort.port == port)),
     "assigned_from": since(Result.assigned_at),
