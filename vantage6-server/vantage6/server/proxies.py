@@ -13,6 +13,17 @@ _REQUEST_ID = "HTTP_X_REQUEST_ID"
 _SCHEMES = ("http", "https")
 
 
+class Addresses:
+    """Some addresses and networks, of which one can ask whether an address is among them."""
+
+    def __init__(self, networks: Sequence[str]) -> None:
+        self._networks: list[Network] = [ip_network(text) for text in networks]
+
+    def __contains__(self, text: str) -> bool:
+        address = _address(text)
+        return address is not None and any(address in network for network in self._networks)
+
+
 class Proxies:
     """Goes around all else: an application behind it sees the caller in place of the proxy.
 
@@ -26,14 +37,14 @@ class Proxies:
 
     def __init__(self, wsgi: WSGI, trusted: Sequence[str]) -> None:
         self._wsgi = wsgi
-        self._trusted: list[Network] = [ip_network(text) for text in trusted]
+        self._trusted = Addresses(trusted)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer a request."""
         forwarded = {
             name: environ.pop(name) for name in list(environ) if name.startswith(_FORWARDED)
         }
-        if self._is_trusted(_address(environ.get("REMOTE_ADDR", ""))):
+        if environ.get("REMOTE_ADDR", "") in self._trusted:
             hops = forwarded.get(f"{_FORWARDED}FOR", "").split(",")
             environ["REMOTE_ADDR"] = self._caller(environ["REMOTE_ADDR"], hops)
             # The proxy next to us comes last, if others wrote here too.
@@ -47,15 +58,12 @@ class Proxies:
     def _caller(self, nearest: str, hops: list[str]) -> str:
         """The nearest address that is not one of our proxies; what stands before it is hearsay."""
         caller = nearest
-        while hops and self._is_trusted(_address(caller)):
+        while hops and caller in self._trusted:
             said = _hop(hops.pop().strip())
             if said is None:
                 break
             caller = str(said)
         return caller
-
-    def _is_trusted(self, address: Address | None) -> bool:
-        return address is not None and any(address in network for network in self._trusted)
 
 
 def _hop(text: str) -> Address | None:

@@ -29,26 +29,34 @@ class Connections:
         self._silent: dict[socket.socket, None] = {}
         # Those that are in the middle of a body.
         self._sending: dict[socket.socket, None] = {}
+        # Those on which our proxies send the requests of others.
+        self._shared: set[socket.socket] = set()
+        # Whether those that are silent must go, and whether the shared ones must, too.
+        self._is_ending = self._is_over = False
 
-    def open(self, connection: socket.socket) -> None:
+    def open(self, connection: socket.socket, *, is_shared: bool = False) -> None:
         """Somebody connects; when there are too many somebody else must leave."""
         if self._count >= CROWD:
             self._make_room()
         self._count += 1
         self._silent[connection] = None
+        if is_shared:
+            self._shared.add(connection)
 
     def close(self, connection: socket.socket) -> None:
         """A connection has ended."""
         self._count -= 1
         self._silent.pop(connection, None)
+        self._shared.discard(connection)
 
     def work(self, connection: socket.socket) -> None:
         """A request is there: it is us who are waited for."""
         self._silent.pop(connection, None)
 
     def wait(self, connection: socket.socket) -> None:
-        """The request is answered: it is us who wait."""
+        """The request is answered: it is us who wait, if there may be another one."""
         self._silent[connection] = None
+        self._let_go(connection)
 
     @contextmanager
     def sending(self, connection: socket.socket) -> Iterator[None]:
@@ -59,9 +67,31 @@ class Connections:
         finally:
             del self._sending[connection]
 
+    def take_last(self) -> None:
+        """Take only requests that are here already, and those that proxies send on.
+
+        A proxy may send the request of somebody else in the moment in which we close, and cannot
+        know whether it was heeded. It is up to the proxy to close: soon, as nothing keeps it from
+        using others.
+        """
+        self._is_ending = True
+        self._let_all_go()
+
     def take_no_more(self) -> None:
         """Take only requests that are here already."""
+        self._is_ending = self._is_over = True
+        self._let_all_go()
+
+    def count_shared(self) -> int:
+        """How many connections of proxies there are on which no request is being answered."""
+        return len(self._shared & self._silent.keys())
+
+    def _let_all_go(self) -> None:
         for connection in list(self._silent):
+            self._let_go(connection)
+
+    def _let_go(self, connection: socket.socket) -> None:
+        if self._is_over or (self._is_ending and connection not in self._shared):
             shut(connection, socket.SHUT_RD)
 
     def _make_room(self) -> None:

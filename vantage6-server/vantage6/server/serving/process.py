@@ -83,6 +83,7 @@ class Server(BaseApplication):
     def load_config(self) -> None:
         """Set what differs from how gunicorn is by itself."""
         stop_seconds = self._context.config["stop_timeout"]
+        proxies = self._context.config["trusted_proxies"]
         settings = {
             "bind": f"fd://{self._listener.detach()}",
             "workers": 1,
@@ -95,7 +96,7 @@ class Server(BaseApplication):
             # It would believe this machine; `proxies.py` alone decides whom to.
             "forwarded_allow_ips": "",
             "proc_name": "vserver-local",
-            "post_fork": lambda _arbiter, worker: worker.stop_within(stop_seconds),
+            "post_fork": lambda _arbiter, worker: worker.set_up(stop_seconds, proxies),
             "post_worker_init": self._announce,
             "worker_exit": self._close_database,
             "on_exit": self._withdraw,
