@@ -4,7 +4,7 @@ PYTHON ?= python3
 JOBS ?= 4
 export PYTHONDONTWRITEBYTECODE =
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-stop test check bench images clean
+.PHONY: help install demo demo-stop test check bench soak images clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -37,6 +37,9 @@ bench: install  ## the server against the classic one, tasks against the physica
 	@.venv/bin/python -m development.bench_payload $(if $(SHORT),--short)
 	@.venv/bin/python -m development.kill
 	@.venv/bin/python -m development.bench
+
+soak: install  ## a federation whose parts die, stall and fill up; SOAK_RUNS= for its length, SOAK_SEED= to repeat
+	@.venv/bin/python -m development.soak
 
 images: install  ## build every image that the project ships
 	@.venv/bin/python -m development.images

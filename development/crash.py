@@ -263,7 +263,7 @@ def left_behind(data: Path, engine: docker.DockerClient | None = None) -> list[s
     engine : docker.DockerClient, optional
         The one it used, if not the usual one.
     """
-    return [*_in_engine(data, engine or ensure_engine()), *_on_disk(data), *_in_journal(data)]
+    return [*_in_engine(data, engine or ensure_engine()), *_on_disk(data), *in_journal(data)]
 
 
 def _in_engine(data: Path, engine: docker.DockerClient) -> list[str]:
@@ -285,7 +285,8 @@ def _on_disk(data: Path) -> list[str]:
     return [str(path.relative_to(data)) for path in found]
 
 
-def _in_journal(data: Path) -> list[str]:
+def in_journal(data: Path) -> list[str]:
+    """The runs that the journal of a node holds, in words."""
     with closing(sqlite3.connect(data / "journal.sqlite")) as connection:
         rows = connection.execute("SELECT result_id, status FROM run").fetchall()
     return [f"run {result_id} in the journal: {status}" for result_id, status in rows]

@@ -134,6 +134,11 @@ class Postgres:
             )
         self._administration.execute(statement)
 
+    @property
+    def runs(self) -> bool:
+        """Whether it does; one without room for what it has to write ends."""
+        return self._process.poll() is None
+
     def kill(self) -> None:
         """Kill it, which leaves no time for anything; without `FORGETFUL` nothing is lost."""
         self._process.kill()
@@ -180,17 +185,19 @@ def install() -> Path:
 
 
 @contextmanager
-def serve(**settings: str) -> Iterator[Postgres]:
+def serve(disk: Path | None = None, /, **settings: str) -> Iterator[Postgres]:
     """Run a server as long as the block does; the folder with all its databases goes with it.
 
     Parameters
     ----------
+    disk : Path, optional
+        Where its folder is, if not with other temporary files; others may look into it.
     settings : str
         Settings of PostgreSQL. By default it does not wait for the disk: name ``fsync``,
         ``synchronous_commit`` and ``full_page_writes`` to have it as in production.
     """
     programs = install()
-    with folders.private("postgresql", ACCOUNT) as folder:
+    with folders.private("postgresql", ACCOUNT, disk) as folder:
         password = secrets.token_urlsafe(24)
         _make_cluster(programs, folder, password)
         cluster = _Cluster(programs, folder, {**_BASE, **FORGETFUL, **settings})
