@@ -151,7 +151,7 @@ def at_proxy(federation, at_server, live, tmp_path):
     """The same through the proxy of its node."""
     server = Server(f"http://127.0.0.1:{live}", "/api", federation.nodes[0]["api_key"])
     envelopes = envelopes_of(server.log_in(), server, DummyCryptor(), "both", tmp_path, None)
-    proxy = Proxy(server, envelopes, RunAudit(AuditLog(tmp_path / "audit")))
+    proxy = Proxy(server, envelopes, RunAudit(AuditLog(tmp_path / "audit")), tmp_path)
     session = ProxiedSession(proxy, at_server.token)
     yield ContainerClient(at_server.token, "http://proxy", None, allow_pickle=True, session=session)
     proxy.close()

@@ -312,7 +312,7 @@ def test_what_is_no_quorum_and_no_deadline(quorum, deadline):
 # What is no longer kept
 
 
-def test_what_was_deleted_is_told_from_an_empty_answer(client, ask, hands, federation):
+def test_what_was_deleted_is_told_from_an_empty_answer(client, ask, hands, federation, tmp_path):
     task = ask()
     for place in range(3):
         hands.answer(task, place, place)
@@ -320,6 +320,8 @@ def test_what_was_deleted_is_told_from_an_empty_answer(client, ask, hands, feder
     assert (deleted["runs"], deleted["bytes"] > 0) == (3, True)
     with pytest.raises(PayloadDeleted, match=r"deleted on \d{4}-\d\d-\d\d, 0 day"):
         client.task.results(task["id"])
+    with pytest.raises(PayloadDeleted):
+        client.result.download(task["results"][0]["id"], tmp_path / "answer")
     asked = client.task.results(task["id"], allow_failures=True)
     assert "no longer kept" in asked.failures[federation.ids[0]].reason
     (first, *_) = client.result.from_task(task["id"])

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vantage6.common.client.purged import require_kept
 from vantage6.common.client.unverified import require_verified
 from vantage6.common.exceptions import EncryptionError, TaskFailed, TaskUnfinished
 from vantage6.common.files import written_beside
@@ -59,5 +60,6 @@ def _require_answer(result: dict[str, Any]) -> None:
         raise TaskUnfinished(f"Result {id_} is not there yet: its run is {status}")
     if is_failure(status):
         raise TaskFailed(f"Result {id_} has no answer: its run is {status}", [result])
+    require_kept(result)
     if not result["result"] and not result.get("result_stored"):
         raise TaskFailed(f"Result {id_} has no answer, or it was deleted", [result])

@@ -152,6 +152,8 @@ class ResultSubClient(ListedSubClient):
             When there is such a file, and it is not to be replaced.
         TaskUnfinished, TaskFailed
             When there is no answer, not yet or never.
+        PayloadDeleted
+            When it is no longer kept.
         EncryptionError
             When it was made for another key, or cannot be trusted.
         ServerError, ServerUnreachable
