@@ -22,7 +22,18 @@ def test_what_is_written_is_read_again(lengths: tuple[int, ...]) -> None:
     assert layout.received == sum(lengths)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"size": "1", "runs": []}', '{"size": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        '{"size": 1}',
+        '{"size": "1", "runs": []}',
+        '{"size": 1, "runs": [1]}',
+        '{"size": 1, "runs": [["a", null]]}',
+    ],
+)
 def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"layout|Expecting"):
         Layout.parse(NAME, text)

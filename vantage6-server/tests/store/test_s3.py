@@ -173,6 +173,15 @@ def test_a_segment_that_is_not_there_is_told_of(
         list(store.read(NAME, 0, 3))
 
 
+def test_an_object_that_others_have_written_is_no_payload(
+    store: S3Store, swift: Swift, settings: Settings
+) -> None:
+    with buckets.client(swift) as other:
+        other.put_object(Bucket=settings.bucket, Key=NAME, Body=b"abc")
+    with pytest.raises(StoreError, match="not what the server wrote"):
+        list(store.read(NAME, 0, 1))
+
+
 def test_a_bucket_must_be_there(settings: Settings) -> None:
     store = S3Store(replace(settings, bucket="another-one"))
     with pytest.raises(ConfigurationError, match="has no bucket another-one; make it first"):

@@ -47,9 +47,12 @@ class Layout:
     @classmethod
     def parse(cls, name: str, text: str | bytes) -> "Layout":
         """Read what `text` wrote; raises ValueError when it did not."""
-        match json.loads(text):
-            case {"size": int(size), "runs": list(runs)}:
-                return cls(name, size, tuple((str(token), int(end)) for token, end in runs))
+        try:
+            match json.loads(text):
+                case {"size": int(size), "runs": list(runs)}:
+                    return cls(name, size, tuple((str(token), int(end)) for token, end in runs))
+        except TypeError as error:
+            raise ValueError("Not the layout of an object") from error
         raise ValueError("Not the layout of an object")
 
     @property

@@ -77,7 +77,11 @@ class S3Store:
     def read(self, name: str, start: int, length: int) -> Iterator[bytes]:
         """A part of an object, in pieces."""
         text = b"".join(self._bucket.get(_checked(name)))
-        yield from self._read(Layout.parse(name, text), start, length)
+        try:
+            layout = Layout.parse(name, text)
+        except ValueError as error:
+            raise StoreError(f"The object {name} is not what the server wrote") from error
+        yield from self._read(layout, start, length)
 
     def open(self, name: str, start: int) -> AbstractContextManager[BinaryIO] | None:
         """Nothing: it is no file."""
