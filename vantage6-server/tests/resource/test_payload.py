@@ -95,6 +95,16 @@ def test_an_upload_is_the_result_of_a_run(study: Study, session: Session) -> Non
     assert session.get_one(Result, run).result is None
 
 
+def test_a_report_that_is_repeated_is_told_that_the_run_has_finished(study: Study) -> None:
+    """The upload is gone by then, which is not what its node has to know."""
+    run, node = study.run("aW4="), study.nodes[0]
+    id_ = upload(node, study.collaboration.id, LARGE.encode())
+    report = {"status": "completed", "result_upload": id_}
+    answers = [node.patch(f"/api/result/{run}", json=report) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 400]
+    assert "finished already" in answers[1].json["msg"]
+
+
 def test_a_classic_report_with_an_upload_is_of_a_run_that_did_well(study: Study) -> None:
     run, node = study.run("aW4="), study.nodes[0]
     id_ = upload(node, study.collaboration.id, LARGE.encode())

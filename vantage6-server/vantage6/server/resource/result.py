@@ -140,7 +140,9 @@ class OneResult(ResultResource):
         """
         result = load_own(self.session, self.identity, id)
         news = self.read()
-        self._use_upload(result, news)
+        # Else it is told that it has, also when it repeats what was answered and got lost.
+        if not result.complete:
+            self._use_upload(result, news)
         service.report(self.session, result, news)
         if "claim" in news:
             return self.show(result, OwnRunOutput(self.session, self.identity, payload=False))
