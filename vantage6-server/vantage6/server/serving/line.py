@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gevent
+from gevent.lock import Semaphore
 from gevent.monkey import get_original
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
@@ -27,9 +28,16 @@ log = logging.getLogger(__name__)
 BACKLOG = 1024**2
 # What it says at once, and is not worked on yet: no more is read meanwhile.
 QUEUE = 32
+# How many messages of all websockets are worked on at the same time: fewer than the database keeps
+# connections for. When a thousand nodes come back at once they wait here, and not, for a time that
+# has a limit, for the database.
+TURNS = 8
 _PIECE = 16 * 1024
 _READABLE, _WRITABLE = 1, 2
 _Socket = get_original("socket", "socket")
+# The answer to a ping, which waits for nothing.
+_PONG = "3"
+_turns = Semaphore(TURNS)
 
 #: Takes a message of the other side; None at the end, which comes once.
 Listener = Callable[[str | bytes | None], None]
@@ -187,8 +195,13 @@ class Line:
     def _work(self) -> None:
         """Hand over what was heard, one after the other."""
         while self._heard:
+            message = self._heard.popleft()
             try:
-                self._listener(self._heard.popleft())
+                if message == _PONG:
+                    self._listener(message)
+                else:
+                    with _turns:
+                        self._listener(message)
             except Exception:
                 log.exception("A message on a websocket could not be worked on")
                 self.close(CloseReason.INTERNAL_ERROR)
