@@ -6,6 +6,7 @@ import random
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 from development.load.book import Book
@@ -137,12 +138,18 @@ class Node:
                 await self._do(errand)
             except Refused as error:
                 self._book.note_refusal(error.status, str(error))
+                if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                    await self._repeat(errand)
             except LOST as error:
                 self._book.lost += 1
                 self._book.reasons.append(f"work: {error!r}")
                 # The connection for events ends as well, and with the next one all is fetched.
-                await asyncio.sleep(random.uniform(0, 1))
-                self._work.put_nowait(errand)
+                await self._repeat(errand)
+
+    async def _repeat(self, errand: int | None) -> None:
+        """Do it again, a moment later."""
+        await asyncio.sleep(random.uniform(0, 1))
+        self._work.put_nowait(errand)
 
     async def _do(self, errand: int | None) -> None:
         if errand is not None and errand < 0:
