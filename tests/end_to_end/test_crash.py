@@ -67,24 +67,12 @@ def test_killed_before_it_began_anything(house):
     assert house.ended(task_id) == completed(1)
 
 
+# Between making and starting a container nothing comes to the gate, as the run was taken with all
+# it needs; `vantage6-node/tests/test_crash.py` ends the process there, too.
 def test_killed_before_there_is_a_container(house):
-    task_id = kill_at(house, lambda passage: passage.path == "/api/token/container", 2)
+    task_id = kill_at(house, lambda passage: passage.path == "/api/claim/take", 2)
     house.start()
     assert house.ended(task_id) == completed(2)
-
-
-def test_killed_between_making_and_starting_a_container(house):
-    def is_claim(passage):
-        return passage.method == "PATCH" and b'"claim"' in passage.body
-
-    with house.gate.holding(is_claim) as barrier:
-        node = house.start()
-        task_id = house.create(3)
-        barrier.wait()
-        node.wait_until(lambda: house.containers("created"), "make the container")
-        kill(node)
-    house.start()
-    assert house.ended(task_id) == completed(3)
 
 
 def test_killed_while_it_runs(house):
