@@ -152,6 +152,19 @@ def test_a_sandbox_that_could_not_be_removed_is_removed_in_the_end(
     assert ours(engine, identity, "relay") == []
 
 
+def test_a_cleaner_whose_end_the_engine_did_not_see_is_removed_when_the_node_stops(
+    runner, engine, identity, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as patched:
+        patched.setattr(runner._api, "start", refuse)
+        patched.setattr(runner._api, "remove_container", refuse)
+        with pytest.raises(EngineUnreachable):
+            runner.empty(tmp_path)
+    runner.close(kill=False)
+    labels = [f"{INSTANCE_LABEL}={identity.instance}"]
+    assert engine.containers.list(all=True, filters={"label": labels}) == []
+
+
 def refuse(*_, **__):
     raise requests.exceptions.ConnectionError("refused")
 

@@ -293,6 +293,10 @@ class DockerRunner:
                     self.remove(result_id)
             self._pool.close()
             self._services.close()
+            try:
+                self._remove_helpers()
+            except EngineUnreachable as error:
+                log.warning("Helpers stay until the next start: %s", error)
         if self._api is not None:
             self._api.close()
 
@@ -310,9 +314,13 @@ class DockerRunner:
         for relay_id in relays.keys() - {sandbox.relay_id for sandbox in sandboxes}:
             self._pool.discard(relays[relay_id])
         self._pool.sweep({sandbox.name for sandbox in sandboxes})
+        self._remove_helpers()
+        return {_result_id(container): _trace(container) for container in found}
+
+    def _remove_helpers(self) -> None:
+        """Remove containers of ours of which an engine that went away did not see the end."""
         for left in (*self._list(CLEANER), *self._list(LOOKER)):
             self._remove_container(left["Id"])
-        return {_result_id(container): _trace(container) for container in found}
 
     def _list(self, kind: str) -> list[dict[str, Any]]:
         labels = [f"{INSTANCE_LABEL}={self._identity.instance}", f"{TYPE_LABEL}={kind}"]
