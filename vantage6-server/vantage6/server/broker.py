@@ -11,8 +11,8 @@ import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -214,11 +214,12 @@ class Broker:
             max_length_bytes=QUEUE_BYTES,
         )
 
-    def _connection(self, heartbeat: float, **options: Any) -> Connection:
+    @contextmanager
+    def _connection(self, heartbeat: float, **options: Any) -> Iterator[Connection]:
         parts = urlsplit(self._uri)
         # Read as it is asked for: certificates are checked, and by name.
         tls = {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": parts.hostname}
-        return Connection(
+        connection = Connection(
             self._uri,
             connect_timeout=CONNECT_SECONDS,
             heartbeat=heartbeat,
@@ -229,6 +230,16 @@ class Broker:
                 **options,
             },
         )
+        try:
+            yield connection
+        except BaseException:
+            # Without a farewell, to which one that hangs would never reply. The library has no
+            # public way for it: its own `release` waits.
+            below, connection._connection = connection._connection, None
+            if below is not None:
+                below.collect()
+            raise
+        connection.release()
 
 
 class _Notice:
@@ -277,6 +288,7 @@ class _Side:
             try:
                 work(self)
             except _Failure as error:
+                self.is_up = False
                 self._notice.away(self, error)
             self.is_up = False
             stopping.wait(self._pauses.pause())

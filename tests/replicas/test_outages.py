@@ -1,0 +1,93 @@
+"""Parts that die and come back: requests go on, and nothing that happened meanwhile is lost."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from participants import Participants
+from sockets import Listener
+
+from development.replicas import Replicas, wait_until
+
+AWAY = {"database": True, "broker": False}
+WELL = {"database": True, "broker": True}
+
+
+def notices(members: Replicas, health: dict[str, bool]) -> None:
+    """Wait until all replicas say that."""
+    wait_until(lambda: all(one.health() == health for one in members), f"they say {health}")
+
+
+def hears(node: Listener, task_id: int) -> None:
+    """Wait until a node is told of a task; it may be told of older ones again."""
+    while node.wait_for("new_task") != task_id:
+        pass
+
+
+@pytest.fixture
+def without_broker(members: Replicas) -> None:
+    members.broker.kill()
+    notices(members, AWAY)
+
+
+@pytest.mark.usefixtures("without_broker")
+def test_without_the_broker_a_task_still_reaches_the_node_of_another_replica(
+    members: Replicas, people: Participants
+) -> None:
+    node = people.listen(members[1], people.node)
+    task = people.order(members[0])
+    hears(node, task["id"])
+    people.ask(members[0], people.researcher, "POST", "kill/task", id=task["id"])
+    killed = 0
+    while killed != task["id"]:
+        (run,) = node.wait_for("kill_containers")["kill_list"]
+        killed = run["task_id"]
+
+
+@pytest.mark.usefixtures("without_broker")
+def test_without_the_broker_who_waits_at_another_replica_is_still_answered(
+    members: Replicas, people: Participants
+) -> None:
+    task = people.order(members[0])
+    path = f"task/{task['id']}?wait=60"
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(people.ask, members[1], people.researcher, "GET", path)
+        people.answer(members[0], task["results"][0]["id"])
+        assert waiting.result()["complete"] is True
+
+
+def test_the_broker_may_come_back(members: Replicas, people: Participants) -> None:
+    members.broker.kill()
+    notices(members, AWAY)
+    members.broker.start()
+    notices(members, WELL)
+    node = people.listen(members[1], people.node)
+    task = people.order(members[0])
+    hears(node, task["id"])
+    said = members[0].log.read_text(encoding="utf-8")
+    away = said.count("do not hear of one another")
+    assert away == said.count("hear of one another again")
+
+
+def test_a_broker_that_hangs_makes_no_request_wait(members: Replicas, people: Participants) -> None:
+    members.broker.freeze()
+    try:
+        node = people.listen(members[1], people.node)
+        task = people.order(members[0])
+        hears(node, task["id"])
+    finally:
+        members.broker.thaw()
+    notices(members, WELL)
+
+
+@pytest.mark.parametrize("end", ["kill", "stop"])
+def test_the_database_may_come_back(members: Replicas, people: Participants, end: str) -> None:
+    task = people.order(members[0])
+    getattr(members.database, end)()
+    wait_until(lambda: not members[0].health()["database"], "it is noticed")
+    members.database.start()
+    notices(members, WELL)
+    shown = people.ask(members[1], people.researcher, "GET", f"task/{task['id']}")
+    assert shown["status"] == "pending"
+    node = people.listen(members[1], people.node)
+    again = people.order(members[0])
+    hears(node, again["id"])
