@@ -156,7 +156,7 @@ def _clocks(world: World, chance: random.Random) -> Iterator[Fault]:
 
 def _disks(world: World) -> Iterator[Fault]:
     for name, disk in world.disks.items():
-        kind = "disk of the database full" if name == "database" else "disk of a node full"
+        kind = "disk of a node full" if name in world.nodes else f"disk of the {name} full"
         yield Fault(kind, name, partial(fill, disk), partial(_free, world, name), (2, 12))
 
 
