@@ -413,7 +413,7 @@ class Site:
 
     def answer_by_upload(self, task_id, data):
         """What a node of this version does with a large result."""
-        (run,) = self._node.send("get", "result", params={"task_id": task_id, "inline": 2**20})
+        (run,) = self._node.send("get", "result", params={"task_id": task_id})
         source = Held(data)
         if self.envelope == "none":
             sealed = PlainPayload(source)

@@ -41,7 +41,7 @@ def main() -> None:
         )
         answer = task["id"]
     elif options["action"] == "download":
-        (result,) = client.result.list(task=options["task"], fields=["id"], include_metadata=False)
+        (result,) = client.result.list(task=options["task"], include_payload=False)["data"]
         client.result.download(result["id"], options["path"], show_progress=False)
         answer = result["id"]
     elif options["action"] == "bytes":

@@ -10,7 +10,7 @@ SIZE = 24 * 2**20
 LARGER = 96 * 2**20
 MOST = 4
 # Two pieces of an upload, and what TLS, hashes and ciphers need
-MOST_HELD = 40 * 2**20
+MOST_HELD = 64 * 2**20
 
 
 def test_a_large_input_is_sent(site):

@@ -58,6 +58,7 @@ class ResultSubClient(ListedSubClient):
         per_page: int | None = None,
         include_metadata: bool = True,
         allow_pickle: bool | None = None,
+        include_payload: bool = True,
     ) -> Any:
         """Results, the newest first.
 
@@ -79,6 +80,8 @@ class ResultSubClient(ListedSubClient):
             Whether to read pickled results; as the client says where nothing is said. What
             cannot be read stays bytes; what cannot be trusted stays encrypted, and
             `unverified` beside it says why.
+        include_payload : bool
+            Whether inputs and results come with them, also large ones.
         """
         filters = {
             "task_id": task,
@@ -91,7 +94,7 @@ class ResultSubClient(ListedSubClient):
             **_period("finished", finished),
             **self.parent.large_elsewhere(),
         }
-        include = ["task", "payload"] if include_task else ["payload"]
+        include = ["task"] * include_task + ["payload"] * include_payload
         reply = self._page("result", filters, page, per_page, include_metadata, include)
         return self._read(self.parent.decrypt_results(reply, task_id=task), allow_pickle)
 
@@ -161,7 +164,7 @@ class ResultSubClient(ListedSubClient):
 
         Examples
         --------
-        >>> (result,) = client.result.list(task=7, fields=["id"])
+        >>> (result,) = client.result.list(task=7, include_payload=False)["data"]
         >>> client.result.download(result["id"], "model.json")
         PosixPath('model.json')
         """

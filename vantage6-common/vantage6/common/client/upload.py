@@ -26,7 +26,7 @@ PATIENCE = 60.0
 
 _CONTENT_TYPE = "application/offset+octet-stream"
 # Held twice: one piece is made while the other is sent.
-_PIECE = 16 * 2**20
+_PIECE = 8 * 2**20
 # Stores of the kind of S3 keep no more than 10,000 pieces.
 _MOST_PIECES = 8000
 # How often the server may say that a piece is not what was sent.
