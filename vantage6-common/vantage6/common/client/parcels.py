@@ -110,9 +110,10 @@ def fill(
     with_input: bool,
 ) -> None:
     """Put what is in the payload store into the fields of a result, opened, as far as we can."""
-    if item.get("result_stored") and not item.get("result"):
+    # What was not asked for is not there, and not null.
+    if item.get("result_stored") and item.get("result", "") is None:
         _fill(item, lambda target: open_result(client, item, target, task_id, result_id))
-    if with_input and item.get("input_stored") and not item.get("input"):
+    if with_input and item.get("input_stored") and item.get("input", "") is None:
         try:
             target = BytesIO()
             _open_input(client, item, target, result_id)
