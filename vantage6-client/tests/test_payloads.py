@@ -44,6 +44,15 @@ def test_calls_give_a_large_result_as_ever(site, client, task, answered):
     assert client.result.list(task=task)["data"][0]["result"] == TEXT
 
 
+def test_a_list_without_payloads_fetches_none(site, client, task, answered, monkeypatch):
+    monkeypatch.setattr(client, "open", lambda *_: pytest.fail("a payload was fetched"))
+    (result,) = client.result.list(task=task, include_payload=False)["data"]
+    assert (result["id"], result["result"], result["input"]) == (answered, None, None)
+    assert result["result_stored"]["size"] > 0
+    (result,) = client.result.list(task=task, include_payload=False, fields=["id"])
+    assert result == {"id": answered}
+
+
 def test_a_result_is_written_to_a_file(client, answered, tmp_path):
     path = client.result.download(answered, tmp_path / "answer.json", show_progress=False)
     assert path.read_bytes() == ANSWER

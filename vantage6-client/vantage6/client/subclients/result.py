@@ -92,11 +92,21 @@ class ResultSubClient(ListedSubClient):
             **_period("started", started),
             **_period("assigned", assigned),
             **_period("finished", finished),
-            **self.parent.large_elsewhere(),
+            **self._inline(include_payload),
         }
         include = ["task"] * include_task + ["payload"] * include_payload
         reply = self._page("result", filters, page, per_page, include_metadata, include)
+        if not include_payload:
+            return reply
         return self._read(self.parent.decrypt_results(reply, task_id=task), allow_pickle)
+
+    def _inline(self, include_payload: bool) -> dict[str, int]:
+        """What asks the server for payloads up to our limit, or for none; classic ones do not ask.
+
+        About one task it would show them all otherwise.
+        """
+        elsewhere = self.parent.large_elsewhere()
+        return elsewhere if include_payload else dict.fromkeys(elsewhere, 0)
 
     @post_filtering(iterable=True)
     def from_task(

@@ -49,6 +49,7 @@ class TaskSocket:
         session: Any = None,
     ) -> None:
         self._url, self._token = url, token
+        self._closed = False
         self._client = socketio.Client(
             reconnection=reconnect,
             reconnection_delay=0.5,
@@ -100,6 +101,10 @@ class TaskSocket:
 
     def close(self) -> None:
         """End the connection and every attempt to get one."""
+        # Also one that begins in this moment, since the connection is being lost: it ends before
+        # it asks for anything.
+        self._closed = True
+        self._client.reconnection, self._client.reconnection_attempts = False, 1
         websocket = getattr(self._client.eio, "ws", None)
         if websocket is not None:
             # The library would wait three seconds here for a farewell of the server, which
@@ -108,6 +113,8 @@ class TaskSocket:
         self._client.shutdown()
 
     def _headers(self) -> dict[str, str]:
+        if self._closed:
+            raise SocketConnectionError("The connection was closed on our side")
         return {"Authorization": f"Bearer {self._token()}"}
 
 
