@@ -232,8 +232,10 @@ def _make_private_file(path: Path) -> None:
 
 
 def _create_engine(url: URL) -> Engine:
-    # Far fewer than there are threads: a request holds one for moments only.
-    pool = {"pool_size": 10, "max_overflow": 54, "pool_timeout": 30}
+    # Far fewer than there are threads: a request holds one for moments only, and its statements
+    # come to one processor. All are kept: to open one takes longer than what it is needed for.
+    # Who finds none free waits as long as a proxy would: a crowd that comes back is not refused.
+    pool = {"pool_size": 20, "max_overflow": 0, "pool_timeout": 100}
     if url.get_backend_name() != "sqlite":
         waiting = {"connect_timeout": url.query.get("connect_timeout", CONNECT_TIMEOUT)}
         return _create_postgresql_engine(url, connect_args=waiting, **pool)
