@@ -18,7 +18,7 @@ from vantage6.common import authenticated, capability
 from vantage6.common.authenticated import ResultContext
 from vantage6.common.client.ability import Uploads
 from vantage6.common.encryption import DummyCryptor, RSACryptor, is_envelope
-from vantage6.common.exceptions import NotFound
+from vantage6.common.exceptions import Forbidden, NotFound
 from vantage6.common.letter import Letter
 from vantage6.common.partners import Shown
 from vantage6.common.sealed import ClassicPayload, PlainPayload, SignedPayload
@@ -53,6 +53,7 @@ class Upstream:
         self.encrypted = False
         self.said_of_uploads = None
         self.uploaded, self.stored = {}, {}
+        self.taken_back, self.uses_uploads = [], False
         self.knows_orders = True
         self.first_answers = []
 
@@ -72,6 +73,12 @@ class Upstream:
     def send_upload(self, upload_id, sealed, uploads, token):
         assert token == TOKEN
         self.uploaded[upload_id] = b"".join(map(bytes, sealed.pieces()))
+
+    def delete_upload(self, upload_id, token):
+        assert token == TOKEN
+        self.taken_back.append(upload_id)
+        if self.uses_uploads:
+            raise Forbidden(403, "This upload is not one of yours")
 
     def put(self, name, sealed):
         """Let the store have something; gives what the server says of it."""
@@ -766,6 +773,50 @@ def test_a_large_input_in_plain_is_uploaded_once_for_all(open_proxy, stores):
     assert sent == [{"id": 9, "input_upload": 1}, {"id": 10, "input_upload": 1}]
     assert list(stores.uploaded) == [1]
     assert base64s_to_bytes(stores.uploaded[1].decode()) == LARGE
+
+
+def _entries(count):
+    entry = {"id": 9, "input": bytes_to_base64s(LARGE)}
+    return [entry] * count
+
+
+@pytest.mark.parametrize(
+    ("status", "repeated", "used", "taken_back"),
+    [
+        (201, False, True, []),
+        # The server may have kept what came with it the first time.
+        (201, True, False, [1, 2]),
+        (201, True, True, [1]),
+        (403, False, False, [1, 2]),
+        # Who knows what becomes of it.
+        (504, False, False, []),
+    ],
+    ids=["made", "known", "made after all", "refused", "not answered"],
+)
+def test_uploads_that_no_subtask_uses_are_taken_back(
+    open_proxy, stores, key, status, repeated, used, taken_back, monkeypatch
+):
+    """Else an algorithm could fill the payload store with inputs of tasks that are refused."""
+    monkeypatch.setattr(proxy_module, "_PATIENCE", 0)
+    stores.public_keys[9], stores.uses_uploads = key.public_key_str, used
+    stores.answers["POST", "task"] = (status, {"id": 1}, {})
+    task = {"image": "i", "organizations": _entries(2)}
+    more = {"Idempotency-Repeated": "true"} if repeated else {}
+    answer = open_proxy(key)("/task", "POST", task, **more)
+    assert answer.status == status
+    assert stores.taken_back == taken_back
+
+
+def test_uploads_for_an_order_that_cannot_be_sealed_as_a_whole_are_taken_back(
+    open_proxy, stores, key
+):
+    stores.public_keys[9] = key.public_key_str
+    stranger = {"id": 10, "input": bytes_to_base64s(LARGE)}
+    task = {"image": "i", "organizations": [*_entries(1), stranger]}
+    answer = open_proxy(key)("/task", "POST", task)
+    assert answer.status == 404
+    assert stores.taken_back == [1]
+    assert all(call.method != "POST" for call in stores.calls)
 
 
 def test_a_small_input_stays_in_the_json(open_proxy, stores):

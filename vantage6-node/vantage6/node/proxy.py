@@ -239,13 +239,19 @@ class Proxy:
         task = _read_task(call.body)
         self._note_leaving(task, result_id)
         outgoing = Outgoing(self._server, self._envelopes, token)
-        with _explained():
-            self._envelopes.check()
-            sealed = [self._sealed(task, entry, outgoing) for entry in task["organizations"]]
+        try:
+            with _explained():
+                self._envelopes.check()
+                sealed = [self._sealed(task, entry, outgoing) for entry in task["organizations"]]
+        except Refusal:
+            outgoing.take_back()
+            raise
         task["organizations"] = [entry for entry, _ in sealed]
         answer = self._forward(call, path, json.dumps(task).encode(), _key(call))
         # What the server has of a repeated order may be what was sealed the first time.
         is_first = _REPEATED not in call.headers
+        if not (is_first and answer.status == HTTPStatus.CREATED) and answer.status not in _AWAY:
+            outgoing.take_back()
         if self._envelopes.encrypts and answer.status == HTTPStatus.CREATED and is_first:
             self._note_sent([(entry["id"], sent) for entry, sent in sealed], answer)
         return answer

@@ -367,6 +367,10 @@ class Server:
         """Send what the server does not have yet of a payload; raises as `proceed`."""
         proceed(self._caller(token), upload_id, sealed, uploads, patience=_PATIENCE)
 
+    def delete_upload(self, upload_id: int, token: str | None = None) -> None:
+        """Give an upload up."""
+        self._caller(token)("delete", f"upload/{upload_id}")
+
     @contextmanager
     def payload(
         self, result_id: int, field: str, stored: Stored, token: str | None = None

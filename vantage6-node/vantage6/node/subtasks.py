@@ -1,5 +1,6 @@
 """Large payloads of subtasks, which the algorithm knows nothing of: it has them in its JSON."""
 
+import logging
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 from vantage6.common.client.ability import Uploads
 from vantage6.common.client.download import Stored
 from vantage6.common.correspondence import Answer as Result
-from vantage6.common.exceptions import EncryptionError
+from vantage6.common.exceptions import EncryptionError, ServerError, ServerUnreachable
 from vantage6.common.long_text import LongText
 from vantage6.common.sealed import PlainPayload, Sealed
 from vantage6.common.sources import Base64Of, Held, OpenFile
@@ -17,6 +18,8 @@ from vantage6.common.wire import SMALL
 from vantage6.node.envelopes import Envelopes
 from vantage6.node.server import Server
 from vantage6.node.usage import in_words
+
+log = logging.getLogger(__name__)
 
 
 class TooMuch(EncryptionError):
@@ -39,6 +42,7 @@ class Outgoing:
         self._uploads: Uploads | None = None
         self._is_known = False
         self._sent: dict[bytes, tuple[int, Sealed]] = {}
+        self._begun: list[int] = []
 
     def send(self, organization_id: int, image: str, data: bytes) -> tuple[int, Sealed] | None:
         """Upload an input; None where it is not so large that the server wants that.
@@ -61,10 +65,20 @@ class Outgoing:
         if sealed.size <= self._uploads.start:
             return None
         upload_id = self._server.begin_upload(sealed, self._token)
+        self._begun.append(upload_id)
         self._server.send_upload(upload_id, sealed, self._uploads, self._token)
         if isinstance(sealed, PlainPayload):
             self._sent[data] = (upload_id, sealed)
         return upload_id, sealed
+
+    def take_back(self) -> None:
+        """Delete what no task uses: an algorithm could fill the store with what is refused."""
+        try:
+            for upload_id in self._begun:
+                self._server.delete_upload(upload_id, self._token)
+        except (ServerError, ServerUnreachable) as error:
+            # One task uses all of them or none, and what is left is forgotten after a day.
+            log.debug("Uploads of a subtask are not taken back: %s", error)
 
 
 class FileText(LongText):

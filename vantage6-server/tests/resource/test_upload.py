@@ -190,6 +190,22 @@ def test_nobody_has_very_many_uploads(
     assert researcher.post("/api/upload", json=body).status_code == 201
 
 
+def test_what_containers_announce_does_not_keep_the_results_of_their_node_back(
+    make: Factory,
+    study: Collaboration,
+    own: Organization,
+    login_as: Login,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service, "MOST_OPEN", 2)
+    node = login_as(make.node(own, study))
+    hostile, other = (login_as(make.task(study, own).results[0]) for _ in range(2))
+    body = {"collaboration_id": study.id, "size": 10, "form": "text"}
+    answers = [hostile.post("/api/upload", json=body).status_code for _ in range(3)]
+    assert answers == [201, 201, 400]
+    assert [one.post("/api/upload", json=body).status_code for one in (node, other)] == [201, 201]
+
+
 @pytest.mark.parametrize("method", ["get", "patch", "delete"])
 def test_the_upload_of_a_colleague_is_as_if_it_were_not_there(
     researcher: LoggedIn,
@@ -361,3 +377,18 @@ def test_an_empty_piece_completes_what_is_all_there(
         assert not send(researcher, id_, 0, CONTENT).json["complete"]
     assert send(researcher, id_, len(CONTENT), b"").json["complete"]
     assert send(researcher, id_, len(CONTENT), b"").json["complete"]
+
+
+def test_what_is_complete_is_not_read_again(
+    researcher: LoggedIn, study: Collaboration, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else one small request could make the server read 100 GB, and again, and again."""
+    id_ = upload(researcher, study.id, CONTENT)
+    # The same content: its own object is gone by now.
+    again = upload(researcher, study.id, CONTENT)
+    reads: list[str] = []
+    store = app.extensions["payloads"].store
+    monkeypatch.setattr(store, "read", lambda name, *_: reads.append(name) or iter(()))
+    answers = [send(researcher, each, len(CONTENT), b"") for each in (id_, again)]
+    assert [(one.status_code, one.json["complete"]) for one in answers] == [(200, True)] * 2
+    assert reads == []

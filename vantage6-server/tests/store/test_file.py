@@ -1,14 +1,17 @@
 """The payload store in a folder."""
 
+import fcntl
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from vantage6.common.exceptions import ConfigurationError
+from vantage6.server.store import file as file_store
 from vantage6.server.store.file import FileStore
-from vantage6.server.store.interface import StoreFull
+from vantage6.server.store.interface import Missing, StoreFull
 
 NAME = "0123456789abcdef" * 2
 
@@ -31,6 +34,49 @@ def test_a_finished_object_leaves_nothing_beside_it(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
     state = store.begin(NAME, 3)
     store.finish(NAME, store.append(NAME, state, 0, [b"abc"], "writer").state, 3)
+    assert os.listdir(tmp_path / "01") == [NAME]
+
+
+def test_a_late_writer_leaves_an_object_alone_that_was_finished_while_it_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its digest, by which others are given it too, would stand for another content."""
+    store, path = FileStore(tmp_path), tmp_path / "01" / NAME
+    store.begin(NAME, 4)
+    store.append(NAME, "", 0, [b"good"], "first")
+    really = os.open
+
+    def finish_between(name: Any, *args: Any, **options: Any) -> int:
+        if str(name).endswith(".writer"):
+            monkeypatch.undo()
+            file_store._finish(path, 4)
+        return really(name, *args, **options)
+
+    monkeypatch.setattr(os, "open", finish_between)
+    with pytest.raises(Missing):
+        store.append(NAME, "", 0, [b"evil"], "late")
+    assert b"".join(store.read(NAME, 0, 4)) == b"good"
+
+
+def test_nobody_becomes_the_writer_of_an_object_that_is_being_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, writer = FileStore(tmp_path), tmp_path / "01" / f"{NAME}.writer"
+    store.begin(NAME, 4)
+    store.append(NAME, "", 0, [b"good"], "first")
+    really, looked_at = os.fsync, []
+
+    def look(descriptor: int) -> None:
+        if writer.exists():
+            looked_at.append(writer.read_bytes())
+            with writer.open() as file, pytest.raises(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            monkeypatch.undo()
+        really(descriptor)
+
+    monkeypatch.setattr(os, "fsync", look)
+    store.finish(NAME, "", 4)
+    assert looked_at == [b""]
     assert os.listdir(tmp_path / "01") == [NAME]
 
 

@@ -112,6 +112,9 @@ class OneUpload(Resource):
                 writer=writer,
             )
         )
+        if standing.is_complete:
+            # To sum all of it up once more is work that anybody could give us for nothing.
+            return self._load(id)
         read = self.body_reader()
         arrival = Arrival(self.database, self.payloads, standing, writer, read, length, digest)
         arrival.take()

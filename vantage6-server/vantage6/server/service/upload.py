@@ -45,6 +45,8 @@ class Standing:
         What the store needs to go on.
     last_writer : str, optional
         The request that brought what was received.
+    is_complete : bool
+        Whether nothing is left to be done.
     """
 
     id: int
@@ -54,6 +56,7 @@ class Standing:
     received: int
     state: str
     last_writer: str | None
+    is_complete: bool
 
     @classmethod
     def of(cls, upload: Upload) -> "Standing":
@@ -66,6 +69,7 @@ class Standing:
             upload.received,
             upload.state or "",
             upload.writer,
+            upload.blob_id is not None,
         )
 
 
@@ -85,7 +89,8 @@ def check_may_begin(
         raise BadRequest(f"Collaboration {collaboration.name!r} takes no encrypted payloads")
     if size > largest:
         raise TooLarge(f"A payload may have {largest} bytes at most")
-    count = select(func.count()).select_from(Upload).where(Upload.identity_id == identity.id)
+    # What its containers have is not held against a node: they would keep its results back.
+    count = select(func.count()).select_from(Upload).where(_is_of(identity))
     if (session.scalar(count) or 0) >= MOST_OPEN:
         raise BadRequest(f"You have {MOST_OPEN} uploads already; use or delete some of them")
 

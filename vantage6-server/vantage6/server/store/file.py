@@ -150,8 +150,8 @@ class _Part:
 
     def __init__(self, path: Path, offset: int, writer: str) -> None:
         self.position = offset
-        self._writer = writer.encode()
-        self.descriptor = os.open(_beside(path, _PART), os.O_WRONLY)
+        self._path, self._writer = _beside(path, _PART), writer.encode()
+        self.descriptor = os.open(self._path, os.O_WRONLY)
         try:
             self._lock = os.open(_beside(path, _WRITER), os.O_RDWR | os.O_CREAT, 0o600)
         except OSError:
@@ -181,6 +181,8 @@ class _Part:
 
     def _take_over(self, offset: int) -> None:
         with _locked(self._lock):
+            # It may have been finished since we opened it: then it is not to be touched.
+            self._path.stat()
             if os.fstat(self.descriptor).st_size < offset:
                 raise Missing(f"Fewer than {offset} bytes of the object are there")
             os.ftruncate(self._lock, 0)
@@ -216,18 +218,31 @@ def _beside(path: Path, suffix: str) -> Path:
 
 
 def _finish(path: Path, size: int) -> None:
-    part = _beside(path, _PART)
     if not path.exists():
-        if part.stat().st_size != size:
-            raise Missing(f"Not all {size} bytes of the object are there")
-        descriptor = os.open(part, os.O_RDONLY)
+        # What is not there gets no writer either.
+        _beside(path, _PART).stat()
+        lock = os.open(_beside(path, _WRITER), os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            os.fsync(descriptor)
+            with _locked(lock):
+                # From here on nobody is the one who writes.
+                os.ftruncate(lock, 0)
+                _rename(_beside(path, _PART), path, size)
         finally:
-            os.close(descriptor)
-        part.rename(path)
+            os.close(lock)
     sync_folder(path.parent)
     _beside(path, _WRITER).unlink(missing_ok=True)
+
+
+def _rename(part: Path, path: Path, size: int) -> None:
+    """Give an object its name, once all of it is there and on the disk."""
+    if part.stat().st_size != size:
+        raise Missing(f"Not all {size} bytes of the object are there")
+    descriptor = os.open(part, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    part.rename(path)
 
 
 def _delete(path: Path) -> None:
