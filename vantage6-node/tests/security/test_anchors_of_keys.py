@@ -12,6 +12,7 @@ import pytest
 
 from vantage6.common import authenticated, capability
 from vantage6.common.authenticated import InputContext
+from vantage6.common.client.download import Stored
 from vantage6.common.encryption import RSACryptor
 from vantage6.common.envelope import is_authenticated_envelope
 from vantage6.common.image import canonical
@@ -186,6 +187,23 @@ def test_anchor_B_without_a_journal_no_result_leaves_in_the_classic_envelope(
     assert _start(work, run) == "started"
     work.perform(Collect(), run, Timeline())
     journal.forget(run.result_id)
+    report = Report(TaskStatus.COMPLETED, "", "2026-01-01T00:00:00.000000", has_output=True)
+    event = work.perform(Deliver(report), run, Timeline())
+    assert isinstance(event, Rejected)
+    assert "does not know any more how the input came" in event.report.log
+    assert server.reports == {}
+
+
+@pytest.mark.parametrize("form", ["text", "binary"])
+def test_anchor_B_nor_does_one_whose_input_is_in_the_payload_store(
+    make_work, server, signed, key, journal, form
+):
+    """The server keeps a signed input as text, too, where it came so."""
+    work, run = make_work(key), signed()
+    assert _start(work, run) == "started"
+    work.perform(Collect(), run, Timeline())
+    journal.forget(run.result_id)
+    run = dataclasses.replace(run, input="", stored_input=Stored(10**7, "0" * 64, form))
     report = Report(TaskStatus.COMPLETED, "", "2026-01-01T00:00:00.000000", has_output=True)
     event = work.perform(Deliver(report), run, Timeline())
     assert isinstance(event, Rejected)

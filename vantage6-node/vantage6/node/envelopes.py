@@ -405,7 +405,7 @@ class Sealed:
         # Who asked at the start: later the server could name somebody else.
         record = self._journal.record(assignment.result_id)
         reader = self._readers_key(record.assignment if record else assignment)
-        self._require_classic(assignment)
+        self._require_classic(assignment, is_known=record is not None)
         return reader
 
     def seal_input(self, organization_id: int, image: str, data: bytes) -> str:
@@ -432,13 +432,14 @@ class Sealed:
         """The result of a subtask, in either envelope."""
         return self._correspondence.open_result(answer)
 
-    def _require_classic(self, assignment: Assignment) -> None:
+    def _require_classic(self, assignment: Assignment, *, is_known: bool) -> None:
         """Send nothing in the classic envelope that was asked for in the other one."""
         stored = assignment.stored_input
-        came_in_ours = is_authenticated_envelope(assignment.input) or (
-            stored is not None and stored.form == BINARY
+        # What the server has as text may be either, and is not here to be looked at.
+        may_be_ours = is_authenticated_envelope(assignment.input) or (
+            stored is not None and (stored.form == BINARY or not is_known)
         )
-        if self._takes == "authenticated" or came_in_ours:
+        if self._takes == "authenticated" or may_be_ours:
             raise EncryptionError(
                 "The journal of this node does not know any more how the input came, so the "
                 "result would leave less protected than that was; send the task again"
