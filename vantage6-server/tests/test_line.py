@@ -3,6 +3,7 @@
 import base64
 import os
 import socket
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -138,6 +139,28 @@ def test_pieces_of_a_message_cannot_be_long_together(server: Served) -> None:
         wire.say(half, last=False)
         wire.say(half, CONTINUATION, last=False)
         assert wire.closes() == CloseReason.MESSAGE_TOO_BIG
+
+
+def test_a_message_in_tiny_pieces_takes_little_more_memory_than_its_letters() -> None:
+    """Else strangers, who may have hundreds of connections, had gigabytes for megabytes."""
+    count = 20_000
+    tiny = bytes([CONTINUATION, 0x80 | 2]) + bytes(4) + b"xy"
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        kept = line.Line(ours, lambda _: None, MESSAGE_LIMIT)
+        try:
+            theirs.sendall(bytes([TEXT, 0x80 | 2]) + bytes(4) + b"42")
+            kept._read()
+            tracemalloc.start()
+            for _ in range(count // 1000):
+                theirs.sendall(tiny * 1000)
+                kept._read()
+            taken, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            kept._lose()
+    assert kept._length == 2 + 2 * count
+    assert taken < 8 * count
 
 
 def test_a_request_of_another_version_gets_no_websocket(server: Served) -> None:

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 BACKLOG = 1024**2
 # What it says at once, and is not worked on yet: no more is read meanwhile.
 QUEUE = 32
+# Pieces of one message that are kept apart: each takes far more memory than its few letters.
+PIECES = 64
 # How many messages of all websockets are worked on at the same time: fewer than the database keeps
 # connections for. When a thousand nodes come back at once they wait here, and not, for a time that
 # has a limit, for the database.
@@ -172,10 +174,12 @@ class Line:
                 self._pieces.append(
                     event.data if isinstance(event.data, str) else bytes(event.data)
                 )
+            empty = "" if isinstance(event, TextMessage) else b""
             if event.message_finished:
-                empty = "" if isinstance(event, TextMessage) else b""
                 self._hear(empty.join(self._pieces))  # type: ignore[arg-type]
                 self._pieces, self._length = [], 0
+            elif len(self._pieces) >= PIECES:
+                self._pieces = [empty.join(self._pieces)]  # type: ignore[arg-type]
         elif isinstance(event, Ping):
             self._answer(event.response())
         elif isinstance(event, CloseConnection):
