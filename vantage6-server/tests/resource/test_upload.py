@@ -185,7 +185,8 @@ def test_nobody_has_very_many_uploads(
     announce(researcher, study.id, 10)
     second = announce(researcher, study.id, 10)
     body = {"collaboration_id": study.id, "size": 10, "form": "text"}
-    assert researcher.post("/api/upload", json=body).status_code == 400
+    refused = researcher.post("/api/upload", json=body)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "60")
     researcher.delete(f"/api/upload/{second}")
     assert researcher.post("/api/upload", json=body).status_code == 201
 
@@ -202,7 +203,7 @@ def test_what_containers_announce_does_not_keep_the_results_of_their_node_back(
     hostile, other = (login_as(make.task(study, own).results[0]) for _ in range(2))
     body = {"collaboration_id": study.id, "size": 10, "form": "text"}
     answers = [hostile.post("/api/upload", json=body).status_code for _ in range(3)]
-    assert answers == [201, 201, 400]
+    assert answers == [201, 201, 429]
     assert [one.post("/api/upload", json=body).status_code for one in (node, other)] == [201, 201]
 
 

@@ -13,7 +13,14 @@ from sqlalchemy import ColumnElement, and_, delete, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from vantage6.server.database import Database
-from vantage6.server.exceptions import BadRequest, Conflict, Forbidden, NotFound, TooLarge
+from vantage6.server.exceptions import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    NotFound,
+    TooLarge,
+    TooManyRequests,
+)
 from vantage6.server.model import Blob, Collaboration, Member, Task, Upload
 from vantage6.server.model.base import now
 from vantage6.server.permission import check
@@ -82,7 +89,7 @@ def check_may_begin(
     ------
     Forbidden, NotFound
         When the collaboration is not one in which the caller may create tasks or has runs.
-    BadRequest, TooLarge
+    BadRequest, TooLarge, TooManyRequests
     """
     collaboration = _collaboration(session, identity, collaboration_id)
     if form == blobs.BINARY and not collaboration.encrypted:
@@ -92,7 +99,11 @@ def check_may_begin(
     # What its containers have is not held against a node: they would keep its results back.
     count = select(func.count()).select_from(Upload).where(_is_of(identity))
     if (session.scalar(count) or 0) >= MOST_OPEN:
-        raise BadRequest(f"You have {MOST_OPEN} uploads already; use or delete some of them")
+        # Not for ever: a node that hears it keeps its result, and tries again.
+        raise TooManyRequests(
+            f"You have {MOST_OPEN} uploads already; use or delete some of them",
+            headers={"Retry-After": "60"},
+        )
 
 
 def _collaboration(session: Session, identity: Identity, id_: int) -> Collaboration:
