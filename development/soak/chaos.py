@@ -25,8 +25,8 @@ class Happening:
     ends: float | None = None
     mending: Future[object] | None = None
 
-    def is_over(self, workers: Executor, now: float, tell: Callable[[str], None]) -> bool:
-        """Go on to the next step where it is time for that; whether there is none."""
+    def advance(self, workers: Executor, now: float, tell: Callable[[str], None]) -> bool:
+        """Go on to the next step where it is time for that; True once there is none."""
         if self.ends is None and self.injecting.done():
             self.injecting.result()
             self.ends = now + self.seconds
@@ -116,9 +116,8 @@ class Chaos:
     def _go_on(self) -> None:
         now = time.monotonic()
         self._active = [
-            one for one in self._active if not one.is_over(self._workers, now, self._tell)
+            one for one in self._active if not one.advance(self._workers, now, self._tell)
         ]
-
         for text in self._watch({one.fault.part for one in self._active}):
             self._tell(f"started again: {text}")
 

@@ -62,7 +62,7 @@ def test_what_a_node_says_of_a_container_is_told_at_the_other(
     assert listener.wait_for("container_failed") == task["run_id"]
 
 
-def test_a_key_replaced_at_one_closes_the_socket_at_the_other(
+def test_a_node_deleted_at_one_loses_its_socket_at_the_other(
     members: Replicas, people: Participants
 ) -> None:
     root = members.token()

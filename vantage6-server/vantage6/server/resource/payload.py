@@ -71,7 +71,7 @@ class _Payload(Resource):
         return Response(wrapped, mimetype=kind, direct_passthrough=True)
 
 
-class ResultInput(_Payload):
+class InputOfResult(_Payload):
     """The input of a run."""
 
     route = "/result/<id>/input"
@@ -82,7 +82,7 @@ class ResultInput(_Payload):
         return self.send(id, "input")
 
 
-class ResultOutput(_Payload):
+class OutputOfResult(_Payload):
     """What came out of a run."""
 
     route = "/result/<id>/output"

@@ -14,6 +14,7 @@ from vantage6.server.resource.contract import contract
 from vantage6.server.resource.filter import Value
 from vantage6.server.schema.answer import MessageOutput
 from vantage6.server.schema.upload import UploadInput, UploadOutput
+from vantage6.server.service import blob
 from vantage6.server.service import upload as service
 from vantage6.server.service.arrival import Arrival
 from vantage6.server.store.interface import PIECE
@@ -78,7 +79,7 @@ class Uploads(Resource):
         try:
             return self.database.run(begin)
         except BaseException:
-            service.discard(store, name, state)
+            blob.discard(store, name, state)
             raise
 
 
@@ -126,7 +127,7 @@ class OneUpload(Resource):
         """Give an upload up."""
         unfinished = self.database.run(partial(service.delete_one, identity=self.identity, id_=id))
         if unfinished:
-            service.discard(self.payloads.store, unfinished.name, unfinished.state)
+            blob.discard(self.payloads.store, unfinished.name, unfinished.state)
         return self.say(f"Upload {id} is deleted")
 
     def _load(self, id: int) -> Answer:

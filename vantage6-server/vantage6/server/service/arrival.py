@@ -107,7 +107,7 @@ class Arrival:
 
         if self._database.run(complete) != standing.name:
             # The same content was there before.
-            uploads.discard(store, standing.name, self._state)
+            blobs.discard(store, standing.name, self._state)
 
     def _append(self) -> Progress:
         """Hand on as much as goes into one step."""

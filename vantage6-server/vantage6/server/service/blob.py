@@ -162,7 +162,7 @@ def delete_unused(database: Database, store: Store) -> int:
             gone = delete(Blob).where(Blob.id.in_(ids), _is_unused()).returning(Blob.name)
             names = session.scalars(gone).all() if ids else []
         for name in names:
-            _delete_object(store, name)
+            discard(store, name)
         deleted += len(names)
         if len(names) < _BATCH:
             return deleted
@@ -181,7 +181,7 @@ def delete_orphans(database: Database, store: Store) -> int:
             for column in (Blob.name, Upload.name):
                 names -= set(session.scalars(select(column).where(column.in_(names))))
         for name in names:
-            _delete_object(store, name)
+            discard(store, name)
         deleted += len(names)
     return deleted
 
@@ -194,9 +194,9 @@ def _is_unused() -> ColumnElement[bool]:
     )
 
 
-def _delete_object(store: Store, name: str) -> None:
+def discard(store: Store, name: str, state: str | None = None) -> None:
+    """Delete an object that nobody needs; where that fails it is found as an orphan later."""
     try:
-        store.delete(name)
+        store.delete(name, state)
     except StoreError as error:
-        # It is an orphan now, and found as such.
         log.warning("The payload %s could not be deleted: %s", name, error)

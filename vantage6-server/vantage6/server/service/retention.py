@@ -179,11 +179,8 @@ def _purge(session: Session, ids: Sequence[int]) -> Purged:
 def _size(session: Session, ids: Sequence[int]) -> int:
     is_postgresql = session.get_bind().dialect.name == "postgresql"
     its = Result.id.in_(ids)
-    texts = sum(
-        (func.coalesce(func.sum(_octets(column, is_postgresql)), 0) for column in _TEXTS[1:]),
-        func.coalesce(func.sum(_octets(_TEXTS[0], is_postgresql)), 0),
-    )
-    inline = session.scalar(select(texts).where(its)) or 0
+    sums = [func.coalesce(func.sum(_octets(column, is_postgresql)), 0) for column in _TEXTS]
+    inline = sum(session.execute(select(*sums).where(its)).one())
     named = select(Result.id).where(
         its, or_(Result.input_blob_id == Blob.id, Result.result_blob_id == Blob.id)
     )

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from vantage6.common.envelope import is_envelope
 from vantage6.server.model import Blob
 from vantage6.server.service import blob as blobs
-from vantage6.server.service import commit, upload
+from vantage6.server.service import commit
 from vantage6.server.service.blob import TEXT, Content
 from vantage6.server.store.interface import PIECE
 from vantage6.server.store.payloads import Payloads, new_name
@@ -78,7 +78,7 @@ class Staging:
     ) -> None:
         for staged in self._staged.values():
             if not staged.is_used:
-                upload.discard(self._payloads.store, staged.name)
+                blobs.discard(self._payloads.store, staged.name)
 
     def put(self, text: str | None) -> "str | Staged | None":
         """A text that is small, or not one of those that the store keeps, as it is; or staged."""
@@ -98,7 +98,7 @@ class Staging:
             progress = store.append(name, state, 0, _pieces(text), _WRITER)
             store.finish(name, progress.state, content.size)
         except BaseException:
-            upload.discard(store, name)
+            blobs.discard(store, name)
             raise
         return Staged(content, name)
 

@@ -28,7 +28,7 @@ from vantage6.server.permission.catalogue import Kind, Operation, Scope
 from vantage6.server.permission.identity import Identity
 from vantage6.server.service import blob as blobs
 from vantage6.server.service.blob import Content
-from vantage6.server.store.interface import Progress, Store, StoreError
+from vantage6.server.store.interface import Progress, Store
 
 # One task may need an input for each of very many organizations.
 MOST_OPEN = 1000
@@ -269,18 +269,10 @@ def expire(database: Database, store: Store) -> int:
                 session.delete(upload)
         for upload in uploads:
             if upload.blob_id is None:
-                discard(store, upload.name, upload.state)
+                blobs.discard(store, upload.name, upload.state)
         expired += len(uploads)
         if len(uploads) < _BATCH:
             return expired
-
-
-def discard(store: Store, name: str, state: str | None = None) -> None:
-    """Delete an object that nobody needs; where that fails it is found as an orphan later."""
-    try:
-        store.delete(name, state)
-    except StoreError as error:
-        blobs.log.warning("The payload %s could not be deleted: %s", name, error)
 
 
 def _is_of(identity: Identity) -> ColumnElement[bool]:
