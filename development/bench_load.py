@@ -7,8 +7,8 @@ processors and the memory of the server's processes; a clock says what this mach
 
 import argparse
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -239,25 +239,24 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     figure.savefig(path, dpi=100)
 
 
-@contextmanager
-def ours() -> Iterator[Server]:
+def ours() -> AbstractContextManager[Server]:
     """Our server on PostgreSQL, with the first user logged in."""
-    with ExitStack() as stack:
-        database = stack.enter_context(postgres.serve(fsync="on", synchronous_commit="on"))
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="v6-load-")))
-        server = stack.enter_context(bench_world.ours(folder / "server", database.create()))
-        server.log_in()
-        server.hang_up()
-        yield server
+    return _on_postgres(bench_world.ours)
+
+
+def peer() -> AbstractContextManager[Server]:
+    """The classic server on PostgreSQL, with the first user logged in."""
+    return _on_postgres(bench_world.peer)
 
 
 @contextmanager
-def peer() -> Iterator[Server]:
-    """The classic server on PostgreSQL, with the first user logged in."""
+def _on_postgres(
+    running: Callable[[Path, str], AbstractContextManager[Server]],
+) -> Iterator[Server]:
     with ExitStack() as stack:
         database = stack.enter_context(postgres.serve(fsync="on", synchronous_commit="on"))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="v6-load-")))
-        server = stack.enter_context(bench_world.peer(folder / "server", database.create()))
+        server = stack.enter_context(running(folder / "server", database.create()))
         server.log_in()
         server.hang_up()
         yield server

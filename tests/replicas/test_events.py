@@ -1,7 +1,5 @@
 """What happens at one replica, seen at another."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 from participants import Participants
 
 from development.replicas import Replicas, wait_until
@@ -28,12 +26,7 @@ def test_a_kill_at_one_reaches_the_node_at_the_other(
 def test_who_waits_at_one_is_answered_by_a_result_at_the_other(
     members: Replicas, people: Participants
 ) -> None:
-    task = people.order(members[0])
-    path = f"task/{task['id']}?wait=60"
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(people.ask, members[1], people.researcher, "GET", path)
-        people.answer(members[0], task["results"][0]["id"])
-        assert waiting.result()["complete"] is True
+    assert people.answer_who_waits(members[1], members[0])["complete"] is True
 
 
 def test_a_state_reported_at_one_is_told_to_researchers_at_the_other(

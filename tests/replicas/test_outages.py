@@ -1,7 +1,5 @@
 """Parts that die and come back: requests go on, and nothing that happened meanwhile is lost."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 from participants import Participants
 from sockets import Listener
@@ -47,12 +45,7 @@ def test_without_the_broker_a_task_still_reaches_the_node_of_another_replica(
 def test_without_the_broker_who_waits_at_another_replica_is_still_answered(
     members: Replicas, people: Participants
 ) -> None:
-    task = people.order(members[0])
-    path = f"task/{task['id']}?wait=60"
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(people.ask, members[1], people.researcher, "GET", path)
-        people.answer(members[0], task["results"][0]["id"])
-        assert waiting.result()["complete"] is True
+    assert people.answer_who_waits(members[1], members[0])["complete"] is True
 
 
 def test_the_broker_may_come_back(members: Replicas, people: Participants) -> None:

@@ -1,5 +1,6 @@
 """A researcher and a node, each at the replica that a test wants."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -75,6 +76,15 @@ class Participants:
         }
         body = {**content, **differing}
         return self.ask(replica, self.node, "PATCH", f"result/{result_id}", **body)
+
+    def answer_who_waits(self, there: Replica, here: Replica) -> Any:
+        """What who waits for a task at one replica is told when its run ends at another."""
+        task = self.order(here)
+        path = f"task/{task['id']}?wait=60"
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(self.ask, there, self.researcher, "GET", path)
+            self.answer(here, task["results"][0]["id"])
+            return waiting.result()
 
     def status(self, replica: Replica, node_id: int) -> str | None:
         """Whether a replica says that a node is online."""
