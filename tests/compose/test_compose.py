@@ -200,11 +200,13 @@ def test_one_server_is_killed_and_the_other_serves(person, composed, engine):
 
 
 def test_an_upgrade_server_by_server_fails_no_request(person, composed):
+    """Each over a connection of its own: one that is kept may be closed by any proxy at any time."""
     statuses, done = [], threading.Event()
 
     def ask():
         while not done.is_set():
-            statuses.append(person.ask("get", "organization").status_code)
+            answer = person.ask("get", "organization", headers={"Connection": "close"})
+            statuses.append(answer.status_code)
 
     asking = threading.Thread(target=ask)
     asking.start()

@@ -484,8 +484,11 @@ def test_the_mock_shows_what_the_server_shows(mock, at_proxy):
 NOT_FOR_ALGORITHMS = {
     "cryptor",
     "decrypt_results",
+    "large_elsewhere",
     "log",
+    "open",
     "pins_file",
+    "require_encryption",
     "send_patiently",
     "setup_encryption",
     "show_recovery_codes",

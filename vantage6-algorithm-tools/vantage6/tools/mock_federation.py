@@ -87,6 +87,7 @@ class MockFederation:
             "id": id_,
             "name": "mock",
             "encrypted": False,
+            "retention_days": None,
             "organizations": [_link("organization", site) for site in self.sites],
             "nodes": [_link("node", site.node_id) for site in self.sites.values()],
             "tasks": [_link("task", task["id"]) for task in self.tasks],
@@ -175,6 +176,7 @@ class MockFederation:
             "result": None,
             "log": None,
             "late": False,
+            **dict.fromkeys(("input_stored", "result_stored")),
             "purged_at": None,
             **dict.fromkeys(("assigned_at", "started_at", "finished_at", "stopped_at", "claim")),
         }

@@ -29,7 +29,7 @@ _IN_DATA = (
     *(f"{name}.sqlite{part}" for name in ("journal", "sent") for part in ("", "-shm", "-wal")),
 )  # fmt: skip
 AUDIT_FILES = "audit."
-_IN_TASKS = ("outbox", "runs", TEMPORARY)
+_IN_TASKS = ("inbox", "outbox", "runs", TEMPORARY)
 
 
 class NotDeleted(Vantage6Error):

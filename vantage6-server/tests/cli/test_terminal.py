@@ -42,7 +42,7 @@ def test_the_wizard_from_the_first_question_to_the_file(operator: Operator, prog
     answer(terminal, "Must users log in with a second factor?")
     terminal.expect_exact("Is there a VPN server?")
     terminal.send("n")
-    terminal.expect_exact("Is there a RabbitMQ?")
+    terminal.expect_exact("Are there several server processes")
     terminal.send("y")
     answer(terminal, "Which one?", "amqp://user:hush@broker.example:5672/v6")
     path = operator.configurations / "my-server.yaml"

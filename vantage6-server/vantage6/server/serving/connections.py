@@ -134,7 +134,9 @@ class Body:
 
     @property
     def _is_of_known_length(self) -> bool:
-        return isinstance(self._body.reader, LengthReader) and not self._body.buf.tell()
+        # Those of the library have a reader and a buffer before it.
+        reader = getattr(self._body, "reader", None)
+        return isinstance(reader, LengthReader) and not self._body.buf.tell()
 
     def _read_at_once(self, size: int) -> bytes:
         """Read what is there by now, past the library's buffers, which copy it again and again."""
