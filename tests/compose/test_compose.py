@@ -200,7 +200,7 @@ def test_one_server_is_killed_and_the_other_serves(person, composed, engine):
 
 
 def test_an_upgrade_server_by_server_fails_no_request(person, composed):
-    """Each over a connection of its own: one that is kept may be closed by any proxy at any time."""
+    """Each over a connection of its own: a proxy may close one that is kept at any time."""
     statuses, done = [], threading.Event()
 
     def ask():
