@@ -250,6 +250,12 @@ class TestWriting:
                 assert writing.result().status_code == 201
 
 
+def read_to_the_end(client: simple_websocket.Client) -> None:
+    """Take what comes, such as a ping, until the connection is over or nothing comes."""
+    while client.receive(timeout=PATIENCE) is not None:
+        continue
+
+
 class TestStopping:
     @pytest.mark.parametrize("how", ["press_ctrl_c", "terminate"])
     def test_it_stops_cleanly_and_lets_sockets_go(self, server: Served, how: str) -> None:
@@ -305,9 +311,7 @@ class TestStopping:
         client.receive(timeout=PATIENCE)
         assert server.terminate() == 0
         with pytest.raises(simple_websocket.ConnectionClosed) as closed:
-            # A ping may have come before.
-            while client.receive(timeout=PATIENCE) is not None:
-                continue
+            read_to_the_end(client)
         # One that is just gone would have none.
         assert closed.value.reason == CloseReason.NORMAL_CLOSURE
 
