@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import simple_websocket
 import socketio
 from clients import bearer
 from flask import Flask
@@ -15,6 +16,12 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 # A test that waits this long has failed; none does otherwise.
 PATIENCE = 20
+
+
+def read_to_the_end(client: simple_websocket.Client) -> None:
+    """Take what comes, such as a greeting or a ping, until it is over or nothing comes."""
+    while client.receive(timeout=PATIENCE) is not None:
+        continue
 
 
 class Listener:

@@ -17,7 +17,7 @@ import simple_websocket
 import socketio
 from clients import bearer
 from served import LOOPBACK, Served, run, write_config, write_import
-from sockets import PATIENCE, Listener
+from sockets import PATIENCE, Listener, read_to_the_end
 from wsproto.frame_protocol import CloseReason
 
 from development.postgres import Postgres
@@ -248,12 +248,6 @@ class TestWriting:
                 assert not writing.done()
                 other.execute("COMMIT")
                 assert writing.result().status_code == 201
-
-
-def read_to_the_end(client: simple_websocket.Client) -> None:
-    """Take what comes, such as a ping, until the connection is over or nothing comes."""
-    while client.receive(timeout=PATIENCE) is not None:
-        continue
 
 
 class TestStopping:
