@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from vantage6.common.exceptions import ServerError, ServerUnreachable, ServiceUnavailable
 from vantage6.common.retry import Backoff
+from vantage6.common.wire import IDEMPOTENCY_KEY
 
 if TYPE_CHECKING:
     from vantage6.client.client import UserClient
 
-HEADER = "Idempotency-Key"
 # Seconds
 PATIENCE = 60.0
 FIRST_PAUSE = 0.2
@@ -52,7 +52,7 @@ def order_task(client: "UserClient", body: dict[str, Any]) -> Task:
         try:
             if lost and not _keeps_keys(client):
                 break
-            task: Task = client.send("post", "task", json=body, headers={HEADER: key})
+            task: Task = client.send("post", "task", json=body, headers={IDEMPOTENCY_KEY: key})
             return task
         except (ServerUnreachable, ServiceUnavailable) as error:
             lost = lost or error

@@ -34,7 +34,7 @@ from vantage6.common.exceptions import (
 )
 from vantage6.common.retry import Backoff
 from vantage6.common.text import base64s_to_bytes
-from vantage6.common.wire import SMALL
+from vantage6.common.wire import IDEMPOTENCY_KEY, IDEMPOTENCY_REPEATED, SMALL
 from vantage6.node.agreement import Disagreement
 from vantage6.node.answers import Opening
 from vantage6.node.audit import AuditUnavailable
@@ -68,11 +68,7 @@ _ROUTES = {method: re.compile("|".join(paths)) for method, paths in _ALLOWED.ite
 _WITH_RESULTS = re.compile(rf"task|result|task/{_ID}|result/{_ID}|task/{_ID}/result")
 _WITHOUT_TOKEN = "version"
 _PASSED_HEADERS = ("Content-Type", "Link", "total-count")
-# Under it the server makes a task once, however often it is told to.
-_KEY = "Idempotency-Key"
 _WORD = re.compile(r"[!-~]{1,255}")
-# A container that heard nothing says so, and asks again; another process may have asked before.
-_REPEATED = "idempotency-repeated"
 # A result that the server has, but does not show
 _STORED = re.compile(rb'"result_stored":\s*\{')
 # What stands in front of a server says it where the server is away.
@@ -166,7 +162,7 @@ class Proxy:
     def _forward(self, call: Call, path: str, body: bytes = b"", key: str = "") -> Answer:
         headers = {"Authorization": call.headers.get("authorization", "")}
         if body:
-            headers |= {"Content-Type": "application/json", _KEY: key}
+            headers |= {"Content-Type": "application/json", IDEMPOTENCY_KEY: key}
 
         def send() -> requests.Response:
             response = self._server.forward(
@@ -249,7 +245,8 @@ class Proxy:
         task["organizations"] = [entry for entry, _ in sealed]
         answer = self._forward(call, path, json.dumps(task).encode(), _key(call))
         # What the server has of a repeated order may be what was sealed the first time.
-        is_first = _REPEATED not in call.headers
+        # A container that heard nothing says so; another process may have asked before.
+        is_first = IDEMPOTENCY_REPEATED.lower() not in call.headers
         if not (is_first and answer.status == HTTPStatus.CREATED) and answer.status not in _AWAY:
             outgoing.take_back()
         if self._envelopes.encrypts and answer.status == HTTPStatus.CREATED and is_first:
@@ -350,7 +347,7 @@ def _held(answer: Answer) -> bytes:
 
 def _key(call: Call) -> str:
     """The word of an order: the container's own, where it has one that can be passed on."""
-    key = call.headers.get(_KEY.lower(), "")
+    key = call.headers.get(IDEMPOTENCY_KEY.lower(), "")
     return key if _WORD.fullmatch(key) else str(uuid.uuid4())
 
 

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any
 from vantage6.common.client.caller import PATIENCE
 from vantage6.common.exceptions import ServerError, ServerUnreachable, ServiceUnavailable
 from vantage6.common.retry import Backoff
+from vantage6.common.wire import IDEMPOTENCY_KEY, IDEMPOTENCY_REPEATED
 
 if TYPE_CHECKING:
     from vantage6.common.client.container import ContainerClient
-
-KEY = "Idempotency-Key"
-REPEATED = "Idempotency-Repeated"
 
 
 def order_subtask(client: "ContainerClient", body: dict[str, Any]) -> dict[str, Any]:
@@ -41,7 +39,7 @@ def order_subtask(client: "ContainerClient", body: dict[str, Any]) -> dict[str, 
     ServerUnreachable
         When there was no answer.
     """
-    headers = {KEY: str(uuid.uuid4())}
+    headers = {IDEMPOTENCY_KEY: str(uuid.uuid4())}
     backoff, end = Backoff(limit=10), time.monotonic() + PATIENCE
     while True:
         try:
@@ -53,7 +51,7 @@ def order_subtask(client: "ContainerClient", body: dict[str, Any]) -> dict[str, 
                 raise
             client.log.warning("%s; the subtask is ordered again in %.1f s", error, pause)
             time.sleep(pause)
-            headers[REPEATED] = "true"
+            headers[IDEMPOTENCY_REPEATED] = "true"
 
 
 def _may_repeat(client: "ContainerClient") -> bool:

@@ -9,6 +9,7 @@ from flask import current_app, request
 from sqlalchemy import select
 
 from vantage6.common.task_status import TaskStatus
+from vantage6.common.wire import IDEMPOTENCY_KEY
 from vantage6.server.model import Model, Result, Task
 from vantage6.server.model.base import now
 from vantage6.server.permission.catalogue import Operation
@@ -60,7 +61,6 @@ MAXIMUM_WAIT = 60.0
 WAIT = seconds(MAXIMUM_WAIT, "Answer once the task has ended, or after so many seconds.")
 
 
-IDEMPOTENCY_KEY = "Idempotency-Key"
 # What headers carry without being changed on the way.
 _WORD = re.compile(r"[!-~]{1,255}")
 
