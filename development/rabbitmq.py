@@ -12,15 +12,20 @@ import json
 import os
 import secrets
 import signal
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from development import debian, folders
 from development.console import SetupError, last_line, main, wait_for_signal
 from development.ports import LOOPBACK, free_port
+
+if TYPE_CHECKING:
+    from development.certificates import Certificate
 
 PACKAGE = "rabbitmq-server"
 #: The account of the system that the package makes.
@@ -44,10 +49,16 @@ class RabbitMQ:
         Where it listens on loopback.
     uri : str
         How `rabbitmq_uri` names it.
+    authority : Path, optional
+        Whom to trust for it, if it speaks TLS.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, certificate: "Certificate | None" = None) -> None:
         self._folder = folder
+        self.authority = certificate.authority if certificate else None
+        if certificate:
+            _write(folder, "certificate.pem", certificate.certificate.read_text("ascii"))
+            _write(folder, "key.pem", certificate.key.read_text("ascii"))
         self._password = secrets.token_urlsafe(24)
         _write(folder, "definitions.json", _definitions(self._password))
         self._mapper, self._mapper_port = _start_mapper()
@@ -65,7 +76,8 @@ class RabbitMQ:
     @property
     def uri(self) -> str:
         """Where it is, and how to log in."""
-        return f"amqp://{USER}:{self._password}@{LOOPBACK}:{self.port}/{VHOST}"
+        scheme = "amqps" if self.authority else "amqp"
+        return f"{scheme}://{USER}:{self._password}@{LOOPBACK}:{self.port}/{VHOST}"
 
     @property
     def is_running(self) -> bool:
@@ -153,16 +165,40 @@ class RabbitMQ:
         end = time.monotonic() + START_SECONDS
         while self._process.poll() is None and time.monotonic() < end:
             try:
-                with Connection(self.uri, connect_timeout=POLL_SECONDS * 100) as connection:
+                with Connection(
+                    self.uri, ssl=self._tls(), connect_timeout=POLL_SECONDS * 100
+                ) as connection:
                     connection.connect()
                 return True
             except OSError:
                 time.sleep(POLL_SECONDS)
         return False
 
+    def _tls(self) -> dict[str, object] | bool:
+        """How its clients speak TLS with it; False without."""
+        if self.authority is None:
+            return False
+        return {
+            "cert_reqs": ssl.CERT_REQUIRED,
+            "ca_certs": str(self.authority),
+            "server_hostname": LOOPBACK,
+        }
+
+    def _listener(self) -> dict[str, str]:
+        address = f"{LOOPBACK}:{self.port}"
+        if self.authority is None:
+            return {f"listeners.tcp.{USER}": address}
+        return {
+            "listeners.tcp": "none",
+            f"listeners.ssl.{USER}": address,
+            "ssl_options.certfile": str(self._folder / "certificate.pem"),
+            "ssl_options.keyfile": str(self._folder / "key.pem"),
+            "ssl_options.verify": "verify_none",
+        }
+
     def _settings(self) -> str:
         lines = {
-            f"listeners.tcp.{USER}": f"{LOOPBACK}:{self.port}",
+            **self._listener(),
             "load_definitions": str(self._folder / "definitions.json"),
             "log.console": "true",
             "log.console.level": "error",
@@ -216,11 +252,17 @@ def install() -> None:
 
 
 @contextmanager
-def serve() -> Iterator[RabbitMQ]:
-    """Run a broker as long as the block does; all that it keeps goes with it."""
+def serve(certificate: "Certificate | None" = None) -> Iterator[RabbitMQ]:
+    """Run a broker as long as the block does; all that it keeps goes with it.
+
+    Parameters
+    ----------
+    certificate : Certificate, optional
+        With it, the broker speaks nothing but TLS.
+    """
     install()
     with folders.private("rabbitmq", ACCOUNT) as folder:
-        broker = RabbitMQ(folder)
+        broker = RabbitMQ(folder, certificate)
         try:
             yield broker
         finally:

@@ -15,6 +15,7 @@ import requests
 import yaml
 
 from development import nginx, postgres, rabbitmq
+from development.certificates import Certificate
 from development.console import SetupError, main, wait_for_signal
 from development.federation import Service, run_command
 from development.ports import LOOPBACK, free_port
@@ -170,7 +171,12 @@ class Replicas:
 
 @contextmanager
 def running(
-    folder: Path, number: int = 2, *, import_file: Path | None = None, **config: Any
+    folder: Path,
+    number: int = 2,
+    *,
+    import_file: Path | None = None,
+    certificate: Certificate | None = None,
+    **config: Any,
 ) -> Iterator[Replicas]:
     """Run a server of several processes as long as the block does.
 
@@ -182,13 +188,15 @@ def running(
         How many replicas.
     import_file : Path, optional
         What is in the database at first, besides `root` with the password `root`.
+    certificate : Certificate, optional
+        For the broker; without one it speaks no TLS.
     config : object
         Keys of the configuration, instead of those of here.
     """
     with ExitStack() as stack:
         database = stack.enter_context(postgres.serve(**_LASTING))
-        broker = stack.enter_context(rabbitmq.serve())
-        shared = {**_configuration(folder, database.create(), broker.uri), **config}
+        broker = stack.enter_context(rabbitmq.serve(certificate))
+        shared = {**_configuration(folder, database.create(), broker), **config}
         members = []
         for index in range(number):
             name = f"replica-{index}"
@@ -227,7 +235,7 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = PATI
     return time.monotonic() - begin
 
 
-def _configuration(folder: Path, uri: str, broker: str) -> dict[str, Any]:
+def _configuration(folder: Path, uri: str, broker: RabbitMQ) -> dict[str, Any]:
     return {
         "description": "several processes of one server",
         "type": "test",
@@ -236,7 +244,8 @@ def _configuration(folder: Path, uri: str, broker: str) -> dict[str, Any]:
         "uri": uri,
         "allow_drop_all": False,
         "jwt_secret_key": secrets.token_urlsafe(48),
-        "rabbitmq_uri": broker,
+        "rabbitmq_uri": broker.uri,
+        "rabbitmq_ca_file": str(broker.authority) if broker.authority else None,
         "trusted_proxies": [LOOPBACK],
         "logging": {"level": "INFO", "file": "replica.log", "use_console": True},
     }

@@ -87,6 +87,13 @@ class TestPayloads:
         assert mount.read_only
         assert inside.in_container(chosen).config["payloads"]["s3"]["ca_file"] == str(mount.target)
 
+    def test_whom_to_trust_for_the_broker_is_mounted_and_found(self, tmp_path: Path) -> None:
+        chosen = context(tmp_path, rabbitmq_ca_file=str(tmp_path / "broker.pem"))
+        found = settings.places(chosen, SQLITE)
+        (mount,) = (each for each in settings.mounts(found) if each.source == found.broker_ca)
+        assert (mount.source, mount.read_only) == (tmp_path / "broker.pem", True)
+        assert inside.in_container(chosen).config["rabbitmq_ca_file"] == str(mount.target)
+
     def test_keys_of_the_storage_are_passed_on_where_they_are_needed(self, tmp_path: Path) -> None:
         keys = {"AWS_ACCESS_KEY_ID": "who", "AWS_SECRET_ACCESS_KEY": "hush"}
         chosen = context(tmp_path, payloads={"store": "s3", "s3": S3})

@@ -154,7 +154,9 @@ def _join_replicas(app: Flask, config: Mapping[str, Any]) -> None:
     urgent = app.extensions["urgent_duties"] = Housekeeping()
     presences = app.extensions["presences"] = Presences(database, events, replica)
     urgent.every(BEAT_SECONDS, "the sign of life", presences.beat)
-    broker = app.extensions["broker"] = Broker(uri, replica, events) if uri else None
+    trusted = config.get("rabbitmq_ca_file")
+    broker = Broker(uri, replica, events, ca_file=trusted) if uri else None
+    app.extensions["broker"] = broker
     if broker:
         urgent.every(1, "what other replicas told", CatchUp(database, events, broker).do)
 

@@ -22,6 +22,7 @@ from kombu.connection import Connection
 from kombu.entity import Exchange, Queue
 from kombu.messaging import Consumer, Producer
 
+from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.retry import Backoff
 from vantage6.server.message import Message, UnreadableMessageError
 from vantage6.server.service.event import Event, EventHub
@@ -66,10 +67,15 @@ class Broker:
     replica : str
         The name of this process, which no other has.
     hub : EventHub
+    ca_file : str, optional
+        The authorities to trust, with `amqps`; those of the system otherwise.
     """
 
-    def __init__(self, uri: str, replica: str, hub: EventHub) -> None:
+    def __init__(
+        self, uri: str, replica: str, hub: EventHub, *, ca_file: str | None = None
+    ) -> None:
         self._uri, self._replica, self._hub = uri, replica, hub
+        self._ca_file = ca_file
         self.counts = Counts()
         self._outbox: deque[Event] = deque()
         self._filled = threading.Condition()
@@ -218,7 +224,11 @@ class Broker:
     def _connection(self, heartbeat: float, **options: Any) -> Iterator[Connection]:
         parts = urlsplit(self._uri)
         # Read as it is asked for: certificates are checked, and by name.
-        tls = {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": parts.hostname}
+        tls = {
+            "cert_reqs": ssl.CERT_REQUIRED,
+            "server_hostname": parts.hostname,
+            "ca_certs": self._ca_file,
+        }
         connection = Connection(
             self._uri,
             connect_timeout=CONNECT_SECONDS,
@@ -240,6 +250,23 @@ class Broker:
                 below.collect()
             raise
         connection.release()
+
+
+def check_authorities(ca_file: str) -> None:
+    """Refuse a file that holds no authorities to trust, before anything is started.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    try:
+        ssl.create_default_context(cafile=ca_file)
+    except ssl.SSLError as error:
+        raise ConfigurationError(f"rabbitmq_ca_file: {ca_file} holds no certificates") from error
+    except OSError as error:
+        raise ConfigurationError(
+            f"rabbitmq_ca_file: {ca_file} cannot be read: {error.strerror}"
+        ) from error
 
 
 class _Notice:

@@ -431,6 +431,14 @@ class ServerSchema(InstanceSchema):
             "`amqp://user:password@host:port/vhost`, or `amqps` with TLS.",
         },
     )
+    rabbitmq_ca_file = fields.String(
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "With `amqps`, a file with the certificates of the authorities to "
+            "trust, instead of those of the system. A key of ours.",
+        },
+    )
     vpn_server = fields.Dict(
         keys=fields.String(),
         allow_none=True,

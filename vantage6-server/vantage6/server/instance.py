@@ -63,6 +63,7 @@ def start(
     root_password_file : Path, optional
         Where to leave the first password of `root`, instead of showing it.
     """
+    from vantage6.server.broker import check_authorities
     from vantage6.server.serve import bind, serve, url
 
     setup_logging(context)
@@ -79,6 +80,8 @@ def start(
     # The secret is made, or found to be unfit, before anything is changed.
     first_run.load_secret(context.config, context.data_dir)
     make_store(application_config(context)["payloads"], context.data_dir).check()
+    if context.config["rabbitmq_ca_file"]:
+        check_authorities(context.config["rabbitmq_ca_file"])
     prepared = first_run.prepare(
         database_url(context),
         context.config["type"],

@@ -14,6 +14,8 @@ LOG_FOLDER = PurePosixPath("/mnt/log")
 # Where the payloads are, when they are not with the data, and whom to trust for their storage.
 PAYLOADS_FOLDER = PurePosixPath("/mnt/payloads")
 PAYLOADS_CA_FILE = PurePosixPath("/mnt/payloads-ca.pem")
+# Whom to trust for the broker.
+BROKER_CA_FILE = PurePosixPath("/mnt/rabbitmq-ca.pem")
 
 
 def where_we_are(context: InstanceContext) -> InstanceContext:
@@ -24,8 +26,15 @@ def where_we_are(context: InstanceContext) -> InstanceContext:
 def in_container(context: InstanceContext) -> InstanceContext:
     """The context of a server inside its container, where folders are fixed."""
     metrics = context.config["metrics"] and {**context.config["metrics"], "ip": "0.0.0.0"}
-    payloads = _payloads(context.config["payloads"])
-    return with_fixed_folders(context, DATA_FOLDER, LOG_FOLDER, metrics=metrics, payloads=payloads)
+    trusted = context.config["rabbitmq_ca_file"] and str(BROKER_CA_FILE)
+    return with_fixed_folders(
+        context,
+        DATA_FOLDER,
+        LOG_FOLDER,
+        metrics=metrics,
+        payloads=_payloads(context.config["payloads"]),
+        rabbitmq_ca_file=trusted,
+    )
 
 
 def _payloads(block: dict[str, Any]) -> dict[str, Any]:

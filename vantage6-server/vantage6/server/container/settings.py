@@ -19,6 +19,7 @@ from vantage6.common.context import NAME_VARIABLE, InstanceContext
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.globals import DEFAULT_DOCKER_REGISTRY, DEFAULT_SERVER_IMAGE
 from vantage6.server.container.inside import (
+    BROKER_CA_FILE,
     DATA_FOLDER,
     DOCKERIZED_VARIABLE,
     LOG_FOLDER,
@@ -71,6 +72,8 @@ class Places:
         The folder of the payloads, when it is not with the data.
     payloads_ca : Path, optional
         The file with the authorities to trust for the storage of the payloads.
+    broker_ca : Path, optional
+        That for the broker.
     """
 
     config: Path
@@ -80,6 +83,7 @@ class Places:
     ours: tuple[str, ...]
     payloads: Path | None = None
     payloads_ca: Path | None = None
+    broker_ca: Path | None = None
 
     @property
     def folders(self) -> set[Path]:
@@ -107,7 +111,8 @@ def places(context: InstanceContext, url: URL) -> Places:
     is_own = context.config["directories"]["log"]
     file, payloads = database_file(url), context.config["payloads"]
     folder = Path(payloads["folder"] or "")
-    authorities = (payloads.get("s3") or {}).get("ca_file")
+    of_storage = (payloads.get("s3") or {}).get("ca_file")
+    of_broker = context.config["rabbitmq_ca_file"]
     ours = [SECRET_FILE, f".{SECRET_FILE}", ROOT_PASSWORD_FILE, IMPORT_COPY, context.log_file.stem]
     return Places(
         config=context.config_file,
@@ -116,7 +121,8 @@ def places(context: InstanceContext, url: URL) -> Places:
         database=file,
         ours=(*ours, file.name) if file else tuple(ours),
         payloads=folder if payloads["store"] == "file" and folder.is_absolute() else None,
-        payloads_ca=Path(authorities).absolute() if authorities else None,
+        payloads_ca=Path(of_storage).absolute() if of_storage else None,
+        broker_ca=Path(of_broker).absolute() if of_broker else None,
     )
 
 
@@ -189,6 +195,8 @@ def mounts(found: Places, source: Path | None = None) -> Iterable[Mount]:
         yield Mount(found.payloads, PAYLOADS_FOLDER, read_only=False)
     if found.payloads_ca:
         yield Mount(found.payloads_ca, PAYLOADS_CA_FILE)
+    if found.broker_ca:
+        yield Mount(found.broker_ca, BROKER_CA_FILE)
     if source:
         yield Mount(source.absolute(), SOURCE_FOLDER)
 
