@@ -17,15 +17,17 @@ from vantage6.common.retry import Backoff
 
 #: What the server is told came out of a run.
 ANSWER = base64.b64encode(b'json.{"sum": 42}').decode()
-# How many runs are asked for at once.
-LIMIT = 100
+#: How many runs a node has in hand at once: the least that ours has by default.
+PLACES = 4
+# How many, where it keeps them open.
+_HELD = 100
 
 
 class Node:
     """Logs in, listens, fetches its runs, reports on them, and comes back when it was cut off.
 
-    Takes a run in one call where the server says that it can, and in the calls of the classic
-    line where it does not.
+    Takes as many runs as it has places for in one call where the server says that it can, and one
+    after the other in the calls of the classic line where it does not.
 
     Parameters
     ----------
@@ -162,8 +164,26 @@ class Node:
             self._book.note_connection(self.name, there=True)
 
     async def _fetch(self, task_id: int | None) -> None:
-        """Get the runs of a task, or all that are open, and do them."""
-        runs = await (self._take(task_id) if self._takes else self._take_in_steps(task_id))
+        """Get what there is to do, of one task where the server gives no more, and do it."""
+        if not self._takes:
+            await self._do_runs(await self._take_in_steps(task_id))
+            return
+        limit = _HELD if self._holds else PLACES
+        is_more = True
+        while is_more:
+            self._forget_news()
+            taken = await self._take(limit)
+            await self._do_runs(taken)
+            is_more = len(taken) >= limit
+
+    def _forget_news(self) -> None:
+        """Forget the tasks of which we heard: the next question is about all of them."""
+        errands = [self._work.get_nowait() for _ in range(self._work.qsize())]
+        for errand in errands:
+            if errand is None or errand < 0:
+                self._work.put_nowait(errand)
+
+    async def _do_runs(self, runs: Sequence[dict[str, Any]]) -> None:
         for run in runs:
             self._book.note(self._book.taken, run["id"])
             if self._holds:
@@ -171,11 +191,9 @@ class Node:
             else:
                 await self._end(run)
 
-    async def _take(self, task_id: int | None) -> list[dict[str, Any]]:
+    async def _take(self, limit: int) -> list[dict[str, Any]]:
         # What was given to us and is not named comes again: its answer was lost.
-        body: dict[str, Any] = {"claim": self._claim, "limit": LIMIT, "held": list(self._held)}
-        if task_id is not None:
-            body["task_id"] = task_id
+        body = {"claim": self._claim, "limit": limit, "held": list(self._held)}
         taken: list[dict[str, Any]] = await self._http.call("POST", "/claim/take", body)
         return self._new(taken)
 

@@ -13,6 +13,7 @@ disk it had not arrived yet.
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import cache
+from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, case, or_, select, update
 from sqlalchemy.orm import Session, contains_eager
@@ -35,8 +36,8 @@ def holder(result: Result) -> str | None:
     return result.claim
 
 
-def take(result: Result, claim: str | None) -> None:
-    """Let a process have a run, which is locked; it may have it already.
+def taken_by(claim: str | None, result: Result) -> dict[str, Any]:
+    """What a run, which is locked, has to say of the process that has it from now on.
 
     Raises
     ------
@@ -44,10 +45,10 @@ def take(result: Result, claim: str | None) -> None:
         When another process has it.
     """
     if claim is None:
-        return
+        return {}
     if holder(result) not in (None, claim):
         raise Conflict("Another process of this node has this run")
-    result.claim, result.claimed_at = claim, now()
+    return {"claim": claim, "claimed_at": now()}
 
 
 def keep(session: Session, identity: Identity, claim: str, *, take_over: bool) -> int:
@@ -146,18 +147,19 @@ def _give(session: Session, runs: Sequence[Result], claim: str) -> None:
             set_committed_value(run, "status", TaskStatus.INITIALIZING)
 
 
-# By statements that are made once: to put one together costs more than to run it.
+# By statements that are made once: to put one together costs more than to run it. Of the table, as
+# the models would be looked through for what it changes.
+_RUNS: Any = Result.__table__
 _GIVE = (
-    update(Result)
-    .where(Result.id.in_(bindparam("ids", expanding=True)))
+    update(_RUNS)
+    .where(_RUNS.c.id.in_(bindparam("ids", expanding=True)))
     .values(
         claim=bindparam("by"),
         claimed_at=bindparam("at"),
         status=case(
-            (Result.status == TaskStatus.PENDING, TaskStatus.INITIALIZING), else_=Result.status
+            (_RUNS.c.status == TaskStatus.PENDING, TaskStatus.INITIALIZING), else_=_RUNS.c.status
         ),
     )
-    .execution_options(synchronize_session=False)
 )
 
 

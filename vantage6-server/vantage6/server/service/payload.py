@@ -65,9 +65,9 @@ def is_encrypted(given: Given) -> bool:
 def columns(session: Session, name: str, given: Given) -> dict[str, Any]:
     """What a run has of its `input` or `result`: the text, or the blob."""
     if given is None or isinstance(given, str):
-        return {name: given, f"{name}_blob": None}
+        return {name: given, f"{name}_blob_id": None}
     blob = given.keep(session) if isinstance(given, Staged) else given
-    return {name: None, f"{name}_blob": blob}
+    return {name: None, f"{name}_blob_id": blob.id}
 
 
 def chosen(part: Mapping[str, Any], name: str, uploaded: Mapping[int, Blob]) -> Given:

@@ -34,7 +34,7 @@ def report(session: Session, result: Result, news: Mapping[str, Any]) -> None:
         return
     if result.complete:
         raise BadRequest("The run has finished already")
-    claims.take(result, claim)
+    news |= claims.taken_by(claim, result)
     status = news.get("status") or _status_of_classic_report(result, news)
     check_move(result.status, status)
     if news.get("result"):
@@ -43,8 +43,7 @@ def report(session: Session, result: Result, news: Mapping[str, Any]) -> None:
     is_change = status is not result.status
     if "result" in news:
         news |= payload.columns(session, "result", news["result"])
-    result.update({**news, **moments, "status": status})
-    session.flush()
+    result.write(session, {**news, **moments, "status": status})
     if result.complete:
         settling.note_ends(session, [result])
     if is_change or result.complete:
@@ -76,4 +75,5 @@ def _moments(result: Result, status: TaskStatus, news: Mapping[str, Any]) -> dic
             raise BadRequest(f"A run that is {status.value!r} has not finished")
         is_start = status is TaskStatus.ACTIVE and not result.started_at
         return {"started_at": now()} if is_start and "started_at" not in news else {}
-    return {"finished_at": news.get("finished_at") or now()}
+    at = now()
+    return {"finished_at": news.get("finished_at") or at, "ended_at": at}
