@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import random
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,8 +12,9 @@ from development.load.websocket import Events
 
 INPUT = base64.b64encode(b'json.{"method": "sum"}').decode()
 IMAGE = "registry.example/sum:1"
-# As long as ours waits for news, and lets one long request take.
-LOOK_SECONDS = 30.0
+# As long as ours, which has waited for minutes already, waits for news before it looks without;
+# and as long as it lets one long request take.
+LOOK_SECONDS = 300.0
 LONG_POLL_SECONDS = 30.0
 
 
@@ -65,11 +67,14 @@ class Client:
                 news.set()
 
         listening = asyncio.create_task(events.listen(on_event))
+        # Of many who wait each is somewhere else on its way to the next look.
+        pause = random.uniform(0, LOOK_SECONDS)
         try:
             while not await self.is_complete(task_id):
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(news.wait(), LOOK_SECONDS)
+                    await asyncio.wait_for(news.wait(), pause)
                 news.clear()
+                pause = LOOK_SECONDS
         finally:
             listening.cancel()
             events.cut()

@@ -137,6 +137,20 @@ def no_socket(socket):
     raise ServerUnreachable("no sockets here")
 
 
+def test_who_waits_for_long_with_a_socket_looks_less_and_less(sockets, monkeypatch):
+    client, waits = FakeClient(knows_wait=False), []
+
+    class Events(waiting._Events):
+        def wait(self, seconds):
+            waits.append(seconds)
+            self.connected = True
+
+    monkeypatch.setattr(waiting, "_Events", Events)
+    waiting.wait_for_task(client, 1, show_progress=False)
+    first, second = waits[1:]
+    assert waiting.LOOK_ANYWAY * 0.8 <= first < second <= waiting.LOOK_AT_LAST
+
+
 def test_without_a_socket_one_long_request_waits(sockets):
     client = FakeClient()
     sockets.behaviour = no_socket

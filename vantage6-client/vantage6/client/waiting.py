@@ -9,7 +9,7 @@ import math
 import threading
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from vantage6.client.progress import Progress, Silence, progress_of
 from vantage6.common.client.caller import PATIENCE
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 # Seconds
 LONG_POLL = 30.0
-LOOK_ANYWAY = 30.0
+# A socket brings all the news: to look without is for the unforeseen, and with a thousand who wait
+# it is most of what they cost. So who has waited for long looks seldom.
+LOOK_ANYWAY, LOOK_AT_LAST = 30.0, 300.0
 SOCKET_PATIENCE = 1.0
 SHORTEST_PAUSE = 0.1
 
@@ -56,7 +58,10 @@ def wait_for_task(
         # Looked at again as soon as the socket is there: what ended before that moment has
         # sent its event to nobody.
         events.wait(min(SOCKET_PATIENCE, _left(end)))
-        pauses = Backoff(SHORTEST_PAUSE, factor=1.5, limit=longest_pause)
+        pauses = _Pauses(
+            with_socket=Backoff(LOOK_ANYWAY, limit=LOOK_AT_LAST),
+            without=Backoff(SHORTEST_PAUSE, factor=1.5, limit=longest_pause),
+        )
         task = _look(client, task_id)
         while not task["complete"]:
             if _left(end) <= 0:
@@ -98,18 +103,18 @@ def wait_until_stopped(client: "UserClient", run_id: int, timeout: float) -> Non
 
 
 def _next_look(
-    client: "UserClient", task_id: int, events: "_Events", pauses: Backoff, left: float
+    client: "UserClient", task_id: int, events: "_Events", pauses: "_Pauses", left: float
 ) -> Task:
     """The task when there is news of it, or after a while."""
     # A server that is started anew in the meantime is waited for.
     patience = min(PATIENCE, left)
     if events.connected:
-        events.wait(min(LOOK_ANYWAY, left))
+        events.wait(min(pauses.with_socket.pause(), left))
         return _look(client, task_id, patience=patience)
     wait, started = min(LONG_POLL, left), time.monotonic()
     task = _look(client, task_id, wait, patience)
     if not task["complete"] and time.monotonic() - started < wait / 2:
-        events.wait(min(pauses.pause(), left))
+        events.wait(min(pauses.without.pause(), left))
     return task
 
 
@@ -126,6 +131,13 @@ def _look(client: "UserClient", task_id: int, wait: float = 0, patience: float =
 
 def _left(end: float | None) -> float:
     return math.inf if end is None else end - time.monotonic()
+
+
+class _Pauses(NamedTuple):
+    """How long nothing is asked where a socket would bring the news, and where there is none."""
+
+    with_socket: Backoff
+    without: Backoff
 
 
 class _Events:
