@@ -19,7 +19,7 @@ FOLDERS = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
 @contextmanager
-def running(config: str, folder: Path, port: int) -> Iterator[None]:
+def running(config: str, folder: Path, port: int) -> Iterator[programs.Server]:
     """Run nginx for a while, with all that it writes in one folder.
 
     Parameters
@@ -33,8 +33,8 @@ def running(config: str, folder: Path, port: int) -> Iterator[None]:
     file, log = folder / "nginx.conf", folder / "error.log"
     file.write_text(_in_folder(config, folder), encoding="utf-8")
     command = [NGINX.install(), "-p", str(folder), "-e", str(log), "-c", str(file)]
-    with programs.running(command, port, log):
-        yield
+    with programs.running(command, port, log) as server:
+        yield server
 
 
 def documented(

@@ -45,8 +45,57 @@ class Program:
         return shutil.which(self.name, path=debian.SEARCH_PATH)
 
 
+class Server:
+    """A server that can be killed and started again.
+
+    Parameters
+    ----------
+    command : sequence of str
+        In the foreground, ended by SIGTERM.
+    port : int
+        One that it listens on; it is waited for.
+    log : Path
+        Gets what it prints; its last line is told when it does not come up.
+    """
+
+    def __init__(self, command: Sequence[str], port: int, log: Path) -> None:
+        self._command, self._port, self._log = command, port, log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it listens; SetupError when it does not."""
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+        if not _comes_to_listen(self._process, self._port):
+            reason = last_line(self._log.read_text(encoding="utf-8", errors="replace"))
+            raise SetupError(f"{Path(self._command[0]).name} does not listen: {reason}")
+
+    def kill(self) -> None:
+        """Kill it with all its workers, which leaves no time for anything."""
+        assert self._process is not None, "started first"
+        # imported here: this file is also read where nothing is installed yet
+        import psutil
+
+        main = psutil.Process(self._process.pid)
+        # so that it starts no worker anew while they are counted
+        main.suspend()
+        workers = main.children(recursive=True)
+        for process in (main, *workers):
+            process.kill()
+        self._process.wait()
+        psutil.wait_procs(workers, SECONDS)
+
+    def stop(self) -> None:
+        """End it in good order, if it runs."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(SECONDS)
+
+
 @contextmanager
-def running(command: Sequence[str], port: int, log: Path) -> Iterator[None]:
+def running(command: Sequence[str], port: int, log: Path) -> Iterator[Server]:
     """Run a server for a while.
 
     Parameters
@@ -58,16 +107,12 @@ def running(command: Sequence[str], port: int, log: Path) -> Iterator[None]:
     log : Path
         Gets what it prints; its last line is told when it does not come up.
     """
-    with log.open("ab") as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    server = Server(command, port, log)
     try:
-        if not _comes_to_listen(process, port):
-            reason = last_line(log.read_text(encoding="utf-8", errors="replace"))
-            raise SetupError(f"{Path(command[0]).name} does not listen: {reason}")
-        yield
+        server.start()
+        yield server
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(SECONDS)
+        server.stop()
 
 
 def answers(port: int) -> bool:

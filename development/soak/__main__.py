@@ -5,11 +5,13 @@ import os
 import random
 import signal
 import sys
+import warnings
 from pathlib import Path
 
 from development.console import main
 from development.install import ROOT
 from development.soak.running import Plan, soak
+from vantage6.client.offline import NodesOffline
 
 _RUNS = 300
 _FOLDER = ROOT / ".cache" / "soak"
@@ -25,6 +27,7 @@ def run() -> None:
     options = parser.parse_args()
     # Told to end, it clears up as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    warnings.simplefilter("ignore", NodesOffline)
     seed = options.seed or random.SystemRandom().randrange(1, 10**6)
     print(f"SOAK_SEED={seed} SOAK_RUNS={options.runs}", flush=True)
     kinds = tuple(options.kind) if options.kind else None

@@ -60,6 +60,8 @@ class Clock:
             f"FAKETIME_TIMESTAMP_FILE={self._file}",
             f"FAKETIME_CACHE_DURATION={LAG}",
             "FAKETIME_DONT_FAKE_MONOTONIC=1",
+            # Meant for an old libc; with ours, threads would spin where they wait for a while.
+            "FAKETIME_FORCE_MONOTONIC_FIX=0",
             "FAKETIME_XRESET=1",
             *command,
         ]

@@ -120,8 +120,10 @@ def _engine(world: World) -> Iterator[Fault]:
 
 def _behind(world: World) -> Iterator[Fault]:
     database, broker = world.servers.database.server, world.servers.broker
+    proxy = world.servers.proxy
     yield Fault("database killed", "database", database.kill, world.servers.database.revive, (0, 8))
     yield Fault("broker killed", "broker", broker.kill, broker.start, (0, 8))
+    yield Fault("proxy killed", "proxy", proxy.kill, proxy.start, (0, 8))
 
 
 def _links(world: World, chance: random.Random) -> Iterator[Fault]:

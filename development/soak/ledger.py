@@ -108,6 +108,11 @@ class Ledger:
             ):
                 attempt.verdict = Verdict.UNEXPLAINED
 
+    def settled_early(self) -> list[Attempt]:
+        """Those that were answered without waiting for all who were asked."""
+        right = [one for one in self.attempts if one.verdict is Verdict.RIGHT]
+        return [one for one in right if one.question.quorum is not None]
+
     def counts(self) -> dict[str, int]:
         """How many attempts ended how."""
         counted = Counter(attempt.verdict for attempt in self.attempts)

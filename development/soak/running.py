@@ -102,6 +102,7 @@ def soak(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Report:
         report.faults = chaos.counts()
         tell_when("all is mended and asked")
         _settle(world, plan, report)
+        stream.read_late()
         ledger.explain([span for one in chaos.history for span in _spans(one)])
         report.take(ledger)
         report.surprises += [f"a researcher gave up: {error!r}" for error in stream.failures]

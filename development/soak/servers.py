@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from development import nginx
+from development import nginx, programs
 from development.certificates import Certificate, make_certificate
 from development.federation import API_PATH, LOOPBACK, run_command
 from development.ports import free_port
@@ -46,6 +46,8 @@ class Servers:
     broker : RabbitMQ
     port : int
         Of nginx, which speaks TLS.
+    proxy : programs.Server
+        nginx, once it runs.
     certificate : Certificate
         Its own.
     """
@@ -57,6 +59,7 @@ class Servers:
         self.database, self.broker = database, broker
         self._secret = secrets.token_urlsafe(48)
         self.replicas: list[Part] = []
+        self.proxy: programs.Server
         self._ports = [free_port() for _ in range(REPLICAS)]
         self.port = free_port()
         self.certificate: Certificate = make_certificate(folder / "tls", LOOPBACK)
@@ -135,7 +138,8 @@ def running(
             service.wait_until(lambda replica=replica: servers.is_ready(replica), "answer")  # type: ignore[misc]
         home = folder / "nginx"
         home.mkdir()
-        stack.enter_context(nginx.running(servers.nginx_config(), home, servers.port))
+        config = servers.nginx_config()
+        servers.proxy = stack.enter_context(nginx.running(config, home, servers.port))
         yield servers
 
 

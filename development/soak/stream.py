@@ -2,12 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from development.soak.houses import House
 from development.soak.ledger import Attempt, Ledger, Verdict
-from development.soak.questions import Question
+from development.soak.questions import Question, wrong_ones
 from development.soak.world import ALGORITHM, World
 from vantage6.common.exceptions import (
     ServerUnreachable,
@@ -62,6 +63,12 @@ class Stream:
         for thread in self._threads:
             thread.start()
 
+    def read_late(self) -> None:
+        """Compare also what came after its task was settled, once all runs have ended."""
+        researcher = _Researcher(self._world, self._ledger, self._patience)
+        for attempt in self._ledger.settled_early():
+            researcher.read_late(attempt)
+
     def is_over(self) -> bool:
         """Whether all questions are settled."""
         return not any(thread.is_alive() for thread in self._threads)
@@ -104,7 +111,9 @@ class _Researcher:
         while time.monotonic() < end:
             try:
                 answers = self._patiently(
-                    lambda: client.task.wait(task_id, timeout=_LOOK, show_progress=False)
+                    lambda: client.task.wait(
+                        task_id, timeout=_LOOK, show_progress=False, by_organization=True
+                    )
                 )
             except TimeoutError:
                 continue
@@ -112,12 +121,36 @@ class _Researcher:
                 attempt.verdict, attempt.note = Verdict.TOLD_FAILED, str(error)
                 return
             self._judge(attempt, answers)
+            if attempt.question.is_large:
+                # Else the small disk of the payloads were full for good.
+                self._patiently(lambda: client.task.delete_payload(task_id))
             return
 
-    def _judge(self, attempt: Attempt, answers: Sequence[Any]) -> None:
+    def read_late(self, attempt: Attempt) -> None:
+        """Judge what came after the task was settled; a failure is entered as an attempt."""
+        client, question, task_id = (
+            self._client(attempt.question.asker),
+            attempt.question,
+            attempt.task_id,
+        )
+        answers, failures = self._patiently(
+            lambda: client.task.results(
+                task_id, by_organization=True, allow_failures=True, late=True, show_progress=False
+            )
+        )
+        expected = question.expected(self._world.houses, attempt.number)
+        if wrong := wrong_ones(answers, expected):
+            attempt.verdict, attempt.note = Verdict.WRONG, f"late answers of {', '.join(wrong)}"
+        for name, failure in failures.items():
+            late = replace(attempt, verdict=Verdict.TOLD_FAILED, ended=time.monotonic())
+            late.note = f"late, of {name} ({failure.status}): {failure.reason}"
+            self._ledger.open(late)
+
+    def _judge(self, attempt: Attempt, answers: Mapping[str, Any]) -> None:
         expected = attempt.question.expected(self._world.houses, attempt.number)
-        attempt.verdict = Verdict.RIGHT if list(answers) == expected else Verdict.WRONG
-        if attempt.verdict is Verdict.WRONG:
+        is_right = attempt.question.is_right(answers, expected)
+        attempt.verdict = Verdict.RIGHT if is_right else Verdict.WRONG
+        if not is_right:
             attempt.note = f"{answers!s:.200} instead of {expected!s:.200}"
 
     def _ask(self, client: Any, attempt: Attempt) -> int:
@@ -134,6 +167,7 @@ class _Researcher:
                 "method": question.method,
                 "kwargs": {"question": attempt.name, **question.kwargs},
             },
+            quorum=question.quorum,
         )
         return int(task["id"])
 

@@ -4,15 +4,18 @@ import socket
 import subprocess
 import sys
 import time
+from itertools import islice
+from random import Random
 
 import pytest
 
-from development import debian
+from development import debian, nginx, programs
+from development.ports import LOOPBACK, free_port
 from development.soak.clocks import Clock
 from development.soak.houses import House
 from development.soak.ledger import Attempt, Ledger, Span, Verdict, audit
 from development.soak.links import Network
-from development.soak.questions import Question
+from development.soak.questions import Question, questions
 from development.soak.witness import Witness
 
 SECONDS = 10
@@ -84,6 +87,46 @@ def test_a_question_without_a_right_answer_is_lost(attempt):
     assert ledger.unanswered() == []
     attempt.verdict = Verdict.OPEN
     assert ledger.unanswered() == [attempt.question]
+
+
+@pytest.mark.parametrize(
+    ("quorum", "answers", "is_right"),
+    [
+        (None, {"north": 1, "south": 2}, True),
+        (None, {"north": 1}, False),
+        (1, {"south": 2}, True),
+        (1, {"north": 1, "south": 2}, False),
+        (1, {"south": 1}, False),
+        (1, {"west": 3}, False),
+        (1, {}, False),
+    ],
+    ids=["all", "not all", "enough", "too many", "wrong", "not asked", "none"],
+)
+def test_as_many_answers_as_asked_for_have_to_be_right(tmp_path, quorum, answers, is_right):
+    houses = tuple(House(name, tmp_path) for name in ("north", "south"))
+    question = Question(7, "blue", "partial", houses[0], houses, {}, 2, quorum)
+    assert question.is_right(answers, {"north": 1, "south": 2}) is is_right
+
+
+def test_what_is_asked_is_repeatable_and_of_every_kind(tmp_path):
+    houses = [House(name, tmp_path, numbers=[1]) for name in ("north", "south", "west")]
+    first, again = (list(islice(questions(houses, Random(3), 0.1), 100)) for _ in range(2))
+    assert [vars(one) for one in first] == [vars(one) for one in again]
+    assert {one.method for one in first} == {"partial", "central"}
+    assert {one.quorum for one in first} == {None, 1, 2}
+    assert any(one.is_large for one in first)
+    assert all(one.quorum is None or one.quorum < len(one.asked) for one in first)
+
+
+@pytest.mark.skipif(bool(nginx.NGINX.obstacle()), reason=nginx.NGINX.obstacle())
+def test_a_proxy_that_is_killed_is_gone_with_its_workers_and_comes_back(tmp_path):
+    port = free_port()
+    config = f"events {{}}\nhttp {{\nserver {{ listen {LOOPBACK}:{port}; }}\n}}\n"
+    with nginx.running(config, tmp_path, port) as proxy:
+        proxy.kill()
+        assert not programs.answers(port)
+        proxy.start()
+        assert programs.answers(port)
 
 
 def test_a_witness_tells_executions_from_repetitions():
@@ -180,3 +223,30 @@ def test_a_clock_is_moved_for_one_process_while_it_runs(tmp_path):
             pass
         assert off == pytest.approx((-7200, 0), abs=5)
         process.stdin.close()
+
+
+# What the interpreter does itself while threads wait for each other.
+WAIT = """
+import ctypes, time
+
+libc = ctypes.CDLL(None)
+attributes, condition, mutex = (ctypes.create_string_buffer(64) for _ in range(3))
+libc.pthread_condattr_init(attributes)
+libc.pthread_condattr_setclock(attributes, time.CLOCK_MONOTONIC)
+libc.pthread_cond_init(condition, attributes)
+libc.pthread_mutex_init(mutex, None)
+libc.pthread_mutex_lock(mutex)
+began = time.monotonic_ns()
+end = (ctypes.c_long * 2)(*divmod(began + 300_000_000, 10**9))
+libc.pthread_cond_timedwait(condition, mutex, end)
+print(time.monotonic_ns() - began)
+"""
+
+
+@pytest.mark.skipif(not debian.is_ours(), reason="libfaketime is for root to install")
+@pytest.mark.parametrize("off", [0, -7200, 7200])
+def test_threads_wait_as_long_as_they_mean_to_under_a_clock_of_their_own(tmp_path, off):
+    clock = Clock(tmp_path / "clock")
+    clock.set(off)
+    waited = subprocess.check_output(clock.wrap([sys.executable, "-c", WAIT]), text=True)
+    assert int(waited) >= 300_000_000

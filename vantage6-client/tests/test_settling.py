@@ -127,6 +127,17 @@ def test_late_answers_are_among_the_values_for_those_who_ask_for_them(client, as
     assert [failure.status for failure in both.failures.values()] == ["pending"]
 
 
+def test_who_wants_late_answers_reads_why_there_is_none(client, ask, hands):
+    task = ask(quorum=1)
+    hands.answer(task, 1, 2)
+    hands.answer(task, 0, status="crashed", log="It did not work")
+    in_time = client.task.results(task["id"], allow_failures=True, by_organization=True)
+    assert in_time.failures["alpha"].status == "late"
+    both = client.task.results(task["id"], late=True, allow_failures=True, by_organization=True)
+    assert both.failures["alpha"][1:3] == ("crashed", "It did not work")
+    assert both.failures["gamma"].status == "pending"
+
+
 def test_too_few_answers_at_the_deadline_are_a_failure_that_names_who_is_missing(
     client, ask, hands, federation, set_deadline
 ):

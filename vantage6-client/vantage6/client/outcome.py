@@ -124,7 +124,7 @@ class Outcome:
         bad = [run for run in self.runs if run["id"] not in answered]
         return Answers(
             self._keyed(good, naming, lambda run: run["value"]),
-            self._keyed(bad, naming, self._failure),
+            self._keyed(bad, naming, lambda run: self._failure(run, late)),
         )
 
     @property
@@ -166,8 +166,10 @@ class Outcome:
         bad = [run for run in self.runs if run["id"] not in answering]
         return {run["organization"]["id"]: self._failure(run) for run in bad}
 
-    def _failure(self, run: Run) -> Failure:
-        if not self._is_settled or settled.is_in_time(run):
+    def _failure(self, run: Run, late: bool = False) -> Failure:
+        """Why a run brought nothing; where late answers are wanted, being late is no reason."""
+        tells = is_final(run["status"]) if late else settled.is_in_time(run)
+        if not self._is_settled or tells:
             return _failure(run)
         status = "late" if run.get("late") else run["status"]
         return _failure({**settled.explained(run), "status": status})
