@@ -129,12 +129,13 @@ class FakeServer:
             if id_ not in self.reports and task_id in (None, run.task_id)
         ]
 
-    def take(self, limit, held):
+    def take(self, limit, held, *, only_subtasks=False):
         self._answer()
         free = [
             id_
             for id_ in sorted(self.runs.keys() - self.reports.keys())
             if self.claims.get(id_, self.claim) == self.claim and id_ not in held
+            if self.runs[id_].is_subtask or not only_subtasks
         ]
         return [self._give(id_) for id_ in free[:limit]]
 

@@ -189,6 +189,41 @@ def test_no_more_runs_than_places_side_by_side(node, server, runner, assignment)
     assert daemon.in_hand == {runs[1].result_id: "running", runs[2].result_id: "running"}
 
 
+def test_runs_that_wait_for_subtasks_do_not_keep_these_from_running(
+    node, server, runner, assignment
+):
+    runner.programs["average"] = runs_on
+    waiting = [server.add(assignment()) for _ in range(2)]
+    daemon = node(places=2)
+    other = server.add(assignment())
+    subtasks = [server.add(assignment(is_subtask=True)) for _ in range(3)]
+    for run in (other, *subtasks):
+        daemon.tell(NewTask(run.task_id))
+    running = [*waiting, *subtasks[:2]]
+    assert status_of(daemon, "running") == {run.result_id for run in running}
+    runner.finish(subtasks[0].result_id, 0)
+    daemon.settle()
+    running = [*waiting, *subtasks[1:]]
+    assert status_of(daemon, "running") == {run.result_id for run in running}
+    for run in (*subtasks[1:], *waiting, other):
+        runner.finish(run.result_id, 0)
+        daemon.settle()
+    assert daemon.in_hand == {}
+    assert {status(server, run) for run in (*waiting, *subtasks, other)} == {"completed"}
+
+
+def status_of(daemon, phase):
+    """The results whose runs are in a phase."""
+    return {id_ for id_, found in daemon.in_hand.items() if found == phase}
+
+
+def test_more_subtasks_than_places_are_worked_off(node, server, assignment):
+    runs = [server.add(assignment(is_subtask=True)) for _ in range(5)]
+    daemon = node(places=1)
+    assert {status(server, run) for run in runs} == {"completed"}
+    assert daemon.in_hand == {}
+
+
 def test_a_run_whose_end_no_event_told_is_found_by_looking(node, server, runner, assignment):
     runner.programs["average"] = runs_on
     run = server.add(assignment())
@@ -647,9 +682,9 @@ def test_a_new_task_is_taken_when_it_is_told_of(node, server, assignment):
 def test_what_was_given_in_an_answer_that_was_lost_is_given_again(node, server, assignment):
     take = server.take
 
-    def lose(limit, held):
+    def lose(limit, held, **kinds):
         server.take = take
-        take(limit, held)
+        take(limit, held, **kinds)
         raise ServerUnreachable("The connection was cut")
 
     server.take = lose

@@ -195,6 +195,15 @@ def test_runs_are_taken_with_their_tokens(taker, session):
     assert session.calls[-1].json == {"claim": "me", "limit": 100, "held": [1, 2]}
 
 
+def test_subtasks_alone_are_taken_where_that_is_wished(taker, session):
+    subtask = wire_result(3)
+    subtask["task"]["parent"] = {"id": 9}
+    session.answers["claim/take"] = (200, [subtask, wire_result(4)])
+    runs = taker.take(2, (), only_subtasks=True)
+    assert session.calls[-1].json["only_subtasks"] is True
+    assert [run.is_subtask for run in runs] == [True, False]
+
+
 def test_a_run_that_makes_no_sense_is_not_taken_for_ever(taker, session):
     session.answers["claim/take"] = (200, [{"id": 8, "task": None}, "nonsense", wire_result(3)])
     assert [run.result_id for run in taker.take(5, ())] == [3]

@@ -21,6 +21,8 @@ class Assignment:
         As the server shows it; "" where it does not, since it is large.
     stored_input : Stored, optional
         What the server has in the place of that.
+    is_subtask : bool
+        Whether another run has asked for it, and waits.
     """
 
     result_id: int
@@ -34,6 +36,7 @@ class Assignment:
     claimed_by: str = ""
     user_name: str | None = None
     stored_input: Stored | None = None
+    is_subtask: bool = False
     # Of a run that was taken; one without has to ask for it.
     container_token: str = field(default="", repr=False)
 
@@ -59,6 +62,7 @@ class Assignment:
             claimed_by=_text(result.get("claim")),
             user_name=_text(task.get("init_user_name")) or None,
             stored_input=None if result["input"] else _stored(result.get("input_stored")),
+            is_subtask=task.get("parent") is not None,
             container_token=_text(result.get("container_token")),
         )
 

@@ -166,7 +166,8 @@ class NodeSchema(InstanceSchema):
         load_default=lambda: max(4, os.cpu_count() or 1),
         validate=validate.Range(min=1),
         metadata={
-            "description": "Containers side by side.",
+            "description": "Containers side by side; of subtasks, for which other containers "
+            "wait, as many more.",
             "default": "the number of processors, at least 4",
         },
     )

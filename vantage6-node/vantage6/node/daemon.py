@@ -30,6 +30,7 @@ from vantage6.node.messages import (
     Synced,
     Taken,
 )
+from vantage6.node.places import Places
 from vantage6.node.runner.interface import ContainerEnded, EngineBack, Runner, RunnerError
 from vantage6.node.server import Identity, Server
 from vantage6.node.socket import NewTask, RunsKilled, SocketDown, SocketUp
@@ -97,7 +98,7 @@ class Daemon:
     workers, calls : Workers
         For actions on runs, and for short calls that such an action may wait for.
     places : int
-        How many runs go on side by side.
+        How many runs go on side by side; of subtasks, as many more.
     kill_on_exit : bool
         Whether containers are killed at the end rather than left to the next start.
     on_ready : callable
@@ -124,7 +125,7 @@ class Daemon:
         self._server, self._runner = server, runner
         self._recall, self._settle = recall, settle
         self._workers, self._calls = workers, calls
-        self._places, self._kill_on_exit, self._clock = places, kill_on_exit, clock
+        self._places, self._kill_on_exit, self._clock = Places(places), kill_on_exit, clock
         self._on_ready = on_ready
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._inquiry = Inquiry(server, runner, calls, self.tell, clock)
@@ -138,8 +139,9 @@ class Daemon:
         self._later: list[tuple[float, int, int, Action]] = []
         self._numbers = itertools.count()
         self._socket_is_up = self._swept = self._syncing = False
-        # Whether we are being given runs just now, and whether there may be more to be had.
-        self._taking = self._more = False
+        # Whether we are being given runs just now, and whether there may be more to be had: of
+        # any kind, and of subtasks.
+        self._taking = self._more = self._more_subtasks = False
         self._next_sync = 0.0
         self._sync_backoff = Backoff(first=1.0)
 
@@ -242,7 +244,7 @@ class Daemon:
             self._inquiry.log_in(self._settle)
             return
         if self._server.gives:
-            self._more = True
+            self._more = self._more_subtasks = True
             self._take_more()
             self._inquiry.compare(self._identity.node_id)
         else:
@@ -251,14 +253,17 @@ class Daemon:
 
     def _take_more(self) -> None:
         """Ask for as many runs as may begin, where there may be some; one question at a time."""
-        places = self._places - sum(
-            entry.run.takes_place or entry.run.phase is Phase.WAITING
-            for entry in self._entries.values()
-        )
-        if self._identity is None or not self._more or self._taking or places <= 0:
+        if self._identity is None or self._taking:
             return
-        self._taking, self._more = True, False
-        self._inquiry.take(places, frozenset(self._entries))
+        runs = [entry.run for entry in self._entries.values()]
+        room = self._places.free(runs)
+        if only_subtasks := room <= 0:
+            room = self._places.free_for_subtasks(runs)
+        if room <= 0 or not (self._more_subtasks if only_subtasks else self._more):
+            return
+        self._taking, self._more_subtasks = True, False
+        self._more = self._more and only_subtasks
+        self._inquiry.take(room, frozenset(self._entries), only_subtasks=only_subtasks)
 
     def _on_synced(self, message: Synced) -> None:
         self._sync_backoff.reset()
@@ -274,7 +279,8 @@ class Daemon:
     def _on_taken(self, message: Taken) -> None:
         self._sync_backoff.reset()
         self._taking = False
-        self._more = self._more or len(message.runs) >= message.limit
+        if len(message.runs) >= message.limit:
+            self._more, self._more_subtasks = self._more or not message.only_subtasks, True
         for assignment in message.runs:
             self._take(assignment, message.asked_at)
 
@@ -287,7 +293,8 @@ class Daemon:
                 self._leave(result_id, message.asked_at)
         self._drop_what_is_not_wanted(message.holders.keys(), message.asked_at)
         ours = {id_ for id_, holder in message.holders.items() if holder == self._server.claim}
-        self._more = self._more or bool(ours - self._entries.keys() - self._finished.keys())
+        if ours - self._entries.keys() - self._finished.keys():
+            self._more = self._more_subtasks = True
         self._sweep(ours)
         self._forget_finished()
 
@@ -362,7 +369,7 @@ class Daemon:
 
     def _on_new_task(self, message: NewTask) -> None:
         if self._server.gives:
-            self._more = True
+            self._more = self._more_subtasks = True
         elif self._identity is not None:
             self._inquiry.ask(self._identity.node_id, message.task_id)
 
@@ -415,9 +422,7 @@ class Daemon:
     # Runs
 
     def _fill_places(self) -> None:
-        taken = sum(entry.run.takes_place for entry in self._entries.values())
-        waiting = [id_ for id_, e in self._entries.items() if e.run.phase is Phase.WAITING]
-        for result_id in sorted(waiting)[: max(0, self._places - taken)]:
+        for result_id in self._places.admitted(entry.run for entry in self._entries.values()):
             self._advance(result_id, state.Admitted())
 
     def _on_happened(self, message: Happened) -> None:

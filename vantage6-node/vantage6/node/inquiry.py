@@ -62,10 +62,10 @@ class Inquiry:
         asked_at = self._clock()
         self._calls.submit(lambda: self._ask(node_id, task_id, asked_at))
 
-    def take(self, limit: int, held: Collection[int]) -> None:
-        """Ask for as many runs as there is room for."""
+    def take(self, limit: int, held: Collection[int], *, only_subtasks: bool) -> None:
+        """Ask for as many runs as there is room for, of all or of subtasks."""
         asked_at = self._clock()
-        self._calls.submit(lambda: self._tell(self._take(limit, held, asked_at)))
+        self._calls.submit(lambda: self._tell(self._take(limit, held, only_subtasks, asked_at)))
 
     def compare(self, node_id: int) -> None:
         """Ask which runs that have begun the server thinks that we have."""
@@ -112,8 +112,12 @@ class Inquiry:
             # The news of their kill may have been missed.
             self._ask_for_killed(node_id)
 
-    def _take(self, limit: int, held: Collection[int], asked_at: float) -> Any:
-        return self._answer_to(lambda: Taken(self._server.take(limit, held), limit, asked_at))
+    def _take(self, limit: int, held: Collection[int], only_subtasks: bool, asked_at: float) -> Any:
+        def ask() -> Taken:
+            runs = self._server.take(limit, held, only_subtasks=only_subtasks)
+            return Taken(runs, limit, only_subtasks, asked_at)
+
+        return self._answer_to(ask)
 
     def _compare(self, node_id: int, asked_at: float) -> None:
         is_time = self._is_time_to_keep(asked_at)

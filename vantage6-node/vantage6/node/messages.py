@@ -39,6 +39,7 @@ class Taken:
 
     runs: list[Assignment]
     limit: int
+    only_subtasks: bool
     asked_at: float
 
 

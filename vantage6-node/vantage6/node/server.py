@@ -232,7 +232,9 @@ class Server:
         by_id = {run.result_id: run for run in runs if run is not None}
         return [by_id[id_] for id_ in sorted(by_id)]
 
-    def take(self, limit: int, held: Collection[int]) -> list[Assignment]:
+    def take(
+        self, limit: int, held: Collection[int], *, only_subtasks: bool = False
+    ) -> list[Assignment]:
         """Be given open runs that no other process has, claimed and with all that they need.
 
         Parameters
@@ -242,9 +244,13 @@ class Server:
         held : collection of int
             The runs that we have. Others that we have claimed are given again: an answer with
             them was lost, or an earlier process of ours ended before it could note them.
+        only_subtasks : bool
+            Whether only those are wanted that another run has asked for.
         """
         known = sorted({*held, *self._strange})
         body = {"claim": self.claim, "limit": min(limit, _PAGE), "held": known}
+        if only_subtasks:
+            body["only_subtasks"] = True
         rows = self.call("post", "claim/take", json=body)
         runs = [run for row in rows if (run := _assignment(row)) is not None]
         given = {id_ for row in rows if (id_ := _number(row)) is not None}

@@ -91,6 +91,18 @@ def test_a_run_comes_with_all_that_is_needed_to_start_it(
     assert claims_of(token) == claims_of(by_itself.json["container_token"])
 
 
+def test_subtasks_alone_are_given_where_that_is_wished(
+    take: TakeType, make: Factory, study: Collaboration
+) -> None:
+    parent = make.task(study)
+    subtasks = [make.task(study, parent=parent).results[0].id for _ in range(3)]
+    runs_of(make, study, 1)
+    taken = take(2, only_subtasks=True)
+    assert ids(taken) == subtasks[:2]
+    assert {run["task"]["parent"]["id"] for run in taken} == {parent.id}
+    assert ids(take(only_subtasks=True, held=ids(taken))) == subtasks[2:]
+
+
 def claims_of(token: str) -> dict[str, Any]:
     """What a token says, without what is of its moment."""
     claims = jwt.unverified_claims(token)

@@ -27,5 +27,7 @@ class RunsToTake(Input):
     claim = Claim(required=True)
     limit = fields.Integer(required=True, strict=True, validate=validate.Range(1, MOST_RUNS))
     task_id = Id(load_default=None)
+    # Those have places of their own, since others wait for them with theirs.
+    only_subtasks = Flag(load_default=False)
     # What the process has claimed and does not name was lost on the way to it, and comes again.
     held = fields.List(Id(), load_default=None)

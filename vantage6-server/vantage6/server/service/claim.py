@@ -91,6 +91,7 @@ def take_open(
     claim: str,
     limit: int,
     task_id: int | None = None,
+    only_subtasks: bool = False,
     held: Sequence[int] | None = None,
 ) -> Sequence[Result]:
     """Claim open runs of a node that no other process has, oldest first, and say that they begin.
@@ -108,6 +109,8 @@ def take_open(
         How many it takes at most.
     task_id : int, optional
         Of this task only.
+    only_subtasks : bool
+        Of tasks only that a run has asked for.
     held : sequence of int, optional
         The runs that the process has: others that it has claimed are given to it again. Without
         it none are.
@@ -127,7 +130,8 @@ def take_open(
         "held": held,
     }
     asked = {name: value for name, value in asked.items() if value is not None}
-    taken = session.scalars(_free_runs(task_id is not None, held is not None), asked).all()
+    statement = _free_runs(task_id is not None, only_subtasks, held is not None)
+    taken = session.scalars(statement, asked).all()
     if taken:
         begun = [run for run in taken if run.status is TaskStatus.PENDING]
         _give(session, taken, claim)
@@ -164,13 +168,15 @@ _GIVE = (
 
 
 @cache
-def _free_runs(of_task: bool, again: bool) -> Select[Result]:
+def _free_runs(of_task: bool, only_subtasks: bool, again: bool) -> Select[Result]:
     """The open runs of a node that a process may take, with their tasks.
 
     Parameters
     ----------
     of_task : bool
         Of one `task` only.
+    only_subtasks : bool
+        Of tasks only that have a parent.
     again : bool
         Also those that the process has claimed and that are not among the `held`.
     """
@@ -192,4 +198,6 @@ def _free_runs(of_task: bool, again: bool) -> Select[Result]:
         .limit(bindparam("limit"))
         .with_for_update(of=Result, key_share=True, skip_locked=True)
     )
+    if only_subtasks:
+        query = query.where(Task.parent_id.is_not(None))
     return query.where(Result.task_id == bindparam("task")) if of_task else query
