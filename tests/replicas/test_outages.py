@@ -1,10 +1,13 @@
 """Parts that die and come back: requests go on, and nothing that happened meanwhile is lost."""
 
 import pytest
+import sockets
+from clients import bearer
 from participants import Participants
+from socketio.exceptions import ConnectionError as SocketError
 from sockets import Listener
 
-from development.replicas import Replicas, wait_until
+from development.replicas import API_PATH, PATIENCE, Replicas, wait_until
 
 AWAY = {"database": True, "broker": False}
 WELL = {"database": True, "broker": True}
@@ -70,6 +73,33 @@ def test_a_broker_that_hangs_makes_no_request_wait(members: Replicas, people: Pa
     finally:
         members.broker.thaw()
     notices(members, WELL)
+
+
+def test_each_request_that_fails_without_the_database_takes_one_line(
+    members: Replicas, people: Participants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # They are not told of it, and would wait for long.
+    monkeypatch.setattr(sockets, "PATIENCE", 1)
+    url, log = f"{members[0].url}{API_PATH}", members[0].log
+    before = len(log.read_text(encoding="utf-8"))
+    members.database.kill()
+    wait_until(lambda: not members[0].health()["database"], "it is noticed")
+    asked: list[str] = []
+    for path in ("task", "result", "node"):
+        headers = bearer(people.researcher)
+        answer = people.http.get(f"{url}/{path}", headers=headers, timeout=PATIENCE)
+        assert answer.status_code == 503
+        asked.append(answer.json()["request_id"])
+    for transport in ("polling", "websocket"):
+        with pytest.raises(SocketError):
+            Listener(members[0].url, people.node, transport=transport)
+    members.database.start()
+    notices(members, WELL)
+    said = log.read_text(encoding="utf-8")[before:]
+    assert [said.count(f"[{request_id}]") for request_id in asked] == [1, 1, 1]
+    assert said.count("failed: the database is not available: ") >= len(asked)
+    # Also not of what is done beside the requests.
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize("end", ["kill", "stop"])

@@ -17,6 +17,7 @@ from flask import Flask
 from flask_jwt_extended import create_access_token
 from socketio.exceptions import ConnectionError as SocketConnectionError
 from sockets import PATIENCE, Listener, serving
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from vantage6.common.jwt import unverified_claims
@@ -260,6 +261,56 @@ class TestExpiry:
         sockets.check(now=0)
         assert theirs.wait_until_gone()
         assert other.client.connected
+
+    def test_what_events_may_have_missed_is_found_in_the_database(
+        self,
+        connect: Connect,
+        hub: EventHub,
+        sockets: Sockets,
+        make: Factory,
+        session: Session,
+        collaboration: Collaboration,
+        researcher: User,
+        node: Node,
+    ) -> None:
+        moved = make.node(make.organization(), collaboration)
+        deleted, other = make.user(), make.user()
+        void = [connect(one) for one in (researcher, node, moved, deleted)]
+        stays = connect(other)
+        researcher.revoke_tokens()
+        node.revoke_tokens()
+        moved.organization = make.organization()
+        session.delete(deleted)
+        session.commit()
+        sockets.check(now=0)
+        assert all(listener.client.connected for listener in void)
+        hub.look_again()
+        sockets.check(now=0)
+        assert all(listener.wait_until_gone() for listener in void)
+        assert stays.client.connected
+
+    def test_it_is_looked_for_again_when_the_database_was_away(
+        self,
+        connect: Connect,
+        hub: EventHub,
+        sockets: Sockets,
+        session: Session,
+        app: Flask,
+        researcher: User,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def away() -> None:
+            raise OperationalError("", None, Exception("it is away"))
+
+        listener = connect(researcher)
+        researcher.revoke_tokens()
+        session.commit()
+        hub.look_again()
+        with monkeypatch.context() as patch:
+            patch.setattr(app.extensions["database"], "reading", away)
+            sockets.check(now=0)
+        sockets.check(now=0)
+        assert listener.wait_until_gone()
 
     def test_a_transport_on_which_nobody_shows_a_token_is_closed(
         self, url: str, sockets: Sockets

@@ -14,13 +14,13 @@ from vantage6.common.config import warnings_about_keys
 from vantage6.common.context import InstanceContext
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.files import write_private_file
-from vantage6.common.log import setup_logging
 from vantage6.server import first_run, migration
 from vantage6.server.configuration import (
     ServerSchema,
     has_predictable_secret,
 )
 from vantage6.server.database import complete_uri, database_uri
+from vantage6.server.outage import set_up_logging
 from vantage6.server.service import audit, presence
 from vantage6.server.service.fixture import drop_all, insert_fixture, read_fixture
 from vantage6.server.store.payloads import FOLDER, make_store
@@ -66,7 +66,7 @@ def start(
     from vantage6.server.broker import check_authorities
     from vantage6.server.serve import bind, serve, url
 
-    setup_logging(context)
+    set_up_logging(context)
     # Here already, where a file that cannot be written is told of in one sentence.
     audit.keep_in(audit_file(context))
     if ready_file:
@@ -98,7 +98,7 @@ def build(context: InstanceContext, metrics_listener: "socket.socket | None" = N
     """Make the application of a server, in the process that serves it."""
     from vantage6.server.app import create_app
 
-    setup_logging(context)
+    set_up_logging(context)
     audit.keep_in(audit_file(context))
     app = create_app(application_config(context))
     if metrics_listener:

@@ -16,6 +16,7 @@ from flask import Flask, request
 from flask_socketio import ConnectionRefusedError as SocketRefused
 from flask_socketio import Namespace, SocketIO
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from vantage6.server import rooms
 from vantage6.server.database import Database
@@ -109,6 +110,7 @@ class Sockets:
         self._idle_since: dict[str, float] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._may_have_missed = threading.Event()
         self.io = SocketIO(
             app,
             # Which are greenlets in the process that serves.
@@ -133,7 +135,7 @@ class Sockets:
         self.io.on_namespace(AdminNamespace(ADMIN, self))
         self._events: EventHub = app.extensions["events"]
         self._events.subscribe(self._deliver)
-        self._events.when_missed(self._look_up_all)
+        self._events.when_missed(self._may_have_missed.set)
 
     def start(self) -> None:
         """Watch the connections, in a thread of its own, until `close`."""
@@ -242,6 +244,8 @@ class Sockets:
         Closed is who was revoked, went half way or never logged in; who expired is told so, and
         closed if that does not make it leave.
         """
+        if self._may_have_missed.is_set():
+            self._revoke_the_void()
         with self._lock:
             connections = list(self._connections.values())
         # Looked at after the connections, so that each of these had its transport before.
@@ -319,11 +323,21 @@ class Sockets:
         if event.to_admin:
             self.io.server.emit(event.name, event.payload, namespace=ADMIN)
 
-    def _look_up_all(self) -> None:
-        """Look up soon what everybody may do: events may have been missed that tell of that."""
+    def _revoke_the_void(self) -> None:
+        """Revoke those who lost their credentials or place while nobody could tell us of it."""
         with self._lock:
-            for connection in self._connections.values():
-                connection.looked_up = -RIGHTS_SECONDS
+            identities = [one.identity for one in self._connections.values() if one.identity]
+        self._may_have_missed.clear()
+        try:
+            with self._database.reading() as session:
+                void = identification.find_void(session, identities)
+        except SQLAlchemyError:
+            # The next look tries it again; what else is due does not depend on it.
+            self._may_have_missed.set()
+            log.exception("It could not be looked up whose credentials have changed")
+            return
+        for identity_id in void:
+            self._revoke(identity_id)
 
     def _revoke(self, identity_id: int) -> None:
         with self._lock:

@@ -49,20 +49,18 @@ class CatchUp:
         self._database, self._hub, self._broker = database, hub, broker
         self._since = now()
         self._told: set[_Told] = set()
-        self._is_away = False
-        self._due = 0.0
+        self._due, self._has_missed = 0.0, False
 
     def do(self) -> None:
         """Look if there is a reason to; to be called about every second."""
-        has_missed, is_away = self._broker.take_missed(), not self._broker.is_up
-        if is_away != self._is_away:
-            self._is_away = is_away
-            self._hub.look_every(LOOK_SECONDS if is_away else None)
-        if has_missed:
-            self._hub.look_again()
-        if has_missed or (is_away and time.monotonic() >= self._due):
+        # Until it was looked, which fails while the database is away too.
+        self._has_missed = self._broker.take_missed() or self._has_missed
+        is_away = not self._broker.is_up
+        if self._has_missed or (is_away and time.monotonic() >= self._due):
             self._due = time.monotonic() + LOOK_SECONDS
+            self._hub.look_again()
             self._tell()
+            self._has_missed = False
         if not is_away:
             self._since = now()
 

@@ -181,10 +181,6 @@ class EventHub:
         for look in self._lookers:
             look()
 
-    def look_every(self, seconds: float | None) -> None:
-        """Let all who wait also look without being told, so often; None when that is needless."""
-        self._waiters.look_every(seconds)
-
     def wait_for_task(self, task_id: int, is_final: Callable[[], bool], timeout: float) -> bool:
         """Block until a task is final; see `TaskWaiters.wait`."""
         return self._waiters.wait(task_id, is_final, timeout)
@@ -215,7 +211,6 @@ class TaskWaiters:
         self._lock = threading.Lock()
         self._waiting: dict[int, set[threading.Event]] = {}
         self._closed = False
-        self._look_seconds: float | None = None
 
     def wait(self, task_id: int, is_final: Callable[[], bool], timeout: float) -> bool:
         """Block until a task is final.
@@ -240,7 +235,7 @@ class TaskWaiters:
         # Registered before the first look, so that no change falls in between.
         with self._registered(task_id) as changed:
             while not is_final():
-                if not self._wait(changed, deadline) or self._closed:
+                if not changed.wait(deadline - time.monotonic()) or self._closed:
                     return False
                 # Cleared before the next look: what happens from here on wakes us again.
                 changed.clear()
@@ -261,12 +256,6 @@ class TaskWaiters:
                 for changed in waiting:
                     changed.set()
 
-    def look_every(self, seconds: float | None) -> None:
-        """Let all look again so often without being woken; None for not."""
-        self._look_seconds = seconds
-        # Else those that wait already would do so to their end.
-        self.wake_all()
-
     def count(self) -> int:
         """How many wait."""
         with self._lock:
@@ -277,14 +266,6 @@ class TaskWaiters:
         with self._lock:
             self._closed = True
         self.wake_all()
-
-    def _wait(self, changed: threading.Event, deadline: float) -> bool:
-        """Wait until it is time to look again; False when there is none left."""
-        left = deadline - time.monotonic()
-        if self._look_seconds is None or self._look_seconds >= left:
-            return changed.wait(left)
-        changed.wait(self._look_seconds)
-        return True
 
     @contextmanager
     def _registered(self, task_id: int) -> Iterator[threading.Event]:

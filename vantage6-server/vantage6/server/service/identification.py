@@ -1,5 +1,6 @@
 """From a token back to who holds it, with all that identity may do now."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
@@ -58,6 +59,31 @@ def identify(session: Session, claims: dict[str, Any]) -> Identity:
     return identity
 
 
+def find_void(session: Session, identities: Collection[Identity]) -> set[int]:
+    """The ids of those users and nodes whose tokens or place are no longer what they were."""
+    account, node = (model.__table__.c for model in (Authenticatable, Node))
+    known = {
+        row.id: row
+        for row in session.execute(
+            select(
+                account.id,
+                account.credential_version,
+                node.organization_id,
+                node.collaboration_id,
+            )
+            .join_from(Authenticatable.__table__, Node.__table__, isouter=True)
+            .where(account.id.in_({identity.id for identity in identities}))
+        )
+    }
+    return {
+        identity.id
+        for identity in identities
+        if (row := known.get(identity.id)) is None
+        or row.credential_version != identity.credential_version
+        or (identity.kind is Kind.NODE and _place(row) != _place(identity))
+    }
+
+
 def is_seen_long_ago(identity: Identity) -> bool:
     """Whether it is time to note again that a user or node was here."""
     if identity.kind is Kind.CONTAINER:
@@ -70,6 +96,10 @@ def note_last_seen(session: Session, identity: Identity) -> None:
     session.execute(
         update(Authenticatable).where(Authenticatable.id == identity.id).values(last_seen=now())
     )
+
+
+def _place(node: Any) -> tuple[int, int | None]:
+    return node.organization_id, node.collaboration_id
 
 
 def _find_user(session: Session, subject: object, claims: dict[str, Any]) -> Identity | None:

@@ -18,9 +18,9 @@ from gunicorn.glogging import Logger
 
 from vantage6.common.context import InstanceContext
 from vantage6.common.exceptions import ConfigurationError
-from vantage6.common.log import setup_logging
 from vantage6.server.configuration import ServerSchema
 from vantage6.server.container.inside import where_we_are
+from vantage6.server.outage import set_up_logging
 from vantage6.server.serve import url
 from vantage6.server.serving.worker import CONNECTIONS, KEEP_ALIVE_SECONDS, Worker
 
@@ -45,7 +45,7 @@ def main() -> None:
         )
         context = where_we_are(context)
         context.config["logging"]["level"] = given.log_level
-        setup_logging(context)
+        set_up_logging(context)
     except ConfigurationError as error:
         sys.exit(f"Error: {error}")
     _allow_many_files()
