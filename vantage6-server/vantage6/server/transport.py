@@ -33,7 +33,7 @@ PING_TIMEOUT = 60
 WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-def guard(app: Flask, io: SocketIO, in_use: Callable[[], Collection[str]]) -> None:
+def guard(app: Flask, io: SocketIO, used: Collection[str]) -> None:
     """Limit what strangers can hold of an application's sockets.
 
     Parameters
@@ -41,8 +41,8 @@ def guard(app: Flask, io: SocketIO, in_use: Callable[[], Collection[str]]) -> No
     app : Flask
     io : SocketIO
         Already part of the application.
-    in_use : callable
-        The transports on which somebody has logged in.
+    used : collection of str
+        The transports on which somebody has logged in, at any time.
     """
     engine = io.server.eio
     # The one thing here that is not of the library's public interface: it has no option for it.
@@ -50,7 +50,9 @@ def guard(app: Flask, io: SocketIO, in_use: Callable[[], Collection[str]]) -> No
     engine._async = {**engine._async, "websocket": _WebSocket, "thread": clock.make}
 
     def make_room() -> None:
-        used = in_use()
+        if len(engine.sockets) - len(used) < IDLE_TRANSPORTS:
+            # Where a thousand nodes come back at once, to look at all for each takes its time.
+            return
         # In the order in which they came. Those that are closed are taken off the list later.
         every = engine.sockets.copy().items()
         idle = [one for sid, one in every if sid not in used and not one.closed]

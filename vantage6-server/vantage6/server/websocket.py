@@ -8,6 +8,7 @@ the sockets come from the event hub, after the transaction that they tell of.
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -107,6 +108,8 @@ class Sockets:
         self._database: Database = app.extensions["database"]
         self._presences: Presences = app.extensions["presences"]
         self._connections: dict[str, Connection] = {}
+        # How many connections are on each transport.
+        self._used: Counter[str] = Counter()
         self._idle_since: dict[str, float] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -130,7 +133,7 @@ class Sockets:
             logger=logging.getLogger("socketio.server"),
             engineio_logger=logging.getLogger("engineio.server"),
         )
-        guard(app, self.io, self._transports)
+        guard(app, self.io, self._used)
         self.io.on_namespace(TaskNamespace(TASKS, self))
         self.io.on_namespace(AdminNamespace(ADMIN, self))
         self._events: EventHub = app.extensions["events"]
@@ -194,6 +197,10 @@ class Sockets:
         """Forget a connection; its user or node is offline after the last one."""
         with self._lock:
             connection = self._connections.pop(sid, None)
+            if connection:
+                self._used[connection.engine_sid] -= 1
+                if not self._used[connection.engine_sid]:
+                    del self._used[connection.engine_sid]
         if connection:
             self._go(connection)
         return connection
@@ -358,14 +365,10 @@ class Sockets:
                 if connection.identity and connection.identity.id == identity.id
             ]
 
-    def _transports(self) -> set[str]:
-        """The transports on which somebody has logged in."""
-        with self._lock:
-            return {connection.engine_sid for connection in self._connections.values()}
-
     def _add(self, connection: Connection) -> None:
         with self._lock:
             self._connections[connection.sid] = connection
+            self._used[connection.engine_sid] += 1
 
     def _come(self, connection: Connection) -> None:
         """Note that one more connection is that of a user or node."""
