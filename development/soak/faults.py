@@ -20,11 +20,13 @@ _CLOCK_OF_NODE = 3 * 3600
 _CLOCK_OF_REPLICA = 90
 _RATES = (1.0, 1.0, 0.9, 1.2)
 _LONGEST_DELAY = 0.5
-#: What runs may give as the reason of their failure while something is broken: they end with
-#: their engine, and without room an algorithm cannot write its answer.
+#: What runs may give as the reason of their failure while something is broken, and what clients
+#: may be told: runs end with their engine, and without room neither an algorithm can write its
+#: answer nor the server keep a payload.
 EXPLAINS = {
     "engine lost its power": ("ended with exit code", "The container vanished"),
     "disk of a node full": ("disk of this node is nearly full", "No space left on device"),
+    "disk of the payloads full": ("There is no space for",),
 }
 _ENGINE_OPTION = "--live-restore"
 

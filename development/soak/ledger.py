@@ -1,6 +1,7 @@
 """What was asked, against what came back."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -57,7 +58,19 @@ class Span:
     def explains(self, attempt: Attempt) -> bool:
         """Whether an attempt may have failed because of it."""
         overlaps = attempt.asked <= self.ended and self.began <= (attempt.ended or self.began)
-        return overlaps and any(reason in attempt.note for reason in self.reasons)
+        return overlaps and self.names(attempt.note)
+
+    def names(self, text: str) -> bool:
+        """Whether a text gives one of its reasons."""
+        return any(reason in text for reason in self.reasons)
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """An error that a client was told; when, as those of attempts, and in words."""
+
+    at: float
+    text: str
 
 
 @dataclass
@@ -67,14 +80,15 @@ class Ledger:
     Attributes
     ----------
     attempts : list of Attempt
-    surprises : Counter
-        Errors that clients were told and that none of the faults explains, by their text.
+    surprises : list of Surprise
+        Errors that clients were told besides that the server is away; after `explain` those
+        that none of the faults explains.
     patience : Counter
         How often clients had to wait for a server that was away.
     """
 
     attempts: list[Attempt] = field(default_factory=list)
-    surprises: Counter[str] = field(default_factory=Counter)
+    surprises: list[Surprise] = field(default_factory=list)
     patience: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -87,12 +101,25 @@ class Ledger:
     def note_surprise(self, text: str) -> None:
         """Note an error that should not have been."""
         with self._lock:
-            self.surprises[text] += 1
+            self.surprises.append(Surprise(time.monotonic(), text))
 
     def note_patience(self, text: str) -> None:
         """Note that a client had to try again."""
         with self._lock:
             self.patience[text] += 1
+
+    def add_reasons(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Add why subtasks failed: what a container says while its engine is away is lost.
+
+        Parameters
+        ----------
+        rows : sequence of dict
+            `parent_id`, and the `log` of a run that failed.
+        """
+        failed = {one.task_id: one for one in self.attempts if one.verdict is Verdict.TOLD_FAILED}
+        for row in rows:
+            if row["parent_id"] in failed:
+                failed[row["parent_id"]].note += f"\nsubtask: {row['log']}"
 
     def explain(self, spans: Sequence[Span]) -> None:
         """Find failures that nothing explains which happened while the task was under way.
@@ -102,6 +129,11 @@ class Ledger:
         spans : sequence of Span
             Losses of the engine's power, and disks that were full.
         """
+        self.surprises = [
+            one
+            for one in self.surprises
+            if not any(s.began <= one.at <= s.ended and s.names(one.text) for s in spans)
+        ]
         for attempt in self.attempts:
             if attempt.verdict is Verdict.TOLD_FAILED and not any(
                 span.explains(attempt) for span in spans

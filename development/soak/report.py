@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -66,7 +67,8 @@ class Report:
     def take(self, ledger: Ledger) -> None:
         """Enter what the researchers saw."""
         self.verdicts, self.waits = ledger.counts(), dict(ledger.patience)
-        self.surprises = [f"{text}: {n} times" for text, n in ledger.surprises.items()]
+        surprises = Counter(one.text for one in ledger.surprises)
+        self.surprises = [f"{text}: {n} times" for text, n in surprises.items()]
         self.lost += [f"question {one.number}" for one in ledger.unanswered()]
         for verdict, found in (
             (Verdict.WRONG, self.wrong),

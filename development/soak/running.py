@@ -20,6 +20,10 @@ from development.soak.world import World
 _POLL_SECONDS = 0.5
 _LATER = 30.0
 _TASKS = "SELECT id, name, parent_id FROM task"
+_FAILED_SUBTASKS = (
+    "SELECT parent_id, log FROM result JOIN task ON task.id = task_id "
+    "WHERE parent_id IS NOT NULL AND status <> 'completed' AND log IS NOT NULL"
+)
 _RUNS = "SELECT id, task_id, organization_id, finished_at FROM result"
 
 
@@ -53,7 +57,7 @@ class Plan:
     runs: int
     seed: int
     kinds: tuple[str, ...] | None = None
-    researchers: int = 8
+    researchers: int = 12
     at_once: int = 3
     pause: float = 4.0
     longest: float = 20.0
@@ -103,6 +107,7 @@ def soak(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Report:
         tell_when("all is mended and asked")
         _settle(world, plan, report)
         stream.read_late()
+        ledger.add_reasons(world.servers.database.rows(_FAILED_SUBTASKS))
         ledger.explain([span for one in chaos.history for span in _spans(one)])
         report.take(ledger)
         report.surprises += [f"a researcher gave up: {error!r}" for error in stream.failures]

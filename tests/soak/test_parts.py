@@ -82,6 +82,26 @@ def test_a_failure_needs_a_fault_of_its_time_and_kind(attempt):
         assert attempt.verdict is verdict
 
 
+def test_a_failure_is_explained_by_that_of_its_subtask(attempt):
+    attempt.verdict, attempt.note = Verdict.TOLD_FAILED, "ended with exit code 1"
+    ledger = Ledger([attempt])
+    ledger.add_reasons([{"parent_id": 3, "log": "No space left"}, {"parent_id": 4, "log": "Boom"}])
+    ledger.explain([Span(15, 16, ("No space",))])
+    assert attempt.verdict is Verdict.TOLD_FAILED
+    assert "Boom" not in attempt.note
+
+
+def test_what_a_client_is_told_needs_a_fault_of_its_time_and_kind():
+    ledger = Ledger()
+    for text in ("There is no space for 7 bytes", "Something went wrong"):
+        ledger.note_surprise(text)
+    began = ledger.surprises[0].at
+    ledger.explain([Span(began + 1000, began + 1001, ("no space",))])
+    assert len(ledger.surprises) == 2
+    ledger.explain([Span(began - 1, began + 1000, ("no space",))])
+    assert [one.text for one in ledger.surprises] == ["Something went wrong"]
+
+
 def test_a_question_without_a_right_answer_is_lost(attempt):
     ledger = Ledger([attempt])
     assert ledger.unanswered() == []

@@ -3,6 +3,7 @@
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +15,7 @@ from vantage6.common.client.settled import limits
 from vantage6.common.exceptions import (
     Forbidden,
     PayloadDeleted,
+    ServiceUnavailable,
     TaskFailed,
     TaskUnfinished,
     TooFewOnline,
@@ -100,6 +102,25 @@ def test_enough_answers_are_the_values_of_the_task(client, ask, hands):
     hands.answer(task, 2, 3)
     assert client.task.wait(task["id"]) == [1, 3]
     assert client.task.results(task["id"], by_organization=True) == {"alpha": 1, "gamma": 3}
+
+
+def test_answers_do_not_go_by_other_names_while_the_server_is_away(client, ask, hands, monkeypatch):
+    task = ask(quorum=1)
+    hands.answer(task, 1, 2)
+    # As in another session than that which has asked.
+    client._organization_names.clear()
+    request = client._given_session.request
+
+    def away(method, url, **call):
+        if "/organization/" in url:
+            return SimpleNamespace(status_code=503, content=b"", text="", json=dict)
+        return request(method, url, **call)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(client._given_session, "request", away)
+        with pytest.raises(ServiceUnavailable):
+            client.task.results(task["id"], by_organization=True)
+    assert client.task.results(task["id"], by_organization=True) == {"beta": 2}
 
 
 def test_who_is_missing_and_who_is_late_is_told_apart(client, ask, hands, federation):

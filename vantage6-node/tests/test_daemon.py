@@ -456,6 +456,17 @@ def test_an_unknown_label_gets_the_default_database_and_a_remark(node, server, a
     assert "no database 'imaging'" in report.log
 
 
+def test_the_reason_of_a_failure_is_the_last_line_where_the_algorithm_says_nothing(
+    node, server, runner, assignment
+):
+    runner.programs["average"] = lambda container: 3
+    run = server.add(assignment(database="imaging"))
+    node()
+    *remarks, last = server.reports[run.result_id].log.splitlines()
+    assert "no database 'imaging'" in remarks[0]
+    assert last == "The algorithm ended with exit code 3"
+
+
 def test_whoever_asked_must_have_a_key(node, server, runner, assignment, key):
     server.encrypted = True
     input_ = key.encrypt_bytes_to_str(b"json.{}", key.public_key_str)

@@ -235,6 +235,9 @@ class UserClient(ClientBase):
         if id_ not in self._organization_names:
             try:
                 self._organization_names[id_] = self.send("get", f"organization/{id_}")["name"]
+            except ServiceUnavailable:
+                # What goes by names would go by another one this once.
+                raise
             except ServerError as error:
                 self.log.debug("The name of organization %s is not known: %s", id_, error)
                 return f"organization {id_}"

@@ -93,10 +93,11 @@ class Collection:
             status, why = TaskStatus.FAILED, overrun
         elif ending.exit_code:
             status, why = TaskStatus.CRASHED, reason(ending, limits)
+        # The last line is taken for the reason.
         remarks = (
-            why,
             self._workspace.read_remark(assignment),
             self._settings.databases.remark(assignment.database),
+            why,
             *met,
         )
         words = self._shared_words(ending, failed=status is not TaskStatus.COMPLETED)
