@@ -6,7 +6,7 @@ import json
 import pytest
 
 from vantage6.client import Client
-from vantage6.common.client import caller
+from vantage6.common import retry
 from vantage6.common.client.plain_session import PlainResponse
 
 CLAIMS = base64.urlsafe_b64encode(json.dumps({"sub": 1}).encode()).decode().rstrip("=")
@@ -34,7 +34,7 @@ def ok(body):
 @pytest.fixture
 def pauses(monkeypatch):
     taken = []
-    monkeypatch.setattr(caller.time, "sleep", taken.append)
+    monkeypatch.setattr(retry.time, "sleep", taken.append)
     return taken
 
 

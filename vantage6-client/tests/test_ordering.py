@@ -126,13 +126,15 @@ def test_a_server_that_knows_no_keys_is_asked_once(connect, federation, monkeypa
 class Sender:
     """Stands in for a client: each call ends as the script says."""
 
-    def __init__(self, *script):
-        self.script, self.keys, self.asked = list(script), [], []
+    def __init__(self, *script, versions=()):
+        self.script, self.versions, self.keys, self.asked = list(script), [*versions], [], []
         self.log = Client("http://x", 1).log
 
     def send(self, method, endpoint, headers=None, **_):
         self.asked.append(endpoint)
         if endpoint == "version":
+            if self.versions:
+                raise self.versions.pop()
             return {"version": "4", "idempotency_keys": True}
         self.keys.append(headers["Idempotency-Key"])
         answer = self.script.pop(0)
@@ -151,6 +153,13 @@ def test_every_repetition_carries_the_same_key(error):
     assert ordering.order_task(sender, {}) == {"id": 1}
     assert len(set(sender.keys)) == 1
     assert sender.asked == ["task", "version", "task", "version", "task"]
+
+
+@pytest.mark.parametrize("away", [LOST, AWAY], ids=["lost", "away"])
+def test_a_server_that_is_away_when_it_is_asked_what_it_can_do_is_asked_again(away):
+    sender = Sender(LOST, {"id": 1}, versions=[away, away])
+    assert ordering.order_task(sender, {}) == {"id": 1}
+    assert sender.asked == ["task", "version", "version", "version", "task"]
 
 
 def test_a_refusal_is_not_repeated():

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from vantage6.client import Client, progress, waiting
-from vantage6.common.client import caller
+from vantage6.common import retry
 from vantage6.common.client.plain_session import PlainResponse
 from vantage6.common.exceptions import ServerError, ServerUnreachable
 
@@ -226,7 +226,7 @@ class Answers:
 
 def test_a_server_that_goes_away_for_a_while_is_waited_for(sockets, monkeypatch):
     pauses = []
-    monkeypatch.setattr(caller.time, "sleep", pauses.append)
+    monkeypatch.setattr(retry.time, "sleep", pauses.append)
     sockets.behaviour = no_socket
     running, done = (PlainResponse(200, json.dumps(task).encode()) for task in (RUNNING, DONE))
     gone, down = ConnectionError("refused"), PlainResponse(503, b"{}")

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from vantage6.common import retry
 from vantage6.common.client import caller
 from vantage6.common.client.container import ContainerClient
 from vantage6.common.client.plain_session import PlainResponse
@@ -48,8 +49,8 @@ def pauses(monkeypatch):
         taken.append(seconds)
         now[0] += seconds
 
-    monkeypatch.setattr(caller.time, "sleep", sleep)
-    monkeypatch.setattr(caller.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(retry.time, "sleep", sleep)
+    monkeypatch.setattr(retry.time, "monotonic", lambda: now[0])
     return taken
 
 
@@ -93,7 +94,13 @@ def test_but_not_where_it_could_become_a_second_task(pauses):
     with pytest.raises(ServerUnreachable):
         made.create_new_task({"method": "x"}, [1])
     assert len(made.transport.session.answers) == 1
-    assert pauses == []
+
+
+@pytest.mark.parametrize("away", [AWAY, DOWN], ids=["silence", "503"])
+def test_a_node_that_is_away_when_it_is_asked_what_it_can_do_is_asked_again(pauses, away):
+    made = client(AWAY, away, away, ok({"repeatable_subtasks": True}), ok({"id": 1}))
+    assert made.create_new_task({"method": "x"}, [1]) == {"id": 1}
+    assert len(pauses) == 3
 
 
 def test_a_refusal_is_final(pauses):

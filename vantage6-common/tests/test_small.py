@@ -7,9 +7,9 @@ import random
 import pytest
 
 import vantage6.common
-from vantage6.common import jwt
+from vantage6.common import jwt, retry
 from vantage6.common.exceptions import AuthenticationException, Forbidden, ServerError
-from vantage6.common.retry import Backoff
+from vantage6.common.retry import Backoff, Patience
 from vantage6.common.text import is_ip_address, logger_name
 
 
@@ -67,3 +67,32 @@ def test_names():
     assert not is_ip_address("localhost")
     assert logger_name("vantage6.node.daemon") == "daemon"
     assert logger_name("a.averyveryverylongname") == "averyveryve.."
+
+
+@pytest.fixture
+def slept(monkeypatch):
+    """The pauses that were slept, on a clock of our own."""
+    pauses = []
+    monkeypatch.setattr(retry.time, "monotonic", lambda: sum(pauses))
+    monkeypatch.setattr(retry.time, "sleep", pauses.append)
+    return pauses
+
+
+def test_patience_waits_until_the_next_attempt_would_come_too_late(slept):
+    patience, announced = Patience(10, first=1, limit=4), []
+    while patience.wait(announced.append):
+        assert len(slept) < 100
+    assert 5 < sum(slept) <= 10
+    assert announced == slept
+
+
+def test_patience_begins_again_when_something_worked(slept):
+    patience = Patience(3, first=1, limit=60)
+    assert patience.wait()
+    patience.renew()
+    assert patience.wait()
+    assert all(0.8 <= pause <= 1.2 for pause in slept)
+
+
+def test_patience_ends_when_who_sleeps_is_to_end():
+    assert not Patience(60, first=0.001, sleep=lambda pause: True).wait()

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from vantage6.common import retry
-from vantage6.common.client import download, upload
+from vantage6.common.client import upload
 from vantage6.common.client.ability import Ability, Uploads
 from vantage6.common.client.caller import Caller
 from vantage6.common.client.download import Download, Stored
@@ -155,8 +155,7 @@ def at_once(monkeypatch):
     """No pause between two attempts; as many as there are seconds of patience."""
     now = iter(range(10**6))
     clock = SimpleNamespace(monotonic=lambda: next(now), sleep=lambda seconds: None)
-    for module in (upload, download):
-        monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(retry, "time", clock)
     monkeypatch.setattr(retry.Backoff, "pause", lambda self: 0.0)
 
 
@@ -179,6 +178,23 @@ def test_what_was_cut_off_goes_on_where_the_server_says(store, fault):
     store.faults = [fault, fault]
     send(store)
     assert hashlib.sha256(store.kept).hexdigest() == DIGEST
+
+
+MIB = 2**20
+
+
+@pytest.mark.parametrize(
+    ("size", "most", "expected"),
+    [
+        (1, 64 * MIB, 8 * MIB),
+        (512 * MIB, 64 * MIB, 16 * MIB),
+        (100 * 1024 * MIB, 64 * MIB, 32 * MIB),
+        (100 * 1024 * MIB, 5 * MIB, 5 * MIB),
+    ],
+    ids=["small", "large", "very large", "as the server says"],
+)
+def test_pieces_grow_with_the_payload_up_to_what_is_held(size, most, expected):
+    assert upload._piece_size(size, most) == expected
 
 
 def test_an_upload_that_never_gets_on_is_given_up(store):

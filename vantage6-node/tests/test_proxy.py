@@ -14,7 +14,7 @@ import pytest
 import requests
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from vantage6.common import authenticated, capability
+from vantage6.common import authenticated, capability, retry
 from vantage6.common.authenticated import ResultContext
 from vantage6.common.client.ability import Uploads
 from vantage6.common.encryption import DummyCryptor, RSACryptor, is_envelope
@@ -564,16 +564,8 @@ def test_an_answer_that_is_not_json_passes_unchanged(open_proxy, upstream, key, 
 
 @pytest.fixture
 def hurried(monkeypatch):
-    """Pauses that take no time, and no patience."""
-
-    class NoPause:
-        def __init__(self, **_):
-            pass
-
-        def pause(self):
-            return 0.0
-
-    monkeypatch.setattr(proxy_module, "Backoff", NoPause)
+    """Pauses that take no time."""
+    monkeypatch.setattr(retry.Backoff, "pause", lambda self: 0.0)
 
 
 def refused():

@@ -23,10 +23,53 @@ print(waiting.get())
 """
 
 
-def test_greenlets_go_on_meanwhile() -> None:
-    command = [sys.executable, "-c", GREENLETS]
+BEGUN = """
+from gevent import monkey
+monkey.patch_all()
+from vantage6.server.aside import Aside
+
+lock = monkey.get_original("_thread", "allocate_lock")()
+lock.acquire()
+aside = Aside(2)
+begun, wrong = aside.start(lock.acquire), aside.start(divmod, 1, 0)
+# It goes on by itself, and we with it.
+lock.release()
+print(begun.get())
+wrong.wait()
+try:
+    wrong.get()
+except ZeroDivisionError:
+    print("told")
+"""
+
+
+def run(script: str) -> str:
+    command = [sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.stdout, done.stderr) == ("True\n", "")
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_greenlets_go_on_meanwhile() -> None:
+    assert run(GREENLETS) == "True\n"
+
+
+def test_what_is_begun_goes_on_while_who_began_it_does() -> None:
+    assert run(BEGUN) == "True\ntold\n"
+
+
+def test_what_is_begun_elsewhere_is_done_at_once() -> None:
+    done: list[int] = []
+    begun = Aside(1).start(done.append, 1)
+    assert done == [1]
+    assert begun.get() is None
+
+
+def test_the_errors_of_what_was_begun_come_to_who_gets_it() -> None:
+    begun = Aside(1).start(divmod, 1, 0)
+    begun.wait()
+    with pytest.raises(ZeroDivisionError):
+        begun.get()
 
 
 def test_elsewhere_it_is_just_called() -> None:

@@ -1,17 +1,11 @@
-"""Ordering a task exactly once, although the answer to the order may be lost on the way.
+"""Ordering a task exactly once; what a researcher is told when nobody knows whether it exists."""
 
-Each order carries a key of its own. A server that keeps such keys answers the same order with the
-same task, however often it comes, so there it is repeated. Elsewhere a second order could be a
-second task: there whoever asked is told that nobody knows.
-"""
+from typing import TYPE_CHECKING
 
-import time
-import uuid
-from typing import TYPE_CHECKING, Any
-
-from vantage6.common.exceptions import ServerError, ServerUnreachable, ServiceUnavailable
-from vantage6.common.retry import Backoff
-from vantage6.common.wire import IDEMPOTENCY_KEY
+from vantage6.common.client import ordering
+from vantage6.common.client.ordering import Task
+from vantage6.common.exceptions import ServerUnreachable, ServiceUnavailable
+from vantage6.common.retry import Patience
 
 if TYPE_CHECKING:
     from vantage6.client.client import UserClient
@@ -20,11 +14,11 @@ if TYPE_CHECKING:
 PATIENCE = 60.0
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 5.0
+# Servers of the classic line do not say that they know an order again.
+_ABILITY = "idempotency_keys"
 
-Task = dict[str, Any]
 
-
-def order_task(client: "UserClient", body: dict[str, Any]) -> Task:
+def order_task(client: "UserClient", body: Task) -> Task:
     """Create a task, and repeat the order where that is safe.
 
     Parameters
@@ -46,33 +40,11 @@ def order_task(client: "UserClient", body: dict[str, Any]) -> Task:
         When there was no answer for a minute, or from a server at which a repetition could
         create a second task; the task may exist.
     """
-    key, lost = str(uuid.uuid4()), None
-    pauses, end = Backoff(FIRST_PAUSE, limit=LONGEST_PAUSE), time.monotonic() + PATIENCE
-    while True:
-        try:
-            if lost and not _keeps_keys(client):
-                break
-            task: Task = client.send("post", "task", json=body, headers={IDEMPOTENCY_KEY: key})
-            return task
-        except (ServerUnreachable, ServiceUnavailable) as error:
-            lost = lost or error
-            pause = pauses.pause()
-            if time.monotonic() + pause > end:
-                break
-            client.log.warning("%s; the task is ordered again in %.1f s", error, pause)
-            time.sleep(pause)
-    raise ServerUnreachable(
-        f"{lost}. The task may have been created all the same: look with task.list() before you "
-        "ask again"
-    ) from lost
-
-
-def _keeps_keys(client: "UserClient") -> bool:
-    """Whether the server knows an order again by its key; those of the classic line do not."""
+    patience = Patience(PATIENCE, first=FIRST_PAUSE, limit=LONGEST_PAUSE)
     try:
-        return client.send("get", "version").get("idempotency_keys") is True
-    except ServiceUnavailable:
-        raise
-    except ServerError as error:
-        client.log.debug("The server does not tell what it can do: %s", error)
-        return False
+        return ordering.order_task(client, body, _ABILITY, patience)
+    except (ServerUnreachable, ServiceUnavailable) as lost:
+        raise ServerUnreachable(
+            f"{lost}. The task may have been created all the same: look with task.list() before "
+            "you ask again"
+        ) from lost

@@ -1,6 +1,8 @@
-"""How long to wait before trying again."""
+"""How long to wait before trying again, and until when."""
 
 import random
+import time
+from collections.abc import Callable
 
 
 class Backoff:
@@ -36,3 +38,48 @@ class Backoff:
     def reset(self) -> None:
         """Begin again with the first pause: it worked."""
         self._next = self._first
+
+
+class Patience:
+    """Trying again until it is too late: pauses that grow, and an end.
+
+    Parameters
+    ----------
+    seconds : float
+        From now on.
+    first, limit : float
+        The first pause and the longest one, as those of `Backoff`.
+    sleep : callable, optional
+        Waits in place of `time.sleep`; when it returns something true, it is over at once.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        *,
+        first: float = 0.5,
+        limit: float = 60.0,
+        sleep: Callable[[float], object] | None = None,
+    ) -> None:
+        self._seconds, self._sleep = seconds, sleep
+        self._pauses = Backoff(first, limit=limit)
+        self._end = time.monotonic() + seconds
+
+    def wait(self, announce: Callable[[float], object] = lambda pause: None) -> bool:
+        """Wait before another attempt; False, and at once, when that would come too late.
+
+        Parameters
+        ----------
+        announce : callable
+            Told the pause in seconds before it begins.
+        """
+        pause = self._pauses.pause()
+        if time.monotonic() + pause > self._end:
+            return False
+        announce(pause)
+        return not (self._sleep or time.sleep)(pause)
+
+    def renew(self) -> None:
+        """Begin again with the whole time and the first pause: something worked."""
+        self._pauses.reset()
+        self._end = time.monotonic() + self._seconds

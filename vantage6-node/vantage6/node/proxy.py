@@ -12,7 +12,6 @@ import re
 import sqlite3
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,7 +31,7 @@ from vantage6.common.exceptions import (
     ServerUnreachable,
     ServiceUnavailable,
 )
-from vantage6.common.retry import Backoff
+from vantage6.common.retry import Patience
 from vantage6.common.text import base64s_to_bytes
 from vantage6.common.wire import IDEMPOTENCY_KEY, IDEMPOTENCY_REPEATED, SMALL
 from vantage6.node.agreement import Disagreement
@@ -189,33 +188,32 @@ class Proxy:
         self, send: Callable[[], requests.Response], *, is_order: bool
     ) -> requests.Response:
         """Repeat what may be repeated: a task only where the server knows an order again."""
-        end, backoff = time.monotonic() + _PATIENCE, Backoff(first=0.2, limit=5)
+        patience = Patience(_PATIENCE, first=0.2, limit=5, sleep=self._closing.wait)
         lost = False
         while True:
             try:
                 response = send()
                 # The container repeats its questions by itself.
-                again = is_order and response.status_code in _AWAY and self._keeps_keys(end)
-                if not again or time.monotonic() > end or self._closing.wait(backoff.pause()):
+                again = is_order and response.status_code in _AWAY and self._keeps_keys(patience)
+                if not (again and patience.wait()):
                     return response
                 response.close()
             except requests.exceptions.RequestException as error:
                 lost = lost or not _never_arrived(error)
-                again = not (is_order and lost) or self._keeps_keys(end)
-                if not again or time.monotonic() > end or self._closing.wait(backoff.pause()):
+                again = not (is_order and lost) or self._keeps_keys(patience)
+                if not (again and patience.wait()):
                     log.warning("The server did not answer an algorithm: %s", error)
                     raise Refusal(
                         HTTPStatus.SERVICE_UNAVAILABLE, "The server does not answer the node"
                     ) from error
 
-    def _keeps_keys(self, end: float) -> bool:
+    def _keeps_keys(self, patience: Patience) -> bool:
         """Whether the server knows an order again; asked until it says something."""
-        backoff = Backoff(first=0.2, limit=5)
         while True:
             try:
                 return self._server.keeps_keys()
             except (ServerUnreachable, ServiceUnavailable):
-                if time.monotonic() > end or self._closing.wait(backoff.pause()):
+                if not patience.wait():
                     return False
             except ServerError as error:
                 log.debug("The server does not say what it can do: %s", error)

@@ -1,14 +1,17 @@
 """The payload store in a folder."""
 
+import errno
 import fcntl
 import os
 import secrets
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from vantage6.common.exceptions import ConfigurationError
+from vantage6.server.aside import Aside
 from vantage6.server.store import file as file_store
 from vantage6.server.store.file import FileStore
 from vantage6.server.store.interface import Missing, StoreFull
@@ -35,6 +38,83 @@ def test_a_finished_object_leaves_nothing_beside_it(tmp_path: Path) -> None:
     state = store.begin(NAME, 3)
     store.finish(NAME, store.append(NAME, state, 0, [b"abc"], "writer").state, 3)
     assert os.listdir(tmp_path / "01") == [NAME]
+
+
+class Late:
+    """Something that was begun, and is done no sooner than somebody waits for it."""
+
+    def __init__(self, call: Callable[..., Any], *args: Any) -> None:
+        self._call, self._args = call, args
+        self._is_over = False
+
+    def get(self) -> None:
+        self.wait()
+
+    def wait(self) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._call(*self._args)
+
+
+def test_a_piece_is_written_while_the_next_one_comes_in_and_before_the_file_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is closed may be another file by then."""
+    monkeypatch.setattr(Aside, "start", lambda self, *args: Late(*args))
+    store, part = FileStore(tmp_path), tmp_path / "01" / f"{NAME}.part"
+    store.begin(NAME, 9)
+    seen = []
+
+    def cut() -> Iterator[bytes]:
+        for piece in (b"abc", b"def"):
+            yield piece
+            seen.append(part.read_bytes())
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        store.append(NAME, "", 0, cut(), "writer")
+    assert seen == [b"", b"abc"]
+    assert part.read_bytes() == b"abcdef"
+
+
+def test_a_disk_that_fails_with_the_last_piece_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Aside, "start", lambda self, *args: Late(*args))
+    store, really = FileStore(tmp_path), os.pwrite
+
+    def full(descriptor: int, data: bytes, at: int) -> int:
+        if bytes(data) == b"def":
+            raise OSError(errno.ENOSPC, "full")
+        return really(descriptor, data, at)
+
+    store.begin(NAME, 6)
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(StoreFull) as told:
+        store.append(NAME, "", 0, [b"abc", b"def"], "writer")
+    assert told.value.progress
+    assert told.value.progress.received == 3
+
+
+def test_what_is_much_is_sent_to_the_disk_before_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[tuple[int, int]] = []
+    monkeypatch.setattr(file_store, "_BEGIN_BYTES", 4)
+    monkeypatch.setattr(file_store, "_begin_to_sync", lambda _, *part: begun.append(part))
+    store = FileStore(tmp_path)
+    store.begin(NAME, 11)
+    store.append(NAME, "", 0, [b"ab", b"cd", b"efg", b"hi", b"jk"], "writer")
+    assert begun == [(0, 4), (4, 5)]
+
+
+def test_to_send_something_to_the_disk_changes_nothing(tmp_path: Path) -> None:
+    with (tmp_path / "file").open("w+b") as file:
+        file.write(b"abc")
+        file.flush()
+        assert file_store._begin_to_sync(file.fileno(), 0, 3) == 0
+        file.seek(0)
+        assert file.read() == b"abc"
 
 
 def test_a_late_writer_leaves_an_object_alone_that_was_finished_while_it_came(

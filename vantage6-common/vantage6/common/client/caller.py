@@ -1,8 +1,8 @@
 """Who calls a server: logs in, makes calls, and stays logged in."""
 
 import logging
-import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from vantage6.common import jwt
@@ -15,7 +15,7 @@ from vantage6.common.exceptions import (
     ServiceUnavailable,
     Unauthorized,
 )
-from vantage6.common.retry import Backoff
+from vantage6.common.retry import Patience
 
 __all__ = ["PATIENCE", "Caller", "ServerInfo", "WhoAmI"]
 
@@ -190,16 +190,15 @@ class Caller:
         patience : float
             After so many seconds without an answer the error is raised.
         """
-        backoff, end = Backoff(limit=10), time.monotonic() + patience
+        attempts = Patience(patience, limit=10)
         while True:
             try:
                 return Caller.send(self, method, endpoint, **call)
             except (ServerUnreachable, ServiceUnavailable) as error:
-                pause = backoff.pause()
-                if time.monotonic() + pause > end:
+                if not attempts.wait(
+                    partial(self.log.warning, "%s; asking again in %.1f s", error)
+                ):
                     raise
-                self.log.warning("%s; asking again in %.1f s", error, pause)
-                time.sleep(pause)
 
     def request(
         self,

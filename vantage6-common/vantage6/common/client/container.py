@@ -6,6 +6,7 @@ from typing import Any, Literal, NoReturn, overload
 from vantage6.common import jwt
 from vantage6.common.client.answers import Answers, Failure, require_success, sort_out, value_of
 from vantage6.common.client.base import ClientBase, WhoAmI
+from vantage6.common.client.caller import PATIENCE
 from vantage6.common.client.container_subclients import (
     CollaborationSubClient,
     OrganizationSubClient,
@@ -13,16 +14,19 @@ from vantage6.common.client.container_subclients import (
     RunSubClient,
     TaskSubClient,
 )
-from vantage6.common.client.ordering import order_subtask
+from vantage6.common.client.ordering import order_task
 from vantage6.common.client.plain_session import PlainSession
 from vantage6.common.client.settled import Deadline
 from vantage6.common.client.transport import Session
 from vantage6.common.exceptions import AuthenticationException, Forbidden
+from vantage6.common.retry import Patience
 from vantage6.common.serialization import JSON
 from vantage6.common.text import bytes_to_base64s
 
 # Longest wait in one request, in seconds; the server answers sooner when there is news.
 LONG_POLL = 30
+# What a node says that passes the key of an order on, to a server that keeps it.
+_ABILITY = "repeatable_subtasks"
 
 
 class ContainerClient(ClientBase):
@@ -188,7 +192,7 @@ class ContainerClient(ClientBase):
         return bytes_to_base64s(data)
 
     def _create_task(self, body: dict[str, Any]) -> dict[str, Any]:
-        return order_subtask(self, body)
+        return order_task(self, body, _ABILITY, Patience(PATIENCE, limit=10))
 
     def get_task(self, task_id: int) -> dict[str, Any]:
         """A task; `complete` tells whether all its runs have ended."""

@@ -3,9 +3,9 @@
 import hashlib
 import logging
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,7 @@ from vantage6.common.exceptions import (
     ServerUnreachable,
     ServiceUnavailable,
 )
-from vantage6.common.retry import Backoff
+from vantage6.common.retry import Patience
 from vantage6.common.sealed import BINARY, TEXT
 
 #: Seconds without any progress after which a download is given up.
@@ -148,17 +148,16 @@ class Download:
         """The next bytes: from the file, as long as it has some, else from the server."""
         if piece := self._earlier():
             return self._taken(piece)
-        pauses, end = Backoff(0.2, limit=5.0), time.monotonic() + self._patience
+        attempts = Patience(self._patience, first=0.2, limit=5.0)
         while True:
             try:
                 piece = self._received()
             except (ServerUnreachable, ServiceUnavailable) as error:
                 self._hang_up()
-                pause = pauses.pause()
-                if time.monotonic() + pause > end:
+                if not attempts.wait(
+                    partial(log.warning, "%s; the download goes on in %.1f s", error)
+                ):
                     raise
-                log.warning("%s; the download goes on in %.1f s", error, pause)
-                time.sleep(pause)
                 continue
             if self._file is not None:
                 self._file.write(piece)

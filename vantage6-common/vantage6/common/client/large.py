@@ -97,20 +97,21 @@ class RawPiece:
 
     Parameters
     ----------
-    data : bytes
+    data : bytes or memoryview
+        Must stay as it is until the call is over.
     step : callable
         Told how many bytes were sent, a few at a time: the call itself shows nothing.
     """
 
-    def __init__(self, data: Letters, step: Callable[[int], None]) -> None:
+    def __init__(self, data: Letters | memoryview, step: Callable[[int], None]) -> None:
         self._data, self.step = memoryview(data), step
 
     def __len__(self) -> int:
         return len(self._data)
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[memoryview]:
         for start in range(0, len(self._data), _RAW_PIECE):
-            yield bytes(self._data[start : start + _RAW_PIECE])
+            yield self._data[start : start + _RAW_PIECE]
 
 
 Body = LargeJson | LongTexts | RawPiece

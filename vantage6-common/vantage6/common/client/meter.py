@@ -36,7 +36,7 @@ class Metered:
     def __len__(self) -> int:
         return len(self._body)
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[bytes | memoryview]:
         for piece in self._body:
             yield piece
             self._step(len(piece))

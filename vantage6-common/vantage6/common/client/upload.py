@@ -3,11 +3,12 @@
 import base64
 import hashlib
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from itertools import cycle
+from typing import TYPE_CHECKING, Any
 
 from vantage6.common.client.ability import Uploads
 from vantage6.common.client.large import RawPiece
@@ -18,17 +19,21 @@ from vantage6.common.exceptions import (
     ServerUnreachable,
     ServiceUnavailable,
 )
-from vantage6.common.retry import Backoff
+from vantage6.common.retry import Patience
 from vantage6.common.sealed import Sealed
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 #: Seconds without any progress after which an upload is given up.
 PATIENCE = 60.0
 
 _CONTENT_TYPE = "application/offset+octet-stream"
-# Held twice: one piece is made while the other is sent.
+# Held twice: one piece is made while the other is sent. Each waits for the disk of the server, and
+# for its answer, so the more there is to send the larger they are.
 _PIECE = 8 * 2**20
-# Stores of the kind of S3 keep no more than 10,000 pieces.
-_MOST_PIECES = 8000
+_LARGEST_PIECE = 32 * 2**20
+_PIECES = 32
 # How often the server may say that a piece is not what was sent.
 _MOST_DAMAGED = 3
 
@@ -112,21 +117,20 @@ class _Sending:
         self._damaged = 0
 
     def run(self, patience: float) -> None:
-        pauses, end, reached = Backoff(0.2, limit=5.0), time.monotonic() + patience, 0
+        attempts, reached = Patience(patience, first=0.2, limit=5.0), 0
         while True:
             try:
                 begun = Place.of(self._call("get", self._endpoint), self._sealed.size)
                 for place in self._from(begun):
                     if place.received > reached:
-                        pauses.reset()
-                        end, reached = time.monotonic() + patience, place.received
+                        attempts.renew()
+                        reached = place.received
                 return
             except (ServerUnreachable, ServiceUnavailable, Conflict) as error:
-                pause = pauses.pause()
-                if time.monotonic() + pause > end:
+                if not attempts.wait(
+                    partial(log.warning, "%s; the upload goes on in %.1f s", error)
+                ):
                     raise
-                log.warning("%s; the upload goes on in %.1f s", error, pause)
-                time.sleep(pause)
 
     def _from(self, place: Place) -> Iterator[Place]:
         """Send all that follows, and tell how far it is after each piece."""
@@ -141,7 +145,7 @@ class _Sending:
                 if place.received != pieces.at:
                     pieces = _Ahead(ahead, self._sealed, place.received, self._piece)
 
-    def _send(self, at: int, data: bytearray, digest: str) -> Place:
+    def _send(self, at: int, data: memoryview, digest: str) -> Place:
         headers = {
             "Content-Type": _CONTENT_TYPE,
             "Upload-Offset": str(at),
@@ -172,36 +176,41 @@ class _Ahead:
     def __init__(self, worker: ThreadPoolExecutor, sealed: Sealed, start: int, size: int) -> None:
         self._worker, self._size, self.at = worker, size, start
         self._source, self._rest = sealed.pieces(start), memoryview(b"")
+        # One is sent while the other is filled: memory that is new each time costs time.
+        self._buffers = cycle(bytearray(min(size, sealed.size - start)) for _ in range(2))
         self._next = self._make()
 
-    def next(self) -> tuple[bytearray, str]:
+    def next(self) -> tuple[memoryview, str]:
+        """The piece, which is there until the next one is asked for, and its digest."""
         data, digest = self._next.result()
         self._next = self._make()
         self.at += len(data)
         return data, digest
 
-    def _make(self) -> "Future[tuple[bytearray, str]]":
-        return self._worker.submit(self._made)
+    def _make(self) -> "Future[tuple[memoryview, str]]":
+        return self._worker.submit(self._made, memoryview(next(self._buffers)))
 
-    def _made(self) -> tuple[bytearray, str]:
-        data = bytearray()
-        while len(data) < self._size:
+    def _made(self, buffer: memoryview) -> tuple[memoryview, str]:
+        count, summed = 0, hashlib.sha256()
+        while count < len(buffer):
             if not self._rest:
                 part = next(self._source, None)
                 if part is None:
                     break
                 # It is there until the next one is asked for, and that is after its last byte.
                 self._rest = memoryview(part)
-            missing = self._size - len(data)
-            data += self._rest[:missing]
-            self._rest = self._rest[missing:]
-        return data, content_digest(data)
+            some = self._rest[: len(buffer) - count]
+            buffer[count : count + len(some)] = some
+            summed.update(some)
+            count += len(some)
+            self._rest = self._rest[len(some) :]
+        return buffer[:count], content_digest(summed)
 
 
-def content_digest(data: bytes | bytearray) -> str:
-    """The field `Content-Digest` for some bytes (RFC 9530)."""
-    return f"sha-256=:{base64.b64encode(hashlib.sha256(data).digest()).decode()}:"
+def content_digest(summed: "_Hash") -> str:
+    """The field `Content-Digest` for the bytes of a SHA-256 (RFC 9530)."""
+    return f"sha-256=:{base64.b64encode(summed.digest()).decode()}:"
 
 
 def _piece_size(size: int, most: int) -> int:
-    return max(1, min(most, max(_PIECE, -(-size // _MOST_PIECES))))
+    return max(1, min(most, _LARGEST_PIECE, max(_PIECE, -(-size // _PIECES))))

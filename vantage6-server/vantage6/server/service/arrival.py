@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
+from vantage6.server.aside import Pending
 from vantage6.server.database import Database
 from vantage6.server.exceptions import BadRequest
 from vantage6.server.model import Upload
@@ -122,15 +123,21 @@ class Arrival:
 
     def _pieces(self, until: float) -> Iterator[bytes]:
         taken = 0
+        looking: Pending[None] | None = None
         while self._left and not self._is_enough(taken, until):
             piece = self._read(min(PIECE, self._left))
+            if looking:
+                looking.get()
             if not piece:
                 self._is_cut = True
                 return
             self._left -= len(piece)
             taken += len(piece)
-            self._payloads.aside(self._look_at, piece)
+            # It goes on while the store writes the piece, and while the next one comes in.
+            looking = self._payloads.aside.start(self._look_at, piece)
             yield piece
+        if looking:
+            looking.get()
 
     def _is_enough(self, taken: int, until: float) -> bool:
         """Whether a step may end here."""

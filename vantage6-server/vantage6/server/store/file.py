@@ -4,18 +4,21 @@ An object that is not finished is a file `NAME.part`, beside a file `NAME.writer
 may write to it; a finished one is a file `NAME`. They lie in folders by the first two digits.
 """
 
+import ctypes
 import errno
 import fcntl
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.files import sync_folder
-from vantage6.server.aside import Aside
+from vantage6.server.aside import Aside, Pending
 from vantage6.server.store.interface import (
     PIECE,
     Found,
@@ -28,6 +31,9 @@ from vantage6.server.store.interface import (
 
 _PART, _WRITER = ".part", ".writer"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+# How much is written before the disk is told to begin with it, so that little is waited for later.
+_BEGIN_BYTES = 8 * PIECE
+_SYNC_FILE_RANGE_WRITE = 2
 # As much of the disk's waiting as goes on at the same time.
 _THREADS = 8
 _DIGITS = frozenset("0123456789abcdef")
@@ -59,16 +65,21 @@ class FileStore:
         path = self._path(name)
         with _told():
             part = self._aside(_Part, path, offset, writer)
+        writing = _Writing(self._aside, part)
         try:
             for piece in pieces:
                 with _told():
-                    self._aside(part.write, piece)
+                    writing.go_on(piece)
+            with _told():
+                writing.end()
         except StoreError as error:
             error.progress = self._sync(part)
             raise
         else:
             return self._sync(part)
         finally:
+            # Nobody may write to what is closed: its number may be that of another file.
+            writing.wait()
             part.close()
 
     def finish(self, name: str, state: str, size: int) -> None:
@@ -149,7 +160,7 @@ class _Part:
     """An object that one writer goes on with, until another one does."""
 
     def __init__(self, path: Path, offset: int, writer: str) -> None:
-        self.position = offset
+        self.position = self._begun = offset
         self._path, self._writer = _beside(path, _PART), writer.encode()
         self.descriptor = os.open(self._path, os.O_WRONLY)
         try:
@@ -173,6 +184,9 @@ class _Part:
                 written = os.pwrite(self.descriptor, rest, self.position)
                 self.position += written
                 rest = rest[written:]
+        if self.position - self._begun >= _BEGIN_BYTES:
+            _begin_to_sync(self.descriptor, self._begun, self.position - self._begun)
+            self._begun = self.position
 
     def close(self) -> None:
         """Write no more."""
@@ -188,6 +202,46 @@ class _Part:
             os.ftruncate(self._lock, 0)
             os.pwrite(self._lock, self._writer, 0)
             os.ftruncate(self.descriptor, offset)
+
+
+class _Writing:
+    """What is written while the next piece comes in."""
+
+    def __init__(self, aside: Aside, part: _Part) -> None:
+        self._aside, self._part = aside, part
+        self._begun: Pending[None] | None = None
+
+    def go_on(self, piece: bytes) -> None:
+        """Begin to write a piece, once the one before it is written; with the errors of that."""
+        self.end()
+        self._begun = self._aside.start(self._part.write, piece)
+
+    def end(self) -> None:
+        """Wait until all is written, with its errors."""
+        if self._begun:
+            self._begun.get()
+
+    def wait(self) -> None:
+        """Wait until nobody writes any more."""
+        if self._begun:
+            self._begun.wait()
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
+
+
+def _begin_to_sync(descriptor: int, start: int, length: int) -> int:
+    """Let the disk begin with a part of a file, and wait for nothing; 0 if it does.
+
+    Whether it can be written at all is told where it is waited for.
+    """
+    if sys.platform != "linux":
+        return -1
+    start_, length_ = ctypes.c_int64(start), ctypes.c_int64(length)
+    done = _library().sync_file_range(descriptor, start_, length_, _SYNC_FILE_RANGE_WRITE)
+    return int(done)
 
 
 @contextmanager
