@@ -6,9 +6,10 @@ and gets it from there. Everything is on loopback and on one disk, and shares th
 """
 
 import argparse
+import hashlib
 import json
 import os
-import subprocess
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -95,8 +96,8 @@ def measure(arguments: Sequence[str] | None = None) -> None:
         for size in sizes:
             with step(f"Sending and fetching {size // MIB} MiB"):
                 figures += bench.figures(size)
-    rows = [[str(figure[name]) for name in HEADER] for figure in figures]
-    tables.write(options.csv, HEADER, rows)
+            rows = [[str(figure[name]) for name in HEADER] for figure in figures]
+            tables.write(options.csv, HEADER, rows)
     draw(figures, options.picture)
     title = f"Large payloads; load {os.getloadavg()[0]:.1f}"
     tables.show(title, HEADER, rows, {"measure", "unit", "goal"})
@@ -119,34 +120,54 @@ class Bench:
 
     def figures(self, size: int) -> list[Figure]:
         """All figures for one size; everything that was made for them is gone in the end."""
-        plain, sealed, got = (self._folder / name for name in ("plain", "sealed", "got"))
-        _fill(plain, size)
         with Peak(self._world.server_pid) as peak:
-            context = self._ordered(*self._question())
-            envelope = SignedPayload.new(OnDisk(plain), context, self._key, self._key.public_key())
-            with sealed.open("wb") as file:
-                for piece in envelope.pieces():
-                    file.write(piece)
-            sent = _seconds(lambda: self._report(context.result_id, Ready(sealed)))
-            fetched = _seconds(lambda: self._world.fetch(f"result/{context.result_id}/output", got))
-            _compare(sealed, got)
-            # Deleted at once, and sealed anew: the same content would not be stored again.
-            self._world.delete_task(context.task_id)
-            context = self._ordered(*self._question())
-            again = SignedPayload.new(OnDisk(plain), context, self._key, self._key.public_key())
-            whole = _seconds(lambda: self._there_and_back(context, again, got))
-            _compare(plain, got)
-            self._world.delete_task(context.task_id)
-        put = _seconds(lambda: self._world.put_plain(sealed))
-        get = _seconds(lambda: self._world.get_plain(got))
-        for path in (plain, sealed, got):
-            path.unlink()
+            sent, put, fetched, get = self._hops(size)
+            whole = self._whole(size)
         return [
             _rate(size, NODE_TO_SERVER, sent, put),
             _rate(size, SERVER_TO_CLIENT, fetched, get),
             _rate(size, WHOLE, whole, put + get),
             _memory(size, peak.growth),
         ]
+
+    def _hops(self, size: int) -> tuple[float, float, float, float]:
+        """The seconds of both hops, each with those of its limit right after it.
+
+        There are no more than three copies at a time: of 10 GiB not everybody has room for more.
+        """
+        world, context = self._world, self._ordered(*self._question())
+        plain, sealed, got = (self._folder / name for name in ("plain", "sealed", "got"))
+        _fill(plain, size)
+        envelope = SignedPayload.new(OnDisk(plain), context, self._key, self._key.public_key())
+        with sealed.open("wb") as file:
+            for piece in envelope.pieces():
+                file.write(piece)
+        plain.unlink()
+        expected = _digest(sealed)
+        sent = _seconds(lambda: self._report(context.result_id, Ready(sealed)))
+        put = _seconds(lambda: world.put_plain(sealed))
+        sealed.unlink()
+        fetched = _seconds(lambda: world.fetch(f"result/{context.result_id}/output", got))
+        _compare(expected, got)
+        get = _seconds(lambda: world.get_plain(got))
+        _compare(expected, got)
+        world.delete_plain()
+        world.delete_task(context.task_id)
+        got.unlink()
+        return sent, put, fetched, get
+
+    def _whole(self, size: int) -> float:
+        """The seconds from a file with a payload to another one, sealed on the way."""
+        plain, got = self._folder / "plain", self._folder / "got"
+        _fill(plain, size)
+        context = self._ordered(*self._question())
+        sealed = SignedPayload.new(OnDisk(plain), context, self._key, self._key.public_key())
+        whole = _seconds(lambda: self._there_and_back(context, sealed, got))
+        _compare(_digest(plain), got)
+        self._world.delete_task(context.task_id)
+        plain.unlink()
+        got.unlink()
+        return whole
 
     def _question(self) -> tuple[InputContext, SignedPayload]:
         """An input, small enough to be no matter."""
@@ -208,8 +229,13 @@ def _fill(path: Path, size: int) -> None:
             file.write(os.urandom(MIB))
 
 
-def _compare(sent: Path, got: Path) -> None:
-    if subprocess.run(["cmp", "--silent", sent, got], check=False).returncode:
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _compare(sent: str, got: Path) -> None:
+    if _digest(got) != sent:
         raise SetupError("What came back is not what was sent")
 
 
@@ -267,4 +293,6 @@ def draw(figures: Sequence[Figure], path: Path) -> None:
 
 
 if __name__ == "__main__":
+    # The server must end, and what takes so much of the disk must go.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     main(measure)

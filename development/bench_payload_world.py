@@ -84,8 +84,11 @@ class World:
         Encrypted, with one organization that has a user and a node.
     """
 
-    def __init__(self, url: str, authority: Path, server_pid: int, api_key: str) -> None:
+    def __init__(
+        self, url: str, authority: Path, server_pid: int, api_key: str, plain: Path
+    ) -> None:
         self.server_pid, self._url, self._authority = server_pid, url, authority
+        self._plain = plain
         self._session = requests.Session()
         # Variables of the environment would go before the authority.
         self._session.trust_env = False
@@ -134,6 +137,10 @@ class World:
     def get_plain(self, target: Path) -> None:
         """Get that file."""
         self._curl("--output", target, f"{self._url}/plain/file")
+
+    def delete_plain(self) -> None:
+        """Delete that file."""
+        self._plain.unlink()
 
     def _token(self, kind: str, secret: Mapping[str, str]) -> str:
         told = self._call("", "post", f"token/{kind}", json=secret)
@@ -200,7 +207,8 @@ def worlds(folder: Path) -> Iterator[World]:
         text = text.replace(mark, _PLAIN.format(folder=outside))
         with nginx.running(text, outside, port):
             url = f"https://{LOOPBACK}:{port}"
-            yield World(url, files.authority, service.process.pid, api_key)
+            plain = outside / "plain" / "file"
+            yield World(url, files.authority, service.process.pid, api_key, plain)
     finally:
         service.process.terminate()
         service.process.wait()

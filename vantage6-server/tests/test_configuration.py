@@ -12,6 +12,7 @@ from served import Served, run, write_config
 from vantage6.common.config import load_configuration, unknown_keys
 from vantage6.common.exceptions import ConfigurationError
 from vantage6.server.configuration import ServerSchema, has_predictable_secret
+from vantage6.server.store.payloads import Payloads
 
 
 def load(folder: Path, **differing: Any) -> dict[str, Any]:
@@ -210,3 +211,29 @@ def test_the_environment_names_the_server_of_a_file(tmp_path: Path) -> None:
     assert Path(shown["log"]).name == "clinic-prod-user.log"
     ended = run("files", "-c", config, "--json", "--user", VANTAGE6_CONFIG_NAME="../clinic")
     assert ended.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("payloads", "message"),
+    [
+        ({"largest": 100, "unused_limit": 99}, "payloads.unused_limit: Must be at least `largest`"),
+        ({"unused_limit": 0}, "payloads.unused_limit"),
+    ],
+)
+def test_the_largest_payload_must_fit_into_what_nothing_uses(
+    tmp_path: Path, payloads: dict[str, int], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        load(tmp_path, payloads=payloads)
+
+
+@pytest.mark.parametrize(
+    ("payloads", "expected"),
+    [({"largest": 300}, 600), ({"largest": 300, "unused_limit": 300}, 300)],
+    ids=["twice the largest", "as configured"],
+)
+def test_what_nothing_uses_has_a_bound(
+    tmp_path: Path, payloads: dict[str, int], expected: int
+) -> None:
+    block = load(tmp_path, payloads=payloads)["payloads"]
+    assert Payloads(block, tmp_path).unused_limit == expected

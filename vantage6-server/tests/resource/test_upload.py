@@ -207,6 +207,67 @@ def test_what_containers_announce_does_not_keep_the_results_of_their_node_back(
     assert [one.post("/api/upload", json=body).status_code for one in (node, other)] == [201, 201]
 
 
+@pytest.fixture
+def small_limit(app: Flask) -> None:
+    app.extensions["payloads"].unused_limit = 100
+
+
+def sized(collaboration: Collaboration, size: int) -> dict[str, Any]:
+    return {"collaboration_id": collaboration.id, "size": size, "form": "text"}
+
+
+@pytest.mark.usefixtures("small_limit")
+def test_an_organization_has_a_bound_for_what_nothing_uses(
+    make: Factory, own: Organization, study: Collaboration, login_as: Login, files: Any
+) -> None:
+    one, colleague = (login_as(make.user(own, role="Researcher")) for _ in range(2))
+    first = announce(one, study.id, 60)
+    kept = files()
+    refused = colleague.post("/api/upload", json=sized(study, 41))
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "60")
+    for word in ("60 bytes", "41", "more than the 100", "Use or delete some"):
+        assert word in refused.json["msg"]
+    assert files() == kept
+    assert colleague.post("/api/upload", json=sized(study, 40)).status_code == 201
+    one.delete(f"/api/upload/{first}")
+    assert colleague.post("/api/upload", json=sized(study, 60)).status_code == 201
+
+
+@pytest.mark.usefixtures("small_limit")
+def test_what_is_complete_counts_until_a_task_uses_it(
+    make: Factory, researcher: LoggedIn, study: Collaboration, own: Organization
+) -> None:
+    make.node(own, study)
+    whole = upload(researcher, study.id, b"QUJD" * 25)
+    assert researcher.post("/api/upload", json=sized(study, 1)).status_code == 429
+    task = {
+        "collaboration_id": study.id,
+        "image": "registry.example/algorithm:1",
+        "organizations": [{"id": own.id, "input_upload": whole}],
+    }
+    assert researcher.post("/api/task", json=task).status_code == 201
+    assert researcher.post("/api/upload", json=sized(study, 100)).status_code == 201
+
+
+@pytest.mark.usefixtures("small_limit")
+def test_users_nodes_and_algorithms_of_an_organization_keep_nobody_else_back(
+    make: Factory,
+    study: Collaboration,
+    own: Organization,
+    partner: Organization,
+    researcher: LoggedIn,
+    login_as: Login,
+) -> None:
+    node, elsewhere = (login_as(make.node(one, study)) for one in (own, partner))
+    container, other = (login_as(make.task(study, own).results[0]) for _ in range(2))
+    for caller in (researcher, node, elsewhere, container):
+        assert caller.post("/api/upload", json=sized(study, 100)).status_code == 201
+    for caller, word in ((researcher, "users"), (node, "nodes"), (other, "algorithms")):
+        refused = caller.post("/api/upload", json=sized(study, 1))
+        assert refused.status_code == 429
+        assert word in refused.json["msg"]
+
+
 @pytest.mark.parametrize("method", ["get", "patch", "delete"])
 def test_the_upload_of_a_colleague_is_as_if_it_were_not_there(
     researcher: LoggedIn,

@@ -274,6 +274,19 @@ class PayloadsSchema(Schema):
         validate=validate.Range(min=1),
         metadata={"description": "The largest payload that may be uploaded, in bytes."},
     )
+    unused_limit = fields.Integer(
+        validate=validate.Range(min=1),
+        metadata={
+            "description": "The most bytes in uploads of one organization that no task or result "
+            "uses yet: of its users, of its nodes, and of their algorithms, each by themselves.",
+            "default": "twice `largest`",
+        },
+    )
+
+    @validates_schema
+    def _leave_room_for_the_largest(self, values: dict[str, Any], **_: Any) -> None:
+        if values.get("unused_limit", values["largest"]) < values["largest"]:
+            raise ValidationError("Must be at least `largest`", field_name="unused_limit")
 
     @validates_schema
     def _require_s3(self, values: dict[str, Any], **_: Any) -> None:

@@ -69,12 +69,12 @@ class Uploads(Resource):
         order = self.read()
         with self.database.reading() as session:
             service.check_may_begin(session, self.identity, **order, largest=self.payloads.largest)
-        name, store = new_name(), self.payloads.store
+        name, store, limit = new_name(), self.payloads.store, self.payloads.unused_limit
         state = store.begin(name, order["size"])
 
         def begin(session: Session) -> Answer:
             self.session = session
-            return self.show(service.begin(session, self.identity, order, name, state))
+            return self.show(service.begin(session, self.identity, order, name, state, limit))
 
         try:
             return self.database.run(begin)

@@ -11,8 +11,8 @@ who is who                `authentication` (from a secret to tokens), `identific
 not too often             `guard` (compares secrets) with `login_limit`, `mail_limit`, their
                           `limit_key`; `turns` (requests at once)
 payloads                  `payload` (in the database or in the store), `staging` (to the store)
-large payloads            `upload` (what is on its way), `arrival` (a piece that comes in), `blob`
-                          (what is there, and when it goes)
+large payloads            `upload` (what is on its way) with `upload_limit`, `arrival` (a piece that
+                          comes in), `blob` (what is there, and when it goes)
 mail                      `notice` (who gets one, and when), `letter` (what it says), `mail` (how)
 by itself                 `housekeeping`: what is done from time to time, beside the requests
 several replicas          `presence` (who is connected to which), `catch_up` (missed events)

@@ -8,6 +8,7 @@ what it brought counts as long as no other request did so after it.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, func, select
 from sqlalchemy.orm import Session, joinedload
@@ -27,6 +28,7 @@ from vantage6.server.permission import check
 from vantage6.server.permission.catalogue import Kind, Operation, Scope
 from vantage6.server.permission.identity import Identity
 from vantage6.server.service import blob as blobs
+from vantage6.server.service import upload_limit
 from vantage6.server.service.blob import Content
 from vantage6.server.store.interface import Progress, Store
 
@@ -124,9 +126,21 @@ def _collaboration(session: Session, identity: Identity, id_: int) -> Collaborat
 
 
 def begin(
-    session: Session, identity: Identity, order: Mapping[str, object], name: str, state: str
+    session: Session,
+    identity: Identity,
+    order: Mapping[str, Any],
+    name: str,
+    state: str,
+    unused_limit: int,
 ) -> Upload:
-    """Add the row of an upload, of which the store has begun an object."""
+    """Add the row of an upload, of which the store has begun an object.
+
+    Raises
+    ------
+    TooManyRequests
+        When the organization has too much already that nothing uses.
+    """
+    upload_limit.check_room(session, identity, order["size"], unused_limit)
     upload = Upload(
         **order,
         identity_id=identity.id,

@@ -34,6 +34,8 @@ _MISSING = {"NoSuchKey", "404"}
 _FULL = {"QuotaExceeded", "InsufficientCapacity", "XMinioStorageFull", "507"}
 _NOT_ADMITTED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "401", "403"}
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -210,22 +212,22 @@ class Bucket:
         except ClientError as error:
             self._refuse(_code(error), error)
         except SSLError as error:
-            raise StoreError(
-                f"The certificate of the object storage at {self._host} is not trusted"
-            ) from error
+            self._fail("The certificate of the object storage is not trusted", error)
         except BotoCoreError as error:
-            raise StoreError(f"The object storage at {self._host} does not answer") from error
+            self._fail("The object storage does not answer", error)
 
     def _refuse(self, code: str, error: Exception | None = None) -> NoReturn:
         if code in _MISSING:
             raise Missing("There is no such object in the payload store") from error
         if code in _FULL:
             raise StoreFull("There is no space left in the payload store") from error
-        raise StoreError(f"The object storage at {self._host} refused: {code}") from error
+        self._fail("The object storage refuses", error, code)
 
-    @property
-    def _host(self) -> str:
-        return urlsplit(self._settings.endpoint).netloc
+    def _fail(self, reason: str, error: Exception | None, code: str = "") -> NoReturn:
+        """Tell callers that it fails, and only the operator where it is, and what it says."""
+        host = urlsplit(self._settings.endpoint).netloc
+        log.warning("%s: %s%s", reason, host, f" says {code}" if code else "")
+        raise StoreError(reason) from error
 
 
 def _digest(content: bytes) -> str:

@@ -60,7 +60,7 @@ class Payloads:
     Attributes
     ----------
     store : Store
-    stored_from, inline_limit, largest : int
+    stored_from, inline_limit, largest, unused_limit : int
         Bytes, as the configuration says.
     """
 
@@ -69,6 +69,7 @@ class Payloads:
         self.stored_from = int(config.get("from", configuration.STORED_FROM))
         self.inline_limit = int(config.get("inline_limit", configuration.INLINE_LIMIT))
         self.largest = int(config.get("largest", configuration.LARGEST_PAYLOAD))
+        self.unused_limit = int(config.get("unused_limit", 2 * self.largest))
         #: Where sums are worked out.
         self.aside = Aside(_THREADS)
         self._hashes: OrderedDict[str, Hashed] = OrderedDict()
