@@ -74,7 +74,7 @@ class ClassicNode:
 
     def __exit__(self, *_: object) -> None:
         try:
-            self._stop()
+            self.stop()
         finally:
             self._clean_up()
 
@@ -107,7 +107,8 @@ class ClassicNode:
             "PROXY_SERVER_PORT": port,
         }
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """End it as an operator does."""
         assert self._process
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)

@@ -10,9 +10,11 @@ import pytest
 from development import bench_world
 from development.bench_world import Server
 from development.load import cost, crowd, world
+from development.load.book import Book
 from development.load.client import Client
 from development.load.crowd import Crowd
 from development.load.http import Address, Refused
+from development.load.node import Node
 from development.load.world import World
 
 SECONDS = 60.0
@@ -110,15 +112,22 @@ def test_a_client_waits_for_the_end_of_a_task(
 
 
 def test_a_node_with_a_wrong_key_is_noted_as_refused(loaded: tuple[Server, World]) -> None:
-    server, made = loaded
-    stranger = World(made.collaboration, made.organizations[:1], ["no key of anybody"])
+    server, _ = loaded
+    book = Book()
 
     async def play() -> None:
-        async with crowd.connected(server.url, stranger.api_keys, seconds=1):
-            pass
+        node = Node(Address.of(server.url), "no key of anybody", book)
+        running = asyncio.create_task(node.run())
+        try:
+            await book.until(lambda: bool(book.refused), SECONDS)
+            with pytest.raises(TimeoutError, match=r"0 connected.*refused \{401: "):
+                await book.until(lambda: bool(book.connected), 0)
+        finally:
+            node.close()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
-    with pytest.raises(TimeoutError, match=r"0 connected.*refused \{401: "):
-        asyncio.run(play())
+    asyncio.run(play())
 
 
 def test_an_answer_that_is_no_success_is_an_error(loaded: tuple[Server, World]) -> None:

@@ -1,7 +1,8 @@
 """The scenes of the load suite on a small scale, and what the benchmark makes of their figures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,14 +36,30 @@ def test_runs_are_counted_by_clock_and_by_processor(loaded: tuple[Server, World]
     assert found.per_second > 0
 
 
-@pytest.mark.parametrize("way", [Client.wait_with_socket, Client.wait_with_long_polls])
-def test_clients_wait_while_nothing_happens(
-    loaded: tuple[Server, World], way: Callable[..., object]
-) -> None:
+Way = Callable[[Client, int], Coroutine[Any, Any, None]]
+
+
+async def ask_again_and_again(client: Client, task_id: int) -> None:
+    """What waiting is there to spare the server."""
+    while not await client.is_complete(task_id):
+        pass
+
+
+def busy_while(loaded: tuple[Server, World], way: Way) -> float:
     server, made = loaded
-    tokens = [server.token]
-    busy = scenes.waiting(server, part(made, 1), 5, 0.5, way, tokens)  # type: ignore[arg-type]
-    assert busy >= 0
+    return scenes.waiting(server, part(made, 1), 5, 1.0, way, [server.token])
+
+
+@pytest.fixture(scope="module")
+def busy_at_most(loaded: tuple[Server, World]) -> float:
+    return busy_while(loaded, ask_again_and_again)
+
+
+@pytest.mark.parametrize("way", [Client.wait_with_socket, Client.wait_with_long_polls])
+def test_clients_that_wait_keep_the_server_less_busy_than_those_that_ask(
+    loaded: tuple[Server, World], busy_at_most: float, way: Way
+) -> None:
+    assert 0 <= busy_while(loaded, way) < busy_at_most / 2
 
 
 def test_a_tree_of_runs_is_killed_to_the_last(loaded: tuple[Server, World]) -> None:

@@ -47,8 +47,8 @@ def test_a_node_of_a_replica_that_was_killed_is_offline_soon(
     id_ = node_id(members, people)
     people.listen(members[0], people.node)
     watcher = people.listen(members[1], people.researcher, "/admin")
-    members.kill(0)
     assert people.status(members[1], id_) == "online"
+    members.kill(0)
     wait_until(lambda: people.status(members[1], id_) == "offline", "it is offline", PATIENCE)
     watcher.wait_for("node-status-changed")
 

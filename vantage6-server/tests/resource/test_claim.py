@@ -21,21 +21,6 @@ ONE, OTHER = {"claim": "one"}, {"claim": "other"}
 
 
 @pytest.fixture
-def study(make: Factory, own: Organization) -> Collaboration:
-    return make.collaboration(own)
-
-
-@pytest.fixture
-def node(make: Factory, study: Collaboration, own: Organization) -> Node:
-    return make.node(own, study)
-
-
-@pytest.fixture
-def as_node(login_as: Login, node: Node) -> LoggedIn:
-    return login_as(node)
-
-
-@pytest.fixture
 def run(make: Factory, study: Collaboration) -> Result:
     return make.task(study, input="aW5wdXQ=").results[0]
 

@@ -29,11 +29,6 @@ def path(run: Result) -> str:
     return f"/api/result/{run.id}"
 
 
-@pytest.fixture
-def as_node(login_as: Login, node: Node) -> LoggedIn:
-    return login_as(node)
-
-
 def test_a_run_is_reported_from_its_start_to_its_end(
     as_node: LoggedIn, run: Result, path: str, events: list[Event]
 ) -> None:

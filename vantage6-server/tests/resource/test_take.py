@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from clients import LoggedIn, Login, bearer
+from clients import LoggedIn, bearer
 from factories import IMAGE, Factory
 from flask import Flask
 from sqlalchemy import update
@@ -20,21 +20,6 @@ from vantage6.server.service.event import Event
 
 SilenceType = Callable[[], None]
 TakeType = Callable[..., list[dict[str, Any]]]
-
-
-@pytest.fixture
-def study(make: Factory, own: Organization) -> Collaboration:
-    return make.collaboration(own)
-
-
-@pytest.fixture
-def node(make: Factory, study: Collaboration, own: Organization) -> Node:
-    return make.node(own, study)
-
-
-@pytest.fixture
-def as_node(login_as: Login, node: Node) -> LoggedIn:
-    return login_as(node)
 
 
 @pytest.fixture
