@@ -13,6 +13,7 @@ from development.console import SetupError
 PACKAGE = "libfaketime"
 _FOLDERS = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 _SHARED = Path("/dev/shm")
+_SLEEPING = Path(__file__).with_name("sleeping")
 # Seconds for which a process believes what it read last.
 LAG = 1
 
@@ -57,6 +58,7 @@ class Clock:
         return [
             "env",
             f"LD_PRELOAD={library()}",
+            f"PYTHONPATH={_SLEEPING}",
             f"FAKETIME_TIMESTAMP_FILE={self._file}",
             f"FAKETIME_CACHE_DURATION={LAG}",
             "FAKETIME_DONT_FAKE_MONOTONIC=1",

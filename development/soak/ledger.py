@@ -109,17 +109,21 @@ class Ledger:
             self.patience[text] += 1
 
     def add_reasons(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Add why subtasks failed: what a container says while its engine is away is lost.
+        """Add why runs and those of their subtasks failed, in full.
+
+        A client is shown the last lines only, and what a container says while its engine is away
+        is lost.
 
         Parameters
         ----------
         rows : sequence of dict
-            `parent_id`, and the `log` of a run that failed.
+            `task_id`, `parent_id`, and the `log` of a run that failed.
         """
         failed = {one.task_id: one for one in self.attempts if one.verdict is Verdict.TOLD_FAILED}
         for row in rows:
-            if row["parent_id"] in failed:
-                failed[row["parent_id"]].note += f"\nsubtask: {row['log']}"
+            for id_ in (row["task_id"], row["parent_id"]):
+                if id_ in failed:
+                    failed[id_].note += f"\nrun of task {row['task_id']}: {row['log']}"
 
     def explain(self, spans: Sequence[Span]) -> None:
         """Find failures that nothing explains which happened while the task was under way.

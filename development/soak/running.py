@@ -20,9 +20,9 @@ from development.soak.world import World
 _POLL_SECONDS = 0.5
 _LATER = 30.0
 _TASKS = "SELECT id, name, parent_id FROM task"
-_FAILED_SUBTASKS = (
-    "SELECT parent_id, log FROM result JOIN task ON task.id = task_id "
-    "WHERE parent_id IS NOT NULL AND status <> 'completed' AND log IS NOT NULL"
+_FAILED = (
+    "SELECT task_id, parent_id, log FROM result JOIN task ON task.id = task_id "
+    "WHERE status <> 'completed' AND log IS NOT NULL"
 )
 _RUNS = "SELECT id, task_id, organization_id, finished_at FROM result"
 
@@ -107,7 +107,7 @@ def soak(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Report:
         tell_when("all is mended and asked")
         _settle(world, plan, report)
         stream.read_late()
-        ledger.add_reasons(world.servers.database.rows(_FAILED_SUBTASKS))
+        ledger.add_reasons(world.servers.database.rows(_FAILED))
         ledger.explain([span for one in chaos.history for span in _spans(one)])
         report.take(ledger)
         report.surprises += [f"a researcher gave up: {error!r}" for error in stream.failures]

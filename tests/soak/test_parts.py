@@ -85,7 +85,12 @@ def test_a_failure_needs_a_fault_of_its_time_and_kind(attempt):
 def test_a_failure_is_explained_by_that_of_its_subtask(attempt):
     attempt.verdict, attempt.note = Verdict.TOLD_FAILED, "ended with exit code 1"
     ledger = Ledger([attempt])
-    ledger.add_reasons([{"parent_id": 3, "log": "No space left"}, {"parent_id": 4, "log": "Boom"}])
+    ledger.add_reasons(
+        [
+            {"task_id": 8, "parent_id": 3, "log": "No space left"},
+            {"task_id": 9, "parent_id": 4, "log": "Boom"},
+        ]
+    )
     ledger.explain([Span(15, 16, ("No space",))])
     assert attempt.verdict is Verdict.TOLD_FAILED
     assert "Boom" not in attempt.note
@@ -270,3 +275,12 @@ def test_threads_wait_as_long_as_they_mean_to_under_a_clock_of_their_own(tmp_pat
     clock.set(off)
     waited = subprocess.check_output(clock.wrap([sys.executable, "-c", WAIT]), text=True)
     assert int(waited) >= 300_000_000
+
+
+@pytest.mark.skipif(not debian.is_ours(), reason="libfaketime is for root to install")
+def test_a_process_sleeps_under_a_clock_of_its_own(tmp_path):
+    sleep = (
+        "import time; began = time.monotonic(); time.sleep(0.2); print(time.monotonic() - began)"
+    )
+    command = Clock(tmp_path / "clock").wrap([sys.executable, "-P", "-c", sleep])
+    assert float(subprocess.check_output(command, text=True)) >= 0.19

@@ -467,6 +467,29 @@ def test_the_reason_of_a_failure_is_the_last_line_where_the_algorithm_says_nothi
     assert last == "The algorithm ended with exit code 3"
 
 
+def test_a_container_that_was_started_before_its_engine_went_away_is_not_started_again(
+    node, server, runner, assignment
+):
+    started = []
+    runner.programs["average"] = lambda container: started.append(container) or RUNS_ON
+    start = runner.start
+
+    def start_and_say_nothing(result_id):
+        runner.start = start
+        start(result_id)
+        raise EngineUnreachable("The container engine does not answer")
+
+    runner.start = start_and_say_nothing
+    run = server.add(assignment())
+    daemon = node()
+    daemon.wait(5)
+    assert daemon.in_hand == {run.result_id: "running"}
+    runner.containers[run.result_id].write_output(b"json.1")
+    runner.finish(run.result_id, 0)
+    daemon.settle()
+    assert (status(server, run), len(started)) == ("completed", 1)
+
+
 def test_whoever_asked_must_have_a_key(node, server, runner, assignment, key):
     server.encrypted = True
     input_ = key.encrypt_bytes_to_str(b"json.{}", key.public_key_str)
