@@ -490,6 +490,25 @@ def test_a_container_that_was_started_before_its_engine_went_away_is_not_started
     assert (status(server, run), len(started)) == ("completed", 1)
 
 
+def test_a_container_of_which_nobody_knows_whether_it_ran_is_not_started_again(
+    node, server, runner, assignment
+):
+    started = []
+
+    def go_away(result_id):
+        started.append(result_id)
+        runner.forgotten.add(result_id)
+        raise EngineUnreachable("The container engine does not answer")
+
+    runner.start = go_away
+    run = server.add(assignment())
+    daemon = node()
+    daemon.wait(5)
+    assert (status(server, run), started) == ("start failed", [run.result_id])
+    assert "may have run" in server.reports[run.result_id].log
+    assert daemon.in_hand == {}
+
+
 def test_whoever_asked_must_have_a_key(node, server, runner, assignment, key):
     server.encrypted = True
     input_ = key.encrypt_bytes_to_str(b"json.{}", key.public_key_str)

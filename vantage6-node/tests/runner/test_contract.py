@@ -159,6 +159,18 @@ def test_traces(harness):
     assert harness.runner.look()[run.id] is Trace.EXITED
 
 
+def test_whether_it_has_started(harness):
+    settings = harness.settings("runs")
+    result_id = settings.result_id
+    assert not harness.runner.has_started(result_id)
+    harness.runner.create(settings)
+    assert not harness.runner.has_started(result_id)
+    harness.runner.start(result_id)
+    assert harness.runner.has_started(result_id)
+    harness.runner.remove(result_id)
+    assert not harness.runner.has_started(result_id)
+
+
 def test_removed_while_it_runs(harness):
     run = harness.start("runs")
     harness.runner.remove(run.id)

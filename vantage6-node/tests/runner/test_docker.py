@@ -11,7 +11,7 @@ import requests
 
 from vantage6.node.runner import engine as engine_module
 from vantage6.node.runner import ourselves
-from vantage6.node.runner.interface import EngineUnreachable, ImageMissing
+from vantage6.node.runner.interface import EngineUnreachable, ImageMissing, MayHaveRun
 from vantage6.node.runner.settings import INSTANCE_LABEL, SANDBOX_LABEL, Identity
 from vantage6.node.state import Trace
 
@@ -43,6 +43,42 @@ def test_another_node_sees_and_removes_nothing_of_ours(runner, make_runner, prob
     assert stranger.open(lambda notice: None) == {}
     stranger.close(kill=True)
     assert runner.look() == {settings.result_id: Trace.RUNNING}
+
+
+def test_a_start_without_an_answer_may_have_run(runner, probe, monkeypatch):
+    _, settings = probe(RUNS)
+    runner.create(settings)
+
+    def go_away(_container):
+        raise requests.ConnectionError("Remote end closed connection without response")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner._api, "start", go_away)
+        with pytest.raises(EngineUnreachable):
+            runner.start(settings.result_id)
+    # The engine, which is back, knows of no start; but it may have gone away over it.
+    assert runner.look() == {settings.result_id: Trace.CREATED}
+    with pytest.raises(MayHaveRun, match="not started a second time"):
+        runner.has_started(settings.result_id)
+
+
+@pytest.mark.parametrize("has_been_away", [False, True], ids=["engine-stayed", "engine-was-away"])
+def test_the_next_process_knows_whether_its_engine_was_away(
+    has_been_away, runner, make_runner, probe, engine, identity
+):
+    _, settings = probe(RUNS)
+    runner.create(settings)
+    used = runner._containers[settings.result_id].sandbox.relay_id
+    if has_been_away:
+        engine.containers.get(used).kill()
+    following = make_runner()
+    following.connect()
+    assert following.open(lambda notice: None) == {settings.result_id: Trace.CREATED}
+    if has_been_away:
+        with pytest.raises(MayHaveRun):
+            following.has_started(settings.result_id)
+    else:
+        assert not following.has_started(settings.result_id)
 
 
 def test_a_sandbox_is_used_again(runner, probe, notices):

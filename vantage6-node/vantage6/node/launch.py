@@ -19,7 +19,7 @@ from vantage6.node.reports import DEFINITE, failure, now
 from vantage6.node.runner.interface import Runner
 from vantage6.node.server import Server
 from vantage6.node.settings import Settings
-from vantage6.node.state import Event, Gone, Postponed, Refused, Started, Trace
+from vantage6.node.state import Event, Gone, Postponed, Refused, Started
 from vantage6.node.timeline import Timeline
 from vantage6.node.workers import Workers
 from vantage6.node.workspace import Workspace
@@ -58,13 +58,11 @@ class Launch:
         self._permission = Permission(server, runner, envelopes, settings, workspace.inbox)
         self._preparation = Preparation(runner, outbound, workspace, settings, calls, audit)
         self._fetching = Fetching()
-        # Runs whose container was told to start, before the engine said that it did.
-        self._unsure: set[int] = set()
 
     def start(self, assignment: Assignment, timeline: Timeline) -> Event:
         """Check the run, make its container and start it."""
         try:
-            if not self._has_started(assignment.result_id):
+            if not self._runner.has_started(assignment.result_id):
                 self._launch(assignment, timeline)
         except Abandoned:
             return Gone()
@@ -78,14 +76,6 @@ class Launch:
         finally:
             self._fetching.forget(assignment.result_id)
         return Started()
-
-    def _has_started(self, result_id: int) -> bool:
-        """Whether an engine that went away had started the container all the same."""
-        if result_id not in self._unsure:
-            return False
-        trace = self._runner.look().get(result_id)
-        self._unsure.discard(result_id)
-        return trace in (Trace.RUNNING, Trace.EXITED)
 
     def abandon(self, result_id: int) -> None:
         """Have a start that is under way end soon, if it can."""
@@ -119,9 +109,7 @@ class Launch:
         self._admit(assignment, token.result())
         timeline.mark("token")
         told = self._calls.submit(lambda: self._tell(assignment, TaskStatus.ACTIVE, now()))
-        self._unsure.add(assignment.result_id)
         self._runner.start(assignment.result_id)
-        self._unsure.discard(assignment.result_id)
         timeline.mark("start")
         _log_lost(told, assignment)
 

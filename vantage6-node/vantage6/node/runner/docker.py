@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -29,6 +29,7 @@ from vantage6.node.runner.interface import (
     EngineBack,
     EngineUnreachable,
     FoundImage,
+    MayHaveRun,
     Notice,
     RunnerError,
     Service,
@@ -61,11 +62,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Container:
-    """A container of a run, and the sandbox that it is in, if that is still there."""
+    """A container of a run, and the sandbox that it is in, if that is still there.
+
+    From when it is told to start until the engine has said that it did, or did not, it is not
+    known to be `fresh`: an engine that goes away meanwhile may leave it running unseen, take it
+    for one that was never started when it is back, and end it.
+    """
 
     id: str
     sandbox: Sandbox | None
     paths: Mapping[str, str] = field(default_factory=dict)
+    fresh: bool = True
 
 
 class DockerRunner:
@@ -175,13 +182,24 @@ class DockerRunner:
         self._containers[settings.result_id] = _Container(container_id, sandbox, paths)
         return sandbox.folder
 
+    def has_started(self, result_id: int) -> bool:
+        """Whether the container was started already, though nobody was told that it was."""
+        container = self._containers.get(result_id)
+        if container is None or container.fresh:
+            return False
+        if self.look().get(result_id) in (Trace.RUNNING, Trace.EXITED):
+            return True
+        raise MayHaveRun
+
     def start(self, result_id: int) -> None:
         """Start the container; RunnerError with the reason when that is impossible."""
         container = self._containers[result_id]
+        self._containers[result_id] = replace(container, fresh=False)
         try:
             with talking_to_engine():
                 self._api.start(container.id)
         except APIError as error:
+            self._containers[result_id] = container
             sandbox = container.sandbox
             if sandbox and not self._is_running(sandbox.relay_id):
                 self._pool.forget(sandbox.relay_id)
@@ -309,7 +327,13 @@ class DockerRunner:
         for container in found:
             relay = relays.get(container["HostConfig"]["NetworkMode"].partition(":")[2])
             sandbox = self._pool.adopt(relay) if relay else None
-            self._containers[_result_id(container)] = _Container(container["Id"], sandbox)
+            self._containers[_result_id(container)] = _Container(
+                container["Id"],
+                sandbox,
+                # A relay ends with its engine, unless that is told to restore what runs: then
+                # this one has not been away since the container was made.
+                fresh=relay is not None and relay["State"] == "running",
+            )
         sandboxes = [run.sandbox for run in self._containers.values() if run.sandbox]
         for relay_id in relays.keys() - {sandbox.relay_id for sandbox in sandboxes}:
             self._pool.discard(relays[relay_id])

@@ -17,6 +17,7 @@ from vantage6.node.runner.interface import (
     EngineUnreachable,
     FoundImage,
     ImageMissing,
+    MayHaveRun,
     Notice,
     RunnerError,
     Service,
@@ -91,6 +92,8 @@ class FakeRunner:
         self.containers = {} if containers is None else containers
         self.is_up = True
         self.emptied: list[Path] = []
+        # What was told to start when the engine went away.
+        self.forgotten: set[int] = set()
         self.services: dict[str, Service] = {}
         self.listening: dict[int, list[Any]] = {}
 
@@ -129,6 +132,14 @@ class FakeRunner:
         folder = self.sandbox(settings.result_id)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def has_started(self, result_id: int) -> bool:
+        """Whether a program runs or has ended; of what the engine forgot it cannot tell."""
+        self._require_engine()
+        if result_id in self.forgotten:
+            raise MayHaveRun
+        container = self.containers.get(result_id)
+        return container is not None and container.trace in (Trace.RUNNING, Trace.EXITED)
 
     def start(self, result_id: int) -> None:
         """Run the program; RunnerError when it raises one."""

@@ -26,6 +26,16 @@ class ContainerMissing(RunnerError):
     """The container is not there any more."""
 
 
+class MayHaveRun(RunnerError):
+    """The engine went away when it was told to start a container, and cannot say whether it did."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The container engine of this node went away while it started the container, which may "
+            "have run: it is not started a second time"
+        )
+
+
 class ServiceMissing(RunnerError):
     """There is no container to be reached under the name of a service."""
 
@@ -156,6 +166,16 @@ class Runner(Protocol):
         Its image is the id of one that was found here, so that none takes its place meanwhile.
 
         Returns the folder in which the proxy of this run has to open its socket.
+        """
+        ...
+
+    def has_started(self, result_id: int) -> bool:
+        """Whether the container was started already, though nobody was told that it was.
+
+        Raises
+        ------
+        MayHaveRun
+            When it was told to start, and the engine cannot say whether it did.
         """
         ...
 
