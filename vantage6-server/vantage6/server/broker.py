@@ -43,6 +43,8 @@ CONNECT_SECONDS = 5.0
 HEARTBEAT_SECONDS = 6
 ANSWER_SECONDS = 5.0
 LOOK_SECONDS = 1.0
+# How long events gather after a message: where there are many, most go along with others.
+GATHER_SECONDS = 0.01
 LONGEST_PAUSE = 5.0
 # What may go wrong with a connection has no common base, and none of it may end the thread.
 _Failure = Exception
@@ -133,6 +135,7 @@ class Broker:
             side.comes_up()
             while self._wait_for_events():
                 self._send_some(producer)
+                self._stopping.wait(GATHER_SECONDS)
 
     def _wait_for_events(self) -> bool:
         """Wait until there is something to send; False at the end."""

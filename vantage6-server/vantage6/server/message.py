@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from vantage6.server.service.event import Event
@@ -74,7 +74,7 @@ class Message:
 
 def _written(event: Event) -> dict[str, Any]:
     # What is not set is left out, which is most.
-    return {name: value for name, value in asdict(event).items() if value not in (None, (), False)}
+    return {name: value for name, value in vars(event).items() if value not in (None, (), False)}
 
 
 def _read(content: Any) -> Event:

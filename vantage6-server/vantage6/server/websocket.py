@@ -263,7 +263,7 @@ class Sockets:
             elif connection.expires <= now:
                 self._expire(connection, now)
             elif connection.identity and now - connection.looked_up >= RIGHTS_SECONDS:
-                self._look_up(connection, now)
+                self._look_up(self._due_together(connection, now), now)
         used = {connection.engine_sid for connection in connections}
         self._close_idle({sid: transports[sid] for sid in transports.keys() - used}, now)
 
@@ -299,21 +299,48 @@ class Sockets:
         connection.identity = None
         self._go(gone)
 
-    def _look_up(self, connection: Connection, now: float) -> None:
-        """Let somebody hear what may be heard by now: roles and memberships change."""
-        connection.looked_up = now
+    def _due_together(self, first: Connection, now: float) -> list[Connection]:
+        """A connection that is due, and those of the same credentials that are so before long."""
+        assert first.identity
+        return [
+            one
+            for one in self._of(first.identity)
+            if one.claims["credential_version"] == first.claims["credential_version"]
+            and one.expires > now
+            and now - one.looked_up >= RIGHTS_SECONDS / 2
+        ]
+
+    def _look_up(self, connections: Sequence[Connection], now: float) -> None:
+        """Let somebody hear what may be heard by now: roles and memberships change.
+
+        Parameters
+        ----------
+        connections : sequence of Connection
+            Of one identity and the same credentials: there may be a hundred that wait.
+        now : float
+        """
+        for connection in connections:
+            connection.looked_up = now
         try:
             with self._database.reading() as session:
-                connection.identity = identification.identify(session, connection.claims)
+                identity = identification.identify(session, connections[0].claims)
+                allowed = rooms.allowed(session, identity)
         except Unauthorized:
-            connection.expires = REVOKED
+            for connection in connections:
+                connection.expires = REVOKED
             return
-        if connection.namespace == TASKS:
-            server, sid = self.io.server, connection.sid
-            current, allowed = set(server.rooms(sid, TASKS)), self.rooms(connection.identity)
-            for room in current - allowed - {sid}:
-                server.leave_room(sid, room, namespace=TASKS)
-            self.enter(connection, allowed - current)
+        for connection in connections:
+            connection.identity = identity
+            if connection.namespace == TASKS:
+                self._follow(connection, allowed)
+
+    def _follow(self, connection: Connection, allowed: set[str]) -> None:
+        """Put a socket into the rooms where it may be by now, and out of all others."""
+        server, sid = self.io.server, connection.sid
+        current = set(server.rooms(sid, TASKS))
+        for room in current - allowed - {sid}:
+            server.leave_room(sid, room, namespace=TASKS)
+        self.enter(connection, allowed - current)
 
     def _close_idle(self, idle: dict[str, Any], now: float) -> None:
         self._idle_since = {sid: self._idle_since.get(sid, now) for sid in idle}
