@@ -15,6 +15,7 @@ import pytest
 from vantage6.node.destinations import Destination, Line
 from vantage6.node.outbound import gateway as module
 from vantage6.node.outbound.gateway import Gateway, RelayFailed, Unreachable, connect
+from vantage6.node.runner.interface import EngineUnreachable
 
 PROGRAM = Path(__file__).parents[3] / "docker" / "relay" / "relay.py"
 
@@ -205,6 +206,19 @@ def test_a_relay_that_does_not_answer(gateway, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_RELAY_SECONDS", 0.01)
     with pytest.raises(RelayFailed, match="does not answer"):
         gateway.admit(1, tmp_path, [line(1)], lambda: None)
+
+
+def test_a_relay_that_ends_before_it_answers_is_one_that_has_ended(gateway, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_RELAY_SECONDS", 0.01)
+    calls = []
+
+    def call():
+        if calls:
+            raise EngineUnreachable("The relay of the container has ended")
+        calls.append(1)
+
+    with pytest.raises(EngineUnreachable, match="has ended"):
+        gateway.admit(1, tmp_path, [line(1)], call)
 
 
 def test_one_side_that_only_listens_does_not_end_the_other(gateway, relay, server):

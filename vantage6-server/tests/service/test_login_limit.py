@@ -1,14 +1,20 @@
 """How many wrong guesses are let through."""
 
 from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from vantage6.server.database import Database
 from vantage6.server.exceptions import TooManyRequests
 from vantage6.server.model import LoginAttempt
+from vantage6.server.service import commit
+from vantage6.server.service.guard import Guard
 from vantage6.server.service.login_limit import LoginLimit
+from vantage6.server.service.notice import Notices
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 HERE, THERE = "10.0.0.1", "10.0.0.2"
@@ -53,6 +59,52 @@ def test_what_was_right_is_not_counted(session: Session, limit: LoginLimit) -> N
     for _ in range(9):
         limit.reserve(session, HERE, "alice", at=NOON)
         limit.forgive(session, HERE, "alice")
+
+
+def test_who_was_right_when_the_database_went_away_is_not_locked_out(
+    session: Session, limit: LoginLimit
+) -> None:
+    commit.attach(session)
+    for _ in range(9):
+        limit.reserve(session, HERE, "alice", at=NOON)
+        limit.owe(HERE, "alice")
+        session.commit()
+    limit.reserve(session, HERE, "alice", at=NOON)
+    session.commit()
+    # The debt is paid once.
+    limit.reserve(session, HERE, "alice", at=NOON)
+    with pytest.raises(TooManyRequests):
+        limit.reserve(session, HERE, "alice", at=NOON)
+
+
+@pytest.mark.parametrize("way", ["forgive", "take_back"])
+def test_a_right_attempt_over_which_the_database_goes_away_is_owed(
+    way: str, session: Session, limit: LoginLimit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OperationalError("UPDATE", {}, Exception("the server closed the connection"))
+
+    owed = []
+    monkeypatch.setattr(LoginLimit, way, fail)
+    monkeypatch.setattr(LoginLimit, "owe", lambda _self, *whose: owed.append(whose))
+    guard = Guard(Mock(spec=Database), limit, Mock(spec=Notices), HERE)
+    with pytest.raises(OperationalError):
+        getattr(guard, way)(session, "alice")
+    assert owed == [(HERE, "alice")]
+
+
+def test_a_debt_that_could_not_be_paid_remains(session: Session, limit: LoginLimit) -> None:
+    commit.attach(session)
+    limit.reserve(session, HERE, "alice", at=NOON)
+    limit.reserve(session, HERE, "alice", at=NOON)
+    limit.owe(HERE, "alice")
+    session.commit()
+    limit.reserve(session, HERE, "alice", at=NOON)
+    session.rollback()
+    limit.reserve(session, HERE, "alice", at=NOON)
+    session.commit()
+    with pytest.raises(TooManyRequests):
+        limit.reserve(session, HERE, "alice", at=NOON)
 
 
 def test_a_right_password_does_not_wash_an_address_clean(

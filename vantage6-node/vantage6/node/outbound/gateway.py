@@ -12,6 +12,7 @@ import selectors
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +25,8 @@ _CONTROL = "control.sock"
 _MOST_CONNECTIONS = 64
 _BUFFER = 256 * 1024
 _CONNECT_SECONDS = 10
-_RELAY_SECONDS = 30
+# How long the relay of a run may take to call, and how often it is told to before it has failed.
+_RELAY_SECONDS, _RELAY_CALLS = 10, 3
 _PAUSE = 0.1
 
 #: Where a service is now, by the name of its container; raises Unreachable.
@@ -147,9 +149,7 @@ class _Outlet:
         """Have the relay listen, and take what comes."""
         threading.Thread(target=self._accept, name="gateway", daemon=True).start()
         try:
-            self._caller.settimeout(_RELAY_SECONDS)
-            call_relay()
-            self._control, _ = self._caller.accept()
+            self._control = self._called(call_relay)
             self._control.settimeout(_RELAY_SECONDS)
             self._control.sendall(_listing(self._lines))
             answer = _read_line(self._control)
@@ -157,6 +157,15 @@ class _Outlet:
             raise RelayFailed("The relay of the run does not answer") from error
         if answer:
             raise RelayFailed(f"The relay of the run cannot listen: {answer}")
+
+    def _called(self, call_relay: Callable[[], None]) -> socket.socket:
+        """The call of the relay; to tell it again finds out when it has ended meanwhile."""
+        self._caller.settimeout(_RELAY_SECONDS)
+        for _ in range(_RELAY_CALLS):
+            call_relay()
+            with suppress(TimeoutError):
+                return self._caller.accept()[0]
+        raise TimeoutError
 
     def close(self) -> None:
         """Hang up, and let nobody through any more; the relay then listens no more either."""

@@ -1,10 +1,12 @@
 """The comparison of secrets: counted before it is made, and the same whoever it is about."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 from sqlalchemy import ColumnElement, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from vantage6.server.database import Database
@@ -79,11 +81,21 @@ class Guard:
 
     def take_back(self, session: Session, account: str) -> None:
         """Do not count an attempt that was right, but not the last step."""
-        self.limit.take_back(session, self.address, account)
+        with self._owing(account):
+            self.limit.take_back(session, self.address, account)
 
     def forgive(self, session: Session, account: str) -> None:
         """Forget the attempts before one that was right."""
-        self.limit.forgive(session, self.address, account)
+        with self._owing(account):
+            self.limit.forgive(session, self.address, account)
+
+    @contextmanager
+    def _owing(self, account: str) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError:
+            self.limit.owe(self.address, account)
+            raise
 
     def check_code(self, account: str, compare: Callable[[Session], T | None]) -> T:
         """What a code of somebody who knows the password turns out to be.

@@ -6,8 +6,9 @@ the owner is told.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, update
@@ -18,6 +19,7 @@ from vantage6.server.database import delete_unheld, insert_or_hold
 from vantage6.server.exceptions import TooManyRequests
 from vantage6.server.model import LoginAttempt
 from vantage6.server.model.base import now
+from vantage6.server.service import commit
 from vantage6.server.service.limit_key import key_of, origin
 
 # Seconds; the longest is short enough for an owner who has to wait because of a stranger.
@@ -44,6 +46,8 @@ class LoginLimit:
     per_address: int = configuration.MAX_FAILED_ATTEMPTS_PER_ADDRESS
     minutes: float = configuration.INACTIVATION_MINUTES
     sleep: Callable[[float], object] = time.sleep
+    # How many right attempts are still counted as wrong, by address and account.
+    _owed: Counter[tuple[str, str]] = field(default_factory=Counter, repr=False, compare=False)
 
     @property
     def unhindered(self) -> int:
@@ -80,6 +84,8 @@ class LoginLimit:
         """
         at = at or now()
         keys = _keys(address, account)
+        if account is not None:
+            self._pay(session, address, account)
         for key in keys:
             # Always in the same order: nobody waits in a circle.
             insert_or_hold(session, LoginAttempt, key=key, count=0, last_at=at)
@@ -97,6 +103,13 @@ class LoginLimit:
                 .where(LoginAttempt.key == key, LoginAttempt.count > 0)
                 .values(count=LoginAttempt.count - 1)
             )
+
+    def owe(self, address: str, account: str) -> None:
+        """Take an attempt back with the next one: the database went away over a right one.
+
+        Else who is right would be locked out by a database that comes and goes.
+        """
+        self._owed[address, account] += 1
 
     def forgive(self, session: Session, address: str, account: str) -> None:
         """Take a reserved attempt back, and forget the wrong ones of this address before it."""
@@ -132,6 +145,19 @@ class LoginLimit:
     def forgive_codes(self, session: Session, account: str) -> None:
         """Forget the wrong codes of an account: now there was a right one."""
         session.execute(delete(LoginAttempt).where(LoginAttempt.key == _codes(account)))
+
+    def _pay(self, session: Session, address: str, account: str) -> None:
+        owed = self._owed.get((address, account), 0)
+        if not owed:
+            return
+        for _ in range(owed):
+            self.take_back(session, address, account)
+        commit.after(session, lambda: self._forget_debt(address, account, owed))
+
+    def _forget_debt(self, address: str, account: str, paid: int) -> None:
+        self._owed[address, account] -= paid
+        if self._owed[address, account] <= 0:
+            del self._owed[address, account]
 
     def _limited(self, address: str, account: str | None) -> Iterator[tuple[str, int]]:
         if account is not None:
