@@ -24,7 +24,8 @@ _LONGEST_DELAY = 0.5
 #: may be told: runs end with their engine, and without room neither an algorithm can write its
 #: answer nor the server keep a payload.
 EXPLAINS = {
-    "engine killed": ("may have run",),
+    # Of a container that ended meanwhile an engine does not know how, and says 255.
+    "engine killed": ("may have run", "ended with exit code 255"),
     "engine lost its power": ("ended with exit code", "The container vanished", "may have run"),
     "disk of a node full": ("disk of this node is nearly full", "No space left on device"),
     "disk of the payloads full": ("There is no space for",),

@@ -120,6 +120,13 @@ def at_once(*work: Callable[[], object]) -> list[Any]:
         return list(threads.map(after_start, work))
 
 
+def test_ten_programs_of_one_user_may_log_in_at_the_same_time(study: Study) -> None:
+    programs = [study.caller("") for _ in range(10)]
+    account = {"username": "root", "password": "root"}
+    at_once(*(lambda each=each: each.call("POST", "token/user", account) for each in programs))
+    assert sum((each.statuses for each in programs), Counter()) == {200: 10}
+
+
 def test_creating_claiming_ending_and_deleting(study: Study, served_uri: str) -> None:
     """Every run is ended once, whoever says so first; what is deleted is gone as a whole."""
     reporters = {

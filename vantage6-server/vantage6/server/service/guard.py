@@ -70,11 +70,12 @@ class Guard:
         whose: ColumnElement[bool],
     ) -> None:
         """Count an attempt at an account, and make it; see `check_password`."""
-        with self.database.transaction() as session:
-            attempts = self.limit.reserve(session, self.address, account)
-        self.limit.sleep(self.limit.pause_after(attempts))
-        if compare():
-            return
+        with self.limit.turn(self.address, account):
+            with self.database.transaction() as session:
+                attempts = self.limit.reserve(session, self.address, account)
+            self.limit.sleep(self.limit.pause_after(attempts))
+            if compare():
+                return
         if attempts == self.limit.unhindered:
             self.notices.many_guesses(whose)
         raise Unauthorized(refusal)

@@ -8,6 +8,7 @@ the owner is told.
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -21,6 +22,7 @@ from vantage6.server.model import LoginAttempt
 from vantage6.server.model.base import now
 from vantage6.server.service import commit
 from vantage6.server.service.limit_key import key_of, origin
+from vantage6.server.service.turns import Lines
 
 # Seconds; the longest is short enough for an owner who has to wait because of a stranger.
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 4.0
@@ -48,6 +50,7 @@ class LoginLimit:
     sleep: Callable[[float], object] = time.sleep
     # How many right attempts are still counted as wrong, by address and account.
     _owed: Counter[tuple[str, str]] = field(default_factory=Counter, repr=False, compare=False)
+    _lines: Lines = field(default_factory=Lines, repr=False, compare=False)
 
     @property
     def unhindered(self) -> int:
@@ -58,6 +61,14 @@ class LoginLimit:
         """Seconds to wait before one more guess, after so many from anywhere."""
         beyond = attempts - self.unhindered
         return 0.0 if beyond <= 0 else min(FIRST_PAUSE * 2 ** (beyond - 1), LONGEST_PAUSE)
+
+    def turn(self, address: str, account: str) -> AbstractContextManager[None]:
+        """Wait until nobody else is at an account from an address, and be the one meanwhile.
+
+        What is under way counts as wrong: with several right ones at once, as of somebody who
+        starts ten programs, the last would be locked out.
+        """
+        return self._lines.turn((address, account))
 
     def reserve(
         self,

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
 from vantage6.server.exceptions import TooManyRequests
@@ -45,3 +45,27 @@ class Turns:
                 self._busy[caller] -= 1
                 if not self._busy[caller]:
                     del self._busy[caller]
+
+
+class Lines:
+    """Lines in which one after another does something, each of its own name."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._turns: dict[Hashable, threading.Lock] = {}
+        self._waiting: Counter[Hashable] = Counter()
+
+    @contextmanager
+    def turn(self, name: Hashable) -> Iterator[None]:
+        """Wait in a line, and be its first meanwhile."""
+        with self._lock:
+            turn = self._turns.setdefault(name, threading.Lock())
+            self._waiting[name] += 1
+        try:
+            with turn:
+                yield
+        finally:
+            with self._lock:
+                self._waiting[name] -= 1
+                if not self._waiting[name]:
+                    del self._waiting[name], self._turns[name]
