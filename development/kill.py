@@ -24,7 +24,8 @@ SLEEPER = Image(
     parent=BASE,
 )
 PLACES = 4
-RUNNING, QUEUED = 2 * PLACES, 20
+# The central one, and of its subtasks as many as there are places on both nodes.
+RUNNING, QUEUED = 1 + 2 * PLACES, 20
 GOAL_SECONDS = 5.0
 PATIENCE = 60.0
 
