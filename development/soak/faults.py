@@ -28,7 +28,7 @@ EXPLAINS = {
     "engine killed": ("may have run", "ended with exit code 255"),
     "engine lost its power": ("ended with exit code", "The container vanished", "may have run"),
     "disk of a node full": ("disk of this node is nearly full", "No space left on device"),
-    "disk of the payloads full": ("There is no space for",),
+    "disk of the payloads full": ("There is no space for", "no space left in the payload store"),
 }
 _ENGINE_OPTION = "--live-restore"
 
