@@ -100,12 +100,8 @@ def running(command: Sequence[str], port: int, log: Path) -> Iterator[Server]:
 
     Parameters
     ----------
-    command : sequence of str
-        In the foreground, ended by SIGTERM.
-    port : int
-        One that it listens on; it is waited for.
-    log : Path
-        Gets what it prints; its last line is told when it does not come up.
+    command, port, log : object
+        As for `Server`.
     """
     server = Server(command, port, log)
     try:

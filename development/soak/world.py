@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,6 @@ class World:
     servers : Servers
     nodes : dict
         By the names of their sites.
-    clients : list of Client
-        All that were made.
     """
 
     folder: Path
@@ -67,7 +65,6 @@ class World:
     sites: dict[str, Site]
     servers: Servers
     nodes: dict[str, Part]
-    clients: list[Client] = field(default_factory=list)
 
     def client(self, house: House) -> Client:
         """A client of the researcher of a house, over the link of clients."""
@@ -81,7 +78,6 @@ class World:
         )
         client.authenticate(house.name, house.password)
         client.setup_encryption(house.key)
-        self.clients.append(client)
         return client
 
     def watch(self, broken: Collection[str]) -> list[str]:
@@ -182,9 +178,7 @@ def built(seed: int, logs: Path) -> Iterator[World]:
         }
         for node in nodes.values():
             stack.callback(_end, node)
-        world = World(folder, network, engine, witness, disks, houses, sites, servers, nodes)
-        stack.callback(_hang_up, world.clients)
-        yield world
+        yield World(folder, network, engine, witness, disks, houses, sites, servers, nodes)
 
 
 def _node(
@@ -210,11 +204,6 @@ def _end(node: Part) -> None:
     if node.runs:
         node.ask_to_stop()
         node.wait_for_end()
-
-
-def _hang_up(clients: list[Client]) -> None:
-    for client in clients:
-        client.transport.close()
 
 
 def _keep_logs(folder: Path, logs: Path) -> None:
