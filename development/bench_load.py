@@ -121,7 +121,7 @@ def of_runs(effort: Effort) -> list[Row]:
         own = scenes.runs(server, world.make(server.uri, _RUN_NODES), effort.tasks)
     with peer() as classic, step("Runs of the peer"):
         there = world.make(classic.uri, _PEER_NODES, is_ours=False)
-        theirs = scenes.runs(classic, there, max(1, effort.tasks // 10))
+        theirs = scenes.runs(classic, there, max(1, effort.tasks // 4))
     per_core, by_clock = own.per_processor_second, own.per_second
     goal = "≥ 150, ≥ 10 x"
     return [
@@ -199,13 +199,18 @@ def of_million(effort: Effort) -> list[Row]:
     with ours() as server:
         few = bench_world.make_world(server)
         server.hang_up()
-        made = world.make(server.uri, _RUN_NODES)
+        made, waited_for = world.make(server.uri, _RUN_NODES), world.make(server.uri, 1)
+        clients = max(effort.clients)
+        tokens = _tokens(server, clients)
         for tasks in (1_000, effort.most):
             with step(f"{tasks:,} tasks in the database"):
                 bench_world.fill(server, few, tasks if tasks == 1_000 else tasks - 1_000)
                 found = scenes.connected(server, made, effort.singles)
                 done = scenes.runs(server, made, effort.tasks)
                 killed = scenes.killed(server, made, _KILL_TASKS)
+                busy = scenes.waiting(
+                    server, waited_for, clients, effort.seconds, Client.wait_with_socket, tokens
+                )
             goal = "≤ 1.3 x" if tasks > 1_000 else ""
             figures = [
                 ("milliseconds of processor per run", "ms", 1000 / done.per_processor_second),
@@ -213,6 +218,7 @@ def of_million(effort: Effort) -> list[Row]:
                 ("a task for 25 nodes: in the hands of each", "s", found.to_all),
                 ("processor for a node that comes back", "ms", found.storm_ms_each),
                 ("kill of a tree of 100 runs", "s", killed),
+                (f"processor while {clients:,} clients wait with sockets", "%", busy),
             ]
             rows += [
                 Row(f"{name}, by tasks in the database", tasks, unit, goal, value)

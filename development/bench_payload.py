@@ -23,7 +23,6 @@ from development.bench_payload_world import Peak, World, worlds
 from development.console import SetupError, main, step
 from development.install import ROOT
 from vantage6.common.authenticated import EnvelopeStream, InputContext
-from vantage6.common.client.ability import Uploads
 from vantage6.common.client.download import Download, Stored
 from vantage6.common.client.upload import begin, proceed
 from vantage6.common.envelope.context import ResultContext
@@ -200,7 +199,7 @@ class Bench:
 
     def _upload(self, call: Callable[..., Any], sealed: Sealed) -> int:
         upload_id = begin(call, sealed, self._world.collaboration_id)
-        proceed(call, upload_id, sealed, Uploads(MIB, 64 * MIB))
+        proceed(call, upload_id, sealed)
         return upload_id
 
     def _report(self, result_id: int, sealed: Sealed) -> None:

@@ -279,9 +279,14 @@ def _in_engine(data: Path, engine: docker.DockerClient) -> list[str]:
 
 
 def _on_disk(data: Path) -> list[str]:
-    found = [*data.glob("**/sandboxes/*/")]
+    sandboxes = [str(path.relative_to(data)) for path in data.glob("**/sandboxes/*/")]
+    return [*sandboxes, *files_of_runs(data)]
+
+
+def files_of_runs(data: Path) -> list[str]:
+    """What the data folder of a node holds of runs, from that folder on."""
     kinds = ("runs", "inbox", "outbox", "tmp")
-    found += [path for name in kinds for path in data.glob(f"**/{name}/*")]
+    found = [path for name in kinds for path in data.glob(f"**/{name}/*")]
     return [str(path.relative_to(data)) for path in found]
 
 

@@ -1,15 +1,16 @@
 """A gate on the way to a server, where whoever tests decides what passes, and when.
 
-It speaks HTTP as far as it has to: one request at a time is let through, and its answer back. So
-a process that waits at the gate is at a known step of its work, and can be ended there.
+It speaks HTTP as far as it has to: one request at a time is let through, a long one in blocks, and
+its answer back. So a process that waits at the gate is at a known step of its work, and can be
+ended there.
 """
 
 import http.client
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -17,6 +18,7 @@ from development.bridge import LOOPBACK, pass_on
 from development.console import SetupError
 
 PATIENCE = 60.0
+_BLOCK = 4 * 2**20
 _NOT_PASSED_ON = frozenset({"connection", "transfer-encoding", "content-length", "keep-alive"})
 
 
@@ -27,14 +29,20 @@ class Passage:
     Attributes
     ----------
     method, path : str
+    headers : mapping
     body : bytes
+        The beginning of a long one.
+    sent : int
+        How many bytes of the body the server was sent.
     status : int
         Of the answer; 0 as long as there is none.
     """
 
     method: str
     path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    sent: int = 0
     status: int = 0
 
 
@@ -158,32 +166,44 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _exchange(self) -> bool:
         """Pass one request on and its answer back; False where either got stuck here."""
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        passage = Passage(self.command, self.path, body)
-        if not self.server.gate.lets_through(passage):
-            return False
-        answer, content = self._ask(body)
-        passage = Passage(self.command, self.path, body, answer.status)
-        self.server.gate.passed.append(passage)
-        if not self.server.gate.lets_through(passage):
+        gate, length = self.server.gate, int(self.headers.get("Content-Length") or 0)
+        block = self.rfile.read(min(length, _BLOCK))
+        passage = Passage(self.command, self.path, dict(self.headers), block)
+        with closing(http.client.HTTPConnection(LOOPBACK, self.server.target())) as connection:
+            if not gate.lets_through(passage):
+                return False
+            self._send_head(connection)
+            sent = self._send_body(connection, passage, length)
+            if sent is None:
+                return False
+            answer = connection.getresponse()
+            content = answer.read()
+        passage = replace(sent, status=answer.status)
+        gate.passed.append(passage)
+        if not gate.lets_through(passage):
             return False
         self._answer(answer, content)
         return True
 
-    def _ask(self, body: bytes) -> tuple[http.client.HTTPResponse, bytes]:
-        connection = http.client.HTTPConnection(LOOPBACK, self.server.target())
-        try:
-            connection.putrequest(
-                self.command, self.path, skip_host=True, skip_accept_encoding=True
-            )
-            # one by one: some names come several times
-            for name, value in self.headers.items():
-                connection.putheader(name, value)
-            connection.endheaders(body)
-            answer = connection.getresponse()
-            return answer, answer.read()
-        finally:
-            connection.close()
+    def _send_head(self, connection: http.client.HTTPConnection) -> None:
+        connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+        # one by one: some names come several times
+        for name, value in self.headers.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+
+    def _send_body(
+        self, connection: http.client.HTTPConnection, passage: Passage, length: int
+    ) -> Passage | None:
+        """Send a body, of which the first block is here; None where that got stuck."""
+        block = passage.body
+        while block:
+            connection.send(block)
+            passage = replace(passage, sent=passage.sent + len(block))
+            if not self.server.gate.lets_through(passage):
+                return None
+            block = self.rfile.read(min(length - passage.sent, _BLOCK))
+        return passage if passage.sent == length else None
 
     def _answer(self, answer: http.client.HTTPResponse, content: bytes) -> None:
         self.send_response_only(answer.status, answer.reason)

@@ -9,10 +9,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from development import debian
 from development.console import SetupError, last_line
 from development.ports import LOOPBACK
+
+if TYPE_CHECKING:
+    import psutil
 
 SECONDS = 15
 #: Between two looks whether it answers already.
@@ -85,13 +89,39 @@ class Server:
         for process in (main, *workers):
             process.kill()
         self._process.wait()
-        psutil.wait_procs(workers, SECONDS)
+        wait_for_ends(workers)
 
     def stop(self) -> None:
         """End it in good order, if it runs."""
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(SECONDS)
+
+
+def wait_for_ends(processes: Sequence["psutil.Process"], seconds: float = SECONDS) -> None:
+    """Wait until processes that are not our children have ended.
+
+    The waiting of psutil fails where one goes in the moment that the kernel is asked for it.
+
+    Raises
+    ------
+    SetupError
+        When that takes too long.
+    """
+    end = time.monotonic() + seconds
+    while any(_lives(process) for process in processes):
+        if time.monotonic() > end:
+            raise SetupError(f"processes that were killed still run after {seconds} s")
+        time.sleep(POLL_SECONDS)
+
+
+def _lives(process: "psutil.Process") -> bool:
+    import psutil
+
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextmanager

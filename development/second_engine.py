@@ -21,6 +21,7 @@ import psutil
 from development import debian
 from development.console import SetupError, last_line, run
 from development.engine import ensure_engine
+from development.programs import wait_for_ends
 
 SECONDS = 60
 _POLL_SECONDS = 0.05
@@ -103,7 +104,7 @@ class SecondEngine:
         for process in (*psutil.Process(self._entering.pid).children(), *processes):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(processes, SECONDS)
+        wait_for_ends(processes, SECONDS)
         self._forget()
 
     def load(self, images: Sequence[str]) -> None:

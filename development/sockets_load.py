@@ -9,7 +9,6 @@ import asyncio
 import base64
 import json
 import os
-import resource
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -21,6 +20,8 @@ from urllib.parse import urlsplit
 
 import psutil
 import requests
+
+from development.load.crowd import allow_many_files
 
 # Below what a server allows one user.
 EACH = 90
@@ -285,7 +286,7 @@ def measure(
     url: str, token: str, pid: int, *, sockets: int = 1000, waiting: int = 1000, seconds: float = 10
 ) -> Figures:
     """Measure a server that runs; with the token of somebody who may do everything."""
-    _allow_many_files(sockets + waiting)
+    allow_many_files(2 * (sockets + waiting))
     stage = set_up(url, token, max(sockets, waiting) // EACH + 1)
     return asyncio.run(load(url, stage, pid, sockets=sockets, waiting=waiting, seconds=seconds))
 
@@ -326,11 +327,6 @@ async def _many(count: int, make: Callable[[int], Awaitable[Connection]]) -> lis
 def _cpu(pid: int) -> float:
     family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     return sum(sum(process.cpu_times()[:2]) for process in family)
-
-
-def _allow_many_files(connections: int) -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 2 * connections + 200), hard))
 
 
 def main() -> None:

@@ -18,7 +18,6 @@ setup(
         "docker>=7,<8",
         "Flask>=3,<4",
         "Flask-Cors>=5,<7",
-        "Flask-JWT-Extended>=4.6,<5",
         "Flask-RESTful>=0.3.10,<0.4",
         "Flask-SocketIO>=5.3,<6",
         "gevent>=24",

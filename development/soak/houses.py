@@ -83,6 +83,11 @@ class Site:
         """Of the node."""
         return f"{self.house.name}-{self.collaboration}"
 
+    @property
+    def ready(self) -> Path:
+        """The file that its node makes when it takes tasks."""
+        return self.house.folder / f"{self.name}.ready"
+
     def write_config(self, **config: Any) -> Path:
         """Write the configuration of the node; where it is.
 

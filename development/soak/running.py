@@ -17,6 +17,8 @@ from development.soak.report import Report
 from development.soak.stream import Stream
 from development.soak.world import World
 
+#: Seconds between two faults, on average.
+PAUSE = 4.0
 _POLL_SECONDS = 0.5
 _LATER = 30.0
 _TASKS = "SELECT id, name, parent_id FROM task"
@@ -59,15 +61,27 @@ class Plan:
     kinds: tuple[str, ...] | None = None
     researchers: int = 12
     at_once: int = 3
-    pause: float = 4.0
+    pause: float = PAUSE
     longest: float = 20.0
     large: float = 0.04
     patience: float = 420.0
     settling: float = 120.0
 
 
-def soak(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Report:
-    """Ask while things break; what became of it, also in `folder`."""
+def soak(
+    plan: Plan, folder: Path, tell: Callable[[str], None], is_ended: Callable[[], bool]
+) -> Report:
+    """Ask while things break; what became of it, also in `folder`.
+
+    Parameters
+    ----------
+    plan : Plan
+    folder : Path
+    tell : callable
+        Gets a line for each fault.
+    is_ended : callable
+        Whether to ask no more, before all of the plan is asked.
+    """
     report, ledger = Report(plan.seed), Ledger()
     with (
         ThreadPoolExecutor(plan.at_once) as workers,
@@ -98,7 +112,7 @@ def soak(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Report:
             watch=world.watch,
             progress=lambda: ledger.counts()["right"],
         )
-        asked = _enough(world, plan, lambda: chaos.is_complete)
+        asked = _enough(world, plan, lambda: chaos.is_complete, is_ended)
         stream = Stream(world, asked, ledger, researchers=plan.researchers, patience=plan.patience)
         stream.start()
         chaos.run(stream.is_over)
@@ -130,20 +144,25 @@ def _spans(happening: Happening) -> Iterator[Span]:
         yield Span(happening.began, happening.ends + _LATER, reasons)
 
 
-def _enough(world: World, plan: Plan, is_complete: Callable[[], bool]) -> Iterator[Question]:
+def _enough(
+    world: World, plan: Plan, is_complete: Callable[[], bool], is_ended: Callable[[], bool]
+) -> Iterator[Question]:
     """Questions of a number of runs, and more until each kind of fault has happened."""
     planned = 0
     for question in questions(world.houses, random.Random(f"questions {plan.seed}"), plan.large):
-        if planned >= plan.runs and is_complete():
+        if is_ended() or (planned >= plan.runs and is_complete()):
             return
         planned += question.runs
         yield question
 
 
 def _settle(world: World, plan: Plan, report: Report) -> None:
-    """Wait until nothing is left of runs, stop the nodes, and note what is left all the same."""
+    """Wait until nothing is left of runs, stop the nodes, and note what is left all the same.
+
+    A node that was killed leaves that to its next process, which has to be there for a moment.
+    """
     end = time.monotonic() + plan.settling
-    while (left := world.journals()) and time.monotonic() < end:
+    while (left := world.unsettled()) and time.monotonic() < end:
         time.sleep(_POLL_SECONDS)
     report.left += left
     for node in world.nodes.values():

@@ -11,6 +11,7 @@ from development.soak.ledger import Attempt, Ledger, Verdict
 from development.soak.questions import Question, wrong_ones
 from development.soak.world import ALGORITHM, World
 from vantage6.common.exceptions import (
+    ConfigurationError,
     ServerUnreachable,
     ServiceUnavailable,
     TaskFailed,
@@ -67,7 +68,10 @@ class Stream:
         """Compare also what came after its task was settled, once all runs have ended."""
         researcher = _Researcher(self._world, self._ledger, self._patience)
         for attempt in self._ledger.settled_early():
-            researcher.read_late(attempt)
+            try:
+                researcher.read_late(attempt)
+            except Exception as error:  # noqa: BLE001 - it stands in the books, which go on
+                self.failures.append(error)
 
     def is_over(self) -> bool:
         """Whether all questions are settled."""
@@ -186,7 +190,7 @@ class _Researcher:
         while True:
             try:
                 return ask()
-            except TaskFailed:
+            except (TaskFailed, ConfigurationError):
                 raise
             except (ServerUnreachable, ServiceUnavailable) as error:
                 self._ledger.note_patience(type(error).__name__)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from development import rabbitmq, second_engine, soak
-from development.crash import in_journal, left_behind, small_disk
+from development.crash import files_of_runs, in_journal, left_behind, small_disk
 from development.federation import API_PATH, LOOPBACK
 from development.images import BASE, Image, ensure, ensure_relay_image
 from development.second_engine import SecondEngine
@@ -105,11 +105,9 @@ class World:
         nodes = client.node.list(per_page=100)["data"]
         return sum(one["status"] == "online" for one in nodes)
 
-    def journals(self) -> list[str]:
-        """The runs that nodes have in hand."""
-        return [
-            f"{name}: {one}" for name, site in self.sites.items() for one in in_journal(site.data)
-        ]
+    def unsettled(self) -> list[str]:
+        """Nodes that have not taken up what there was at their last start, and runs in hand."""
+        return [f"{name}: {one}" for name, site in self.sites.items() for one in _unsettled(site)]
 
     def remains(self) -> list[str]:
         """What there is of runs at nodes that have stopped, and all there is at the engine."""
@@ -129,6 +127,11 @@ class World:
         finally:
             client.close()
         return own + [f"engine: {name}" for name in names if not any(name in one for one in own)]
+
+
+def _unsettled(site: Site) -> list[str]:
+    waiting = [] if site.ready.exists() else ["not ready"]
+    return [*waiting, *in_journal(site.data), *files_of_runs(site.data)]
 
 
 @contextmanager
@@ -196,8 +199,14 @@ def _node(
             "SOAK_WITNESS_PORT": str(witness.port),
         },
     )
-    command = ["env", f"DOCKER_HOST={engine.address}", path_of("vnode-local"), "start", "--config"]
-    return Part(site.name, lambda: [*command, str(config)], site.house.folder)
+    command = ["env", f"DOCKER_HOST={engine.address}", path_of("vnode-local"), "start"]
+    command += ["--config", str(config), "--ready-file", str(site.ready)]
+
+    def start_anew() -> list[str]:
+        site.ready.unlink(missing_ok=True)
+        return command
+
+    return Part(site.name, start_anew, site.house.folder)
 
 
 def _end(node: Part) -> None:

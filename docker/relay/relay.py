@@ -105,10 +105,11 @@ async def main() -> None:
     loop, stop, called = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    # The node calls with this signal. One that came too early is made up for by the first look.
+    # The node calls with this signal.
     loop.add_signal_handler(signal.SIGHUP, called.set)
-    further = loop.create_task(open_further(called))
     async with await listen(HOST, PORT, PROXY):
+        # Not before: from its first look the node knows that this relay listens.
+        further = loop.create_task(open_further(called))
         await stop.wait()
     further.cancel()
 

@@ -13,13 +13,14 @@ from development.crash import kill
 from development.federation import Federation, Hospital, running
 from development.images import ensure, ensure_relay_image
 from vantage6.client import File
+from vantage6.common import summed
 from vantage6.common.serialization import deserialize
 
 pytestmark = pytest.mark.docker
 
-# Of a text: more than two pieces of an upload
+# Of a text: much more than what a request has brought when it is held up
 SIZE = 40 * 2**20
-PIECE = 16 * 2**20
+HELD_AT = 16 * 2**20
 
 
 def text_of(size, number=0):
@@ -62,14 +63,22 @@ def answer(house, task_id):
     return value["text"]
 
 
-def is_piece(passage):
+def brings_payload(passage):
     return passage.method == "PATCH" and "/api/upload/" in passage.path
 
 
-def pieces(house, before=0):
-    """How many bytes of the node's pieces the server has taken."""
-    taken = [one for one in house.gate.passed[before:] if is_piece(one) and one.status == 200]
-    return sum(len(one.body) for one in taken)
+def is_in_the_middle(passage):
+    return brings_payload(passage) and passage.sent >= HELD_AT and not passage.status
+
+
+def is_answered(passage):
+    return brings_payload(passage) and passage.status == 200
+
+
+def brought(house, before=0):
+    """Where the requests that brought a payload of the node's began, and how much they brought."""
+    taken = filter(is_answered, house.gate.passed[before:])
+    return [(int(one.headers["Upload-Offset"]), summed.plain_length(one.sent)) for one in taken]
 
 
 def stored(house, task_id):
@@ -83,22 +92,16 @@ def test_a_large_text_goes_there_and_back(house, node, tmp_path):
     text, before = text_of(SIZE), len(house.gate.passed)
     task_id = order(house, text)
     assert answer(house, task_id) == text
-    assert pieces(house, before) == stored(house, task_id)
+    assert brought(house, before) == [(0, stored(house, task_id))]
     client = house.members.client()
     (result,) = client.result.list(task=task_id, fields=["id"], include_metadata=False)
     path = client.result.download(result["id"], tmp_path / "answer", show_progress=False)
     assert deserialize(path.read_bytes())["text"] == text
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_node_that_is_killed_in_the_middle_goes_on_where_it_was(house, after):
-    text, before = text_of(SIZE, 1 + after), len(house.gate.passed)
-
-    def second_piece(passage):
-        is_second = is_piece(passage) and pieces(house, before) >= PIECE * (1 + after)
-        return is_second and bool(passage.status) == after
-
-    with house.gate.holding(second_piece) as barrier:
+def answered_by_the_next_process(house, text, step):
+    """A task whose node is killed at a step of sending the result."""
+    with house.gate.holding(step) as barrier:
         node = house.start()
         task_id = order(house, text)
         barrier.wait()
@@ -106,20 +109,35 @@ def test_a_node_that_is_killed_in_the_middle_goes_on_where_it_was(house, after):
     house.start()
     assert answer(house, task_id) == text
     house.stop()
-    # Each piece once: those before the end of the process were not sent again.
-    assert pieces(house, before) == stored(house, task_id)
     assert crash.left_behind(house.data) == []
+    return task_id
+
+
+def test_a_node_that_is_killed_in_the_middle_goes_on_where_it_was(house):
+    before = len(house.gate.passed)
+    task_id = answered_by_the_next_process(house, text_of(SIZE, 1), is_in_the_middle)
+    # All that came with its sum before the end of the process is not sent again.
+    there = HELD_AT // (summed.BLOCK + summed.SUM_BYTES) * summed.BLOCK
+    assert brought(house, before) == [(there, stored(house, task_id) - there)]
+
+
+def test_a_node_that_is_killed_before_it_hears_that_all_is_there_sends_nothing_again(house):
+    before = len(house.gate.passed)
+    task_id = answered_by_the_next_process(house, text_of(SIZE, 2), is_answered)
+    assert brought(house, before) == [(0, stored(house, task_id))]
 
 
 def test_a_server_that_is_killed_in_the_middle_gets_the_rest(house, node):
     text, before = text_of(SIZE, 3), len(house.gate.passed)
-    with house.gate.holding(lambda one: is_piece(one) and pieces(house, before) >= PIECE) as held:
+    with house.gate.holding(is_in_the_middle) as held:
         task_id = order(house, text)
         held.wait()
         kill(house.server)
     house.members.start_server()
     assert answer(house, task_id) == text
-    assert pieces(house, before) == stored(house, task_id)
+    # What it had not noted by then comes again.
+    ((start, length),) = brought(house, before)
+    assert start + length == stored(house, task_id)
 
 
 def test_without_encryption_and_with_a_file(tmp_path):

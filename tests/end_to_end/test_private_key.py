@@ -15,6 +15,7 @@ import requests
 import yaml
 
 from development.federation import Federation
+from development.terminal import spawn
 from vantage6.common.encryption import RSACryptor
 
 COMMANDS = Path(sys.executable).parent
@@ -55,10 +56,8 @@ class Owner:
 
     def terminal(self, *words: str) -> "pexpect.spawn[str]":
         """Run the command in a terminal."""
-        return pexpect.spawn(
-            str(COMMANDS / "vnode-local"), [*self.words, *words],
-            env=self.variables, encoding="utf-8", timeout=_SECONDS,
-        )  # fmt: skip
+        command, words = COMMANDS / "vnode-local", (*self.words, *words)
+        return spawn(command, words, variables=self.variables, seconds=_SECONDS)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ def test_a_task_made_at_one_reaches_the_node_at_the_other(
 ) -> None:
     node = people.listen(members[1], people.node)
     task = people.order(members[0])
-    assert node.wait_for("new_task") == task["id"]
+    node.hear_of_task(task["id"])
 
 
 def test_a_kill_at_one_reaches_the_node_at_the_other(
@@ -19,8 +19,7 @@ def test_a_kill_at_one_reaches_the_node_at_the_other(
     node = people.listen(members[1], people.node)
     task = people.order(members[0])
     people.ask(members[0], people.researcher, "POST", "kill/task", id=task["id"])
-    told = node.wait_for("kill_containers")
-    assert [run["task_id"] for run in told["kill_list"]] == [task["id"]]
+    node.hear_of_kill(task["id"])
 
 
 def test_who_waits_at_one_is_answered_by_a_result_at_the_other(

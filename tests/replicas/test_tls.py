@@ -65,7 +65,7 @@ def one_more(members: Replicas, folder: Path, **differing: Any) -> Iterator[Repl
 def test_events_of_one_reach_the_other(members: Replicas, people: Participants) -> None:
     node = people.listen(members[1], people.node)
     task = people.order(members[0])
-    assert node.wait_for("new_task") == task["id"]
+    node.hear_of_task(task["id"])
     assert people.answer_who_waits(members[1], members[0])["complete"] is True
 
 
@@ -78,8 +78,7 @@ def test_they_come_back_after_the_broker_was_killed(
     wait_until(lambda: all(one.health() == WELL for one in members), "they are well again")
     node = people.listen(members[1], people.node)
     task = people.order(members[0])
-    while node.wait_for("new_task") != task["id"]:
-        pass
+    node.hear_of_task(task["id"])
 
 
 @pytest.mark.parametrize(
@@ -104,8 +103,7 @@ def test_a_broker_that_cannot_be_trusted_is_not_spoken_to_and_requests_succeed(
         # It hears nothing of the others, and tells its own by itself.
         node = people.listen(replica, people.node)
         task = people.order(members[0])
-        while node.wait_for("new_task") != task["id"]:
-            pass
+        node.hear_of_task(task["id"])
         assert people.answer_who_waits(replica, replica)["complete"] is True
         wait_until(lambda: NOTICE in replica.log.read_text(encoding="utf-8"), "it is told why")
         said = replica.log.read_text(encoding="utf-8")

@@ -31,7 +31,8 @@ def test_all_that_is_asked_comes_back_once_and_right_while_every_part_breaks(tmp
     )
     assert (tmp_path / "soak.json").exists(), soak.stdout
     found = json.loads((tmp_path / "soak.json").read_text(encoding="utf-8"))
-    # `make soak` itself is stricter: it also wants each failure explained, and nothing left behind.
     assert {line: found[line] for line in LEDGER} == {line: [] for line in LEDGER}, soak.stdout
+    # It also wants each failure explained, and nothing left behind.
+    assert soak.returncode == 0, soak.stdout
     assert min(found["faults"].values()) >= 1
     assert found["runs"] >= RUNS

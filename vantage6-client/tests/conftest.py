@@ -22,7 +22,6 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from vantage6.client import Client, ContainerClient
 from vantage6.common import authenticated, capability
 from vantage6.common.authenticated import ResultContext
-from vantage6.common.client.ability import Uploads
 from vantage6.common.client.base import ClientBase
 from vantage6.common.client.upload import begin, proceed
 from vantage6.common.encryption import RSACryptor
@@ -424,7 +423,7 @@ class Site:
             context = self._context(run, task_id)
             sealed = SignedPayload.new(source, context, key, key.public_key())
         upload = begin(self._node.send, sealed, self.collaboration)
-        proceed(self._node.send, upload, sealed, Uploads(1, 2**20))
+        proceed(self._node.send, upload, sealed)
         report = {"status": "completed", "result_upload": upload}
         self._node.send("patch", f"result/{run['id']}", json=report)
         return run["id"]

@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 
+from vantage6.common.exceptions import ConfigurationError
 from vantage6.common.sent import Sent
 
 SERVER = "https://server.example/api"
@@ -39,3 +40,13 @@ def test_what_is_old_is_forgotten(sent, path):
         connection.execute("UPDATE sent SET at = ?", (long_ago,))
     sent.note(2, {7: "b"})
     assert (sent.digest(1, 7), sent.digest(2, 7)) == (None, "b")
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda sent: sent.has(1), lambda sent: sent.digest(1, 7), lambda sent: sent.note(1, {})]
+)
+def test_a_damaged_file_is_named_with_what_can_be_done(sent, path, ask):
+    path.parent.mkdir()
+    path.write_bytes(b"SQLit\x15\x03\x03" + bytes(200))
+    with pytest.raises(ConfigurationError, match=f"{path}.*not a database.*move it away"):
+        ask(sent)

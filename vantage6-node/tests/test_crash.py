@@ -195,7 +195,7 @@ def finishes_with_much(runner, run):
 @pytest.fixture(params=["plain", "classic", "signed"])
 def large(request, house, server, doubles, key, assignment):
     """A house whose server wants large results uploaded; makes runs in an envelope, and opens."""
-    server.said_of_uploads = Uploads(1000, 100_000)
+    server.said_of_uploads = Uploads(1000)
     house.settings["policy"] = doubles.policy("average", rules=Rules(Limits(output=10**6)))
     nonces = itertools.count(1)
     if request.param == "plain":
@@ -267,7 +267,7 @@ MOST_LARGE_STEPS = 60
 def test_an_upload_that_the_server_has_forgotten_begins_anew(
     house, server, runner, assignment, journal, doubles, tmp_path, monkeypatch
 ):
-    server.said_of_uploads = Uploads(1000, 100_000)
+    server.said_of_uploads = Uploads(1000)
     house.settings["policy"] = doubles.policy("average", rules=Rules(Limits(output=10**6)))
     runner.programs["average"] = runs_on
     run = server.add(assignment())

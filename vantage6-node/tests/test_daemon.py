@@ -30,7 +30,8 @@ from vantage6.node.runner.interface import (
 )
 from vantage6.node.server import ApiKeyRefused
 from vantage6.node.socket import NewTask, RunsKilled, SocketDown, SocketUp
-from vantage6.node.state import Overrun
+from vantage6.node.state import Overrun, Postponed, Start
+from vantage6.node.timeline import Timeline
 from vantage6.node.usage import Disk
 from vantage6.node.workers import ThreadWorkers
 
@@ -683,6 +684,29 @@ def test_what_is_left_of_a_run_that_nobody_waits_for_is_swept(
     assert list((tmp_path / "node" / "runs").iterdir()) == []
 
 
+def test_what_could_not_be_removed_is_removed_when_the_engine_is_back(
+    runner, later, server, node, assignment, monkeypatch, caplog
+):
+    runner.programs["average"] = runs_on
+    run = server.add(assignment())
+    # As after a power cut, which may take the last rows of the journal.
+    node().daemon._work._journal.forget(run.result_id)
+
+    def is_away(_result_id):
+        raise EngineUnreachable("The container engine does not answer")
+
+    server.delete(run)
+    again = later()
+    with monkeypatch.context() as patched:
+        patched.setattr(again, "remove", is_away)
+        daemon = node(runner=again)
+        daemon.wait(POLL_WITHOUT_SOCKET)
+        assert list(runner.containers) == [run.result_id]
+    daemon.wait(POLL_WITHOUT_SOCKET)
+    assert runner.containers == {}
+    assert "stays for now: The container engine does not answer" in caplog.text
+
+
 def test_a_container_that_was_never_started_is_made_anew(earlier, later, runner, server, node):
     from vantage6.node.state import Trace
 
@@ -1132,6 +1156,21 @@ def test_the_loop_ends_and_tears_down_when_it_is_stopped(server, runner, make_wo
     daemon.run()
     assert made[0].closed
     assert server.closed
+
+
+def test_what_fails_because_the_node_stops_is_no_end_of_a_run(
+    server, runner, make_work, assignment, monkeypatch
+):
+    work, run = make_work(), server.add(assignment())
+
+    def stop_meanwhile(result_id):
+        work.close()
+        cannot_start(result_id)
+
+    monkeypatch.setattr(runner, "start", stop_meanwhile)
+    assert isinstance(work.perform(Start(), run, Timeline()), Postponed)
+    (record,) = work.records()
+    assert record.report is None
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ class Upstream:
         assert token == TOKEN
         return len(self.uploaded) + 1
 
-    def send_upload(self, upload_id, sealed, uploads, token):
+    def send_upload(self, upload_id, sealed, token):
         assert token == TOKEN
         self.uploaded[upload_id] = b"".join(map(bytes, sealed.pieces()))
 
@@ -744,7 +744,7 @@ LARGE = hashlib.shake_256(b"large").digest(300_000)
 @pytest.fixture
 def stores(upstream):
     """A server with a payload store."""
-    upstream.said_of_uploads = Uploads(1000, 10**6)
+    upstream.said_of_uploads = Uploads(1000)
     return upstream
 
 

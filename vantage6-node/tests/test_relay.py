@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from vantage6.node.globals import RELAY_CONTROL
+from vantage6.node.unix_socket import listen
+
 PROGRAM = Path(__file__).parents[2] / "docker" / "relay" / "relay.py"
 
 
@@ -46,7 +49,7 @@ def everything(connection):
 
 @pytest.fixture
 def relay(tmp_path):
-    """The address of a relay that runs."""
+    """The address of a relay that has said that it listens."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = {
@@ -54,13 +57,10 @@ def relay(tmp_path):
         "RELAY_PORT": str(port),
         "RELAY_FOLDER": str(tmp_path),
     }
-    process = subprocess.Popen([sys.executable, "-I", str(PROGRAM)], env=environment)
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            break
-        except ConnectionRefusedError:
-            assert process.poll() is None
+    with listen(tmp_path, RELAY_CONTROL, 1) as control:
+        process = subprocess.Popen([sys.executable, "-I", str(PROGRAM)], env=environment)
+        control.settimeout(60)
+        control.accept()[0].close()
     yield "127.0.0.1", port
     process.terminate()
     assert process.wait(30) == 0

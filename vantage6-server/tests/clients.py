@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import jwt
 from flask import Flask
 from flask.testing import FlaskClient
 
+from vantage6.common.jwt import unverified_claims
 from vantage6.server.model import Node, Result, User
 from vantage6.server.permission.catalogue import Kind
 from vantage6.server.service import token
@@ -42,6 +44,12 @@ def log_in(app: Flask, who: Who) -> LoggedIn:
 def access_token(who: User | Node) -> str:
     """What a user or node gets when logging in."""
     return token.access(Kind(who.type), who.id, who.credential_version, [])
+
+
+def with_claims(app: Flask, good: str, **claims: Any) -> str:
+    """A token of the server like another one, but for some claims."""
+    secret = app.config["JWT_SECRET_KEY"]
+    return jwt.encode({**unverified_claims(good), **claims}, secret, "HS256")
 
 
 def container_token(result: Result, **subject: Any) -> str:

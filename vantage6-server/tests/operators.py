@@ -16,6 +16,8 @@ from docker import DockerClient
 from docker.errors import NotFound
 from served import LOOPBACK, write_config
 
+from development.terminal import spawn
+
 COMMANDS = Path(sys.executable).parent
 _SECONDS = 120
 _FOLDERS = ("CONFIG_HOME", "DATA_HOME", "CACHE_HOME", "CONFIG_DIRS", "DATA_DIRS")
@@ -96,14 +98,12 @@ class Operator:
     def terminal(self, *words: str) -> "pexpect.spawn[str]":
         """Run a command in a terminal."""
         command, *rest = words
-        return pexpect.spawn(
-            str(COMMANDS / command),
+        return spawn(
+            COMMANDS / command,
             rest,
-            env={**os.environ, **self.variables},
-            cwd=str(self.home),
-            encoding="utf-8",
-            timeout=_SECONDS,
-            dimensions=(50, 200),
+            variables={**os.environ, **self.variables},
+            folder=self.home,
+            seconds=_SECONDS,
         )
 
     def clean_up(self, client: DockerClient) -> None:

@@ -1,7 +1,6 @@
 """Sends payloads by way of uploads."""
 
 import hashlib
-from base64 import b64encode
 from typing import Any
 
 from clients import LoggedIn, bearer
@@ -19,13 +18,9 @@ def announce(client: LoggedIn, collaboration_id: int, size: int, form: str = "te
     return id_
 
 
-def send(
-    client: LoggedIn, id_: int, offset: int, piece: bytes, digest: str | None = None, **headers: str
-) -> TestResponse:
+def send(client: LoggedIn, id_: int, offset: int, piece: bytes, **headers: str) -> TestResponse:
     """Send a piece of an upload."""
     given = {**bearer(client.token), "Upload-Offset": str(offset), **headers}
-    if digest:
-        given["Content-Digest"] = digest
     answer: TestResponse = client.patch(
         f"/api/upload/{id_}", data=piece, headers=given, content_type=MEDIA_TYPE
     )
@@ -52,6 +47,16 @@ def shown(id_: int, collaboration_id: int, content: bytes, form: str) -> dict[st
     }
 
 
-def digest_of(piece: bytes) -> str:
-    """What the header says of a piece."""
-    return f"sha-256=:{b64encode(hashlib.sha256(piece).digest()).decode()}:"
+def send_summed(client: LoggedIn, id_: int, offset: int, body: bytes) -> TestResponse:
+    """Send a piece that has sums in it."""
+    return send(client, id_, offset, body, **{"Upload-Sums": "sha-256"})
+
+
+def with_sums(piece: bytes) -> bytes:
+    """A piece with its sums, as the page about uploads says."""
+    summed, parts = hashlib.sha256(), []
+    for start in range(0, len(piece), 2**20):
+        block = piece[start : start + 2**20]
+        summed.update(block)
+        parts += [block, summed.digest()]
+    return b"".join(parts)

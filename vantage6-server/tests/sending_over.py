@@ -44,9 +44,9 @@ class Sender:
         id_: int = answer.json()["id"]
         return id_
 
-    def send(self, id_: int, offset: int, piece: Any) -> requests.Response:
+    def send(self, id_: int, offset: int, piece: Any, **headers: str) -> requests.Response:
         """Send a piece."""
-        headers = {"Upload-Offset": str(offset), "Content-Type": MEDIA_TYPE}
+        headers |= {"Upload-Offset": str(offset), "Content-Type": MEDIA_TYPE}
         return self.call("PATCH", f"upload/{id_}", data=piece, headers=headers)
 
     def received(self, id_: int) -> int:
@@ -64,14 +64,21 @@ class Sender:
         return run
 
     def begin_to_send(
-        self, id_: int, offset: int, length: int, part: bytes, *, port: int | None = None
+        self,
+        id_: int,
+        offset: int,
+        length: int,
+        part: bytes,
+        *,
+        port: int | None = None,
+        header: str = "",
     ) -> socket.socket:
         """A connection on which less comes than was announced; to a proxy at a port, if given."""
         connection = socket.create_connection((LOOPBACK, port or int(self.server.port)), PATIENCE)
         head = (
             f"PATCH /api/upload/{id_} HTTP/1.1\r\nHost: x\r\nUpload-Offset: {offset}\r\n"
             f"Authorization: Bearer {self.token}\r\nContent-Type: {MEDIA_TYPE}\r\n"
-            f"Content-Length: {length}\r\n\r\n"
+            f"Content-Length: {length}\r\n{header}\r\n"
         )
         connection.sendall(head.encode() + part)
         return connection

@@ -75,6 +75,18 @@ class Listener:
             if name == event:
                 return payload
 
+    def hear_of_task(self, task_id: int) -> None:
+        """Wait until it is told of a task; it may be told of older ones again."""
+        while self.wait_for("new_task") != task_id:
+            pass
+
+    def hear_of_kill(self, task_id: int) -> dict[str, Any]:
+        """What it is told when a task is killed; it may be told of older ones again."""
+        while True:
+            told: dict[str, Any] = self.wait_for("kill_containers")
+            if [run["task_id"] for run in told["kill_list"]] == [task_id]:
+                return told
+
     def hear_until(self, event: str) -> list[tuple[str, Any]]:
         """All that comes before an event of this name."""
         heard = []

@@ -25,7 +25,7 @@ def test_version_and_health_are_open_to_everybody(client: FlaskClient) -> None:
         "version": __version__,
         "idempotency_keys": True,
         "take": True,
-        "uploads": {"from": 2**20, "piece": 2**26},
+        "uploads": {"from": 2**20},
         "quorum": True,
     }
     assert client.get("/api/health").json == {"database": True}

@@ -118,3 +118,23 @@ def test_who_sends_never_waits_for_a_broker_that_is_away() -> None:
     publish(sender, list(range(KEPT + MORE)))
     assert not sender.broker.wait_until_sent(0)
     assert sender.broker.counts.sent == 0
+
+
+def test_whoever_is_told_that_the_broker_is_back_finds_that_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    seen = []
+
+    class Notice(broker._Notice):
+        def back(self, side: broker._Side) -> None:
+            super().back(side)
+            seen.append((side.is_up, "hear of one another again" in caplog.text))
+
+    notice = Notice("RabbitMQ")
+    sides = [broker._Side(notice), broker._Side(notice)]
+    for side in sides:
+        notice.away(side, OSError("refused"))
+    for side in sides:
+        side.comes_up()
+    assert seen == [(False, False), (False, True)]
+    assert all(side.is_up for side in sides)

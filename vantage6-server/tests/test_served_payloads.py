@@ -5,9 +5,11 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
+from sending import with_sums
 from sending_over import PATIENCE, Sender
 from served import Served, write_config
 
@@ -79,30 +81,87 @@ def test_what_arrived_before_a_cut_is_kept(server: Served) -> None:
     size, sent = 4 * PIECE, content(0, 3 * PIECE)
     id_ = sender.announce(size)
     sender.begin_to_send(id_, 0, size, sent).close()
-    end = time.monotonic() + PATIENCE
-    while not (received := sender.received(id_)):
-        assert time.monotonic() < end, "nothing arrived"
-        time.sleep(0.02)
+    received = wait_for_some(sender, id_)
     assert len(sent) - PIECE <= received <= len(sent)
     answer = sender.send(id_, received, content(received, size)).json()
     assert answer["digest"] == hashlib.sha256(content(0, size)).hexdigest()
 
 
+SUMS = {"Upload-Sums": "sha-256"}
+
+
+def wait_for_some(sender: Sender, id_: int) -> int:
+    end = time.monotonic() + PATIENCE
+    while not (received := sender.received(id_)):
+        assert time.monotonic() < end, "nothing arrived"
+        time.sleep(0.02)
+    return received
+
+
+@pytest.mark.parametrize("is_through_nginx", [False, True], ids=["direct", "nginx"])
+def test_all_of_a_payload_in_one_request_goes_on_where_it_was_cut_off(
+    server: Served, tmp_path: Path, is_through_nginx: bool
+) -> None:
+    """What arrived with its sum is kept, and nothing of the block in which the cut is."""
+    sender, size = Sender(server), 40 * PIECE + 5
+    whole, body = content(0, size), with_sums(content(0, size))
+    id_ = sender.announce(size)
+    cut = {"length": len(body), "part": body[: 25 * PIECE], "header": "Upload-Sums: sha-256\r\n"}
+    with nginx_before(server, tmp_path) if is_through_nginx else nullcontext() as port:
+        sender.begin_to_send(id_, 0, **cut, port=port).close()
+        received = wait_for_some(sender, id_)
+        assert received % PIECE == 0
+        assert received <= 24 * PIECE
+        answer = sender.send(id_, received, with_sums(whole[received:]), **SUMS).json()
+    assert answer["digest"] == hashlib.sha256(whole).hexdigest()
+
+
+def test_one_request_may_be_larger_than_any_other(server: Served, tmp_path: Path) -> None:
+    """Neither nginx nor the server has a bound for it but that of the payload."""
+    sender, size = Sender(server), 3 * 2**30
+    id_ = sender.announce(size)
+    with nginx_before(server, tmp_path) as port:
+        sender.begin_to_send(id_, 0, size, content(0, 3 * PIECE), port=port).close()
+        assert wait_for_some(sender, id_) <= 3 * PIECE
+
+
+def test_another_process_goes_on_with_a_long_request_that_was_killed(tmp_path: Path) -> None:
+    """What was told to the database before counts; the other one has seen nothing of it."""
+    config, whole = str(write_config(tmp_path)), b"QUJD" * (160 * PIECE // 4)
+    size, body = len(whole), with_sums(whole)
+    with Served("--config", config) as server:
+        sender = Sender(server)
+        id_ = sender.announce(size)
+        header = "Upload-Sums: sha-256\r\n"
+        with sender.begin_to_send(id_, 0, len(body), body[: 150 * PIECE], header=header):
+            assert wait_for_some(sender, id_) >= 64 * PIECE
+            server.kill()
+    with Served("--config", config) as server:
+        sender.go_to(server)
+        received = sender.received(id_)
+        assert 64 * PIECE <= received < size
+        answer = sender.send(id_, received, with_sums(whole[received:]), **SUMS).json()
+    assert answer["digest"] == hashlib.sha256(whole).hexdigest()
+
+
+@contextmanager
+def nginx_before(server: Served, folder: Path) -> Iterator[int]:
+    """The nginx of the documentation; its port."""
+    port, plain_port = free_port(), free_port()
+    config = nginx.documented_without_tls(port, plain_port, [int(server.port)])
+    (folder / "nginx").mkdir()
+    with nginx.running(config, folder / "nginx", port):
+        yield port
+
+
 def test_nginx_passes_on_what_came_before_a_cut(server: Served, tmp_path: Path) -> None:
     """It neither waits for the end of a piece nor has one on its disk."""
-    sender, port, plain_port = Sender(server), free_port(), free_port()
+    sender = Sender(server)
     size, sent = 4 * PIECE, content(0, 3 * PIECE)
     id_ = sender.announce(size)
-    config = nginx.documented_without_tls(port, plain_port, [int(server.port)])
-    folder = tmp_path / "nginx"
-    folder.mkdir()
-    with nginx.running(config, folder, port):
+    with nginx_before(server, tmp_path) as port:
         sender.begin_to_send(id_, 0, size, sent, port=port).close()
-        end = time.monotonic() + PATIENCE
-        while not (received := sender.received(id_)):
-            assert time.monotonic() < end, "nothing arrived"
-            time.sleep(0.02)
-    assert 0 < received <= len(sent)
+        assert wait_for_some(sender, id_) <= len(sent)
 
 
 def test_who_was_cut_off_need_not_wait_for_the_request_that_was(server: Served) -> None:

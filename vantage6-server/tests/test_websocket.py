@@ -4,17 +4,15 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from typing import Any
 
 import engineio
 import pytest
 import requests
 import socketio
-from clients import access_token, container_token
+from clients import access_token, container_token, with_claims
 from factories import Factory
 from flask import Flask
-from flask_jwt_extended import create_access_token
 from socketio.exceptions import ConnectionError as SocketConnectionError
 from sockets import PATIENCE, Listener, serving
 from sqlalchemy.exc import OperationalError
@@ -192,12 +190,7 @@ class TestConnecting:
 def token_that_is_over(app: Flask, node: Node) -> str:
     """What a node shows that does not know yet that its time is over."""
     with app.app_context():
-        token: str = create_access_token(
-            node.id,
-            additional_claims={"client_type": "node", "credential_version": 0},
-            expires_delta=timedelta(seconds=-60),
-        )
-    return token
+        return with_claims(app, access_token(node), exp=int(time.time()) - 60)
 
 
 class TestExpiry:

@@ -26,14 +26,15 @@ class Backoff:
         random_: random.Random | None = None,
     ) -> None:
         self._first, self._factor, self._limit, self._jitter = first, factor, limit, jitter
-        self._random = random_ or random.Random()
+        # That of the module, since one of its own costs more than most of what needs no pause.
+        self._uniform = (random_ or random).uniform
         self._next = first
 
     def pause(self) -> float:
         """The next pause in seconds; each call lengthens the one after it."""
         pause = self._next
         self._next = min(self._next * self._factor, self._limit)
-        return pause * (1 + self._jitter * self._random.uniform(-1, 1))
+        return pause * (1 + self._jitter * self._uniform(-1, 1))
 
     def reset(self) -> None:
         """Begin again with the first pause: it worked."""

@@ -7,8 +7,10 @@ out only by whoever remembers what was sent. A small SQLite file does, also for 
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+
+from vantage6.common.exceptions import ConfigurationError
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS sent (
@@ -33,6 +35,11 @@ class Sent:
         The file; made at the first use.
     server : str
         Address of the API.
+
+    Raises
+    ------
+    ConfigurationError
+        By all methods, where the file cannot be used.
     """
 
     def __init__(self, path: Path, server: str) -> None:
@@ -72,10 +79,15 @@ class Sent:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not self._path.exists():
             self._path.touch(mode=0o600)
-        connection = sqlite3.connect(self._path, timeout=_PATIENCE)
         try:
-            with connection:
+            with (
+                closing(sqlite3.connect(self._path, timeout=_PATIENCE)) as connection,
+                connection,
+            ):
                 connection.execute(_TABLE)
                 yield connection
-        finally:
-            connection.close()
+        except sqlite3.Error as error:
+            raise ConfigurationError(
+                f"{self._path}, in which is noted what was sent, cannot be used: {error}. Where it "
+                "is damaged, move it away: results of earlier questions are checked without it"
+            ) from error

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from development.engine import ensure_engine
+from development.terminal import spawn
 
 COMMANDS = Path(sys.executable).parent
 ENTER = "\r"
@@ -51,10 +52,13 @@ class Owner:
         )  # fmt: skip
 
     def terminal(self, *words: str) -> "pexpect.spawn[str]":
-        return pexpect.spawn(
-            str(COMMANDS / "vnode"), list(words), env=self.variables, cwd=str(self.home),
-            encoding="utf-8", timeout=_SECONDS, dimensions=(50, 200),
-        )  # fmt: skip
+        return spawn(
+            COMMANDS / "vnode",
+            words,
+            variables=self.variables,
+            folder=self.home,
+            seconds=_SECONDS,
+        )
 
 
 @pytest.fixture

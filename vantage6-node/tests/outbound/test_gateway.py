@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -204,8 +205,18 @@ def test_a_relay_that_cannot_listen_is_named(gateway, relay, server):
 
 def test_a_relay_that_does_not_answer(gateway, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_RELAY_SECONDS", 0.01)
-    with pytest.raises(RelayFailed, match="does not answer"):
+    with pytest.raises(EngineUnreachable, match="does not answer"):
         gateway.admit(1, tmp_path, [line(1)], lambda: None)
+
+
+def test_a_node_that_stops_while_it_waits_for_a_relay_does_not_end_the_run(gateway, tmp_path):
+    """Else the run would have failed by the time that the node starts again."""
+    with ThreadPoolExecutor(1) as executor:
+        called = threading.Event()
+        start = executor.submit(gateway.admit, 1, tmp_path, [line(1)], called.set)
+        assert called.wait(60)
+        gateway.close()
+        assert isinstance(start.exception(60), EngineUnreachable)
 
 
 def test_a_relay_that_ends_before_it_answers_is_one_that_has_ended(gateway, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """What only the runner with an engine has: sandboxes, other nodes, and engines that are away."""
 
+import errno
 import gc
 import secrets
 import socket
@@ -111,6 +112,16 @@ def test_whoever_removes_a_container_returns_when_it_is_gone(runner, probe, engi
     assert len(free) == len(set(free)), "given back once"
 
 
+def test_a_sandbox_is_ready_when_its_relay_listens(make_runner, engine, identity):
+    runner = make_runner()
+    runner.connect()
+    for _ in range(3):
+        relay = engine.containers.get(runner._pool.take().relay_id)
+        connect = "import socket; socket.create_connection(('127.0.0.1', 80)).close()"
+        assert relay.exec_run(["python3", "-I", "-S", "-c", connect]).exit_code == 0
+    runner._remove_unused()
+
+
 def test_a_relay_that_dies_is_replaced(runner, probe, notices, engine, identity):
     _, settings = probe("")
     sandbox = runner.create(settings).name
@@ -168,24 +179,63 @@ def test_a_sandbox_that_was_half_made_when_the_engine_went_away_is_removed(
     assert not half.exists()
     names = [relay.labels[SANDBOX_LABEL] for relay in ours(engine, identity, "relay")]
     assert half.name not in names
-    runner._pool.close()
+    runner._remove_unused()
     assert ours(engine, identity, "relay") == []
 
 
 def test_a_sandbox_that_could_not_be_removed_is_removed_in_the_end(
-    make_runner, engine, identity, monkeypatch
+    runner, engine, identity, monkeypatch
 ):
-    runner = make_runner()
-    runner.connect()
     sandbox = runner._pool.take()
     runner._pool.forget(sandbox.relay_id)
     with monkeypatch.context() as patched:
         patched.setattr(runner._api, "remove_container", refuse)
         runner._pool.give_back(sandbox)
     assert sandbox.folder.exists()
-    runner._pool.close()
-    assert not sandbox.folder.exists()
+    runner.close(kill=False)
+    assert list(runner._pool._folder.glob("*/")) == []
     assert ours(engine, identity, "relay") == []
+
+
+def test_a_sandbox_that_nobody_knows_of_is_removed_when_the_node_stops(runner, engine, identity):
+    taken = runner._pool.take()
+    runner.close(kill=False)
+    assert not taken.folder.exists()
+    assert ours(engine, identity, "relay") == []
+
+
+def test_a_full_disk_costs_no_sandbox(runner, probe, monkeypatch):
+    def is_full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    _, settings = probe("")
+    with monkeypatch.context() as patched:
+        patched.setattr(runner._pool, "network_mounts", is_full)
+        for _ in range(5):
+            with pytest.raises(OSError, match="No space left"):
+                runner.create(settings)
+    assert len(list(runner._pool._folder.glob("*/"))) <= 3
+
+
+def test_sandboxes_are_made_ready_again_after_the_disk_was_full(
+    make_runner, notices, monkeypatch, caplog
+):
+    runner = make_runner()
+    runner.connect()
+    make, refused = runner._pool._make, threading.Event()
+
+    def make_or_refuse():
+        if refused.is_set():
+            return make()
+        refused.set()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(runner._pool, "_make", make_or_refuse)
+    runner.open(notices.put)
+    assert refused.wait(60)
+    while not runner._pool._ready:
+        runner._sandbox_wanted.set()
+    assert "No sandbox could be prepared: [Errno 28] No space left on device" in caplog.text
 
 
 def test_a_cleaner_whose_end_the_engine_did_not_see_is_removed_when_the_node_stops(

@@ -23,6 +23,7 @@ from vantage6.node.messages import (
     Fatal,
     Happened,
     Killed,
+    LeftBehind,
     Listed,
     LoggedIn,
     Looked,
@@ -138,7 +139,10 @@ class Daemon:
         self._traces: dict[int, Trace] = {}
         self._later: list[tuple[float, int, int, Action]] = []
         self._numbers = itertools.count()
-        self._socket_is_up = self._swept = self._syncing = False
+        self._socket_is_up = self._syncing = False
+        # Runs of earlier processes of which there still is something to be removed; None until
+        # the server has said which of them nobody waits for.
+        self._left: set[int] | None = None
         # Whether we are being given runs just now, and whether there may be more to be had: of
         # any kind, and of subtasks.
         self._taking = self._more = self._more_subtasks = False
@@ -346,22 +350,30 @@ class Daemon:
                 self._inquiry.confirm(result_id)
 
     def _sweep(self, coming: Collection[int] = ()) -> None:
-        """Remove, once, what earlier processes left of runs that nobody waits for.
+        """Remove what earlier processes left of runs that nobody waits for.
 
         Parameters
         ----------
         coming : collection of int
             Runs that are ours, and will be given to us again.
         """
-        if self._swept:
-            return
-        self._swept = True
         work = self._working()
-        left = (self._traces.keys() | work.on_disk()) - self._entries.keys()
-        for result_id in left.difference(coming):
+        if self._left is None:
+            self._left = (self._traces.keys() | work.on_disk()).difference(coming)
+            self._traces = {id_: trace for id_, trace in self._traces.items() if id_ in coming}
+        left, self._left = self._left - self._entries.keys(), set()
+        for result_id in left:
             log.info("Removing what was left of run %d", result_id)
-            self._workers.submit(lambda id_=result_id: work.sweep(id_))  # type: ignore[misc]
-        self._traces = {id_: trace for id_, trace in self._traces.items() if id_ in coming}
+            self._workers.submit(lambda id_=result_id: self._sweep_run(work, id_))  # type: ignore[misc]
+
+    def _sweep_run(self, work: RunWork, result_id: int) -> None:
+        if not work.sweep(result_id):
+            self.tell(LeftBehind(result_id))
+
+    def _on_left_behind(self, message: LeftBehind) -> None:
+        """Try again when the server is asked the next time: the engine may be away."""
+        assert self._left is not None, "something was swept"
+        self._left.add(message.result_id)
 
     def _forget_finished(self) -> None:
         oldest = self._clock() - _MEMORY_OF_FINISHED
@@ -383,7 +395,7 @@ class Daemon:
     def _on_killed(self, message: Killed) -> None:
         """Say that nothing is left of runs that were killed before we began them."""
         for result_id in set(message.result_ids) - self._entries.keys():
-            if self._swept:
+            if self._left is not None:
                 self._submit_confirmation(result_id)
 
     def _submit_confirmation(self, result_id: int) -> None:
@@ -512,6 +524,7 @@ _HANDLERS: dict[type, Callable[[Daemon, Any], None]] = {
     Fatal: Daemon._on_fatal,
     NewTask: Daemon._on_new_task,
     Killed: Daemon._on_killed,
+    LeftBehind: Daemon._on_left_behind,
     RunsKilled: Daemon._on_runs_killed,
     SocketUp: Daemon._on_socket_up,
     SocketDown: Daemon._on_socket_down,

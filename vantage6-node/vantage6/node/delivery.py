@@ -100,7 +100,7 @@ class Delivery:
             upload_id = self._server.begin_upload(sealed)
             self._keep(assignment, upload_id, sealed.state())
         try:
-            self._server.send_upload(upload_id, sealed, uploads)
+            self._server.send_upload(upload_id, sealed)
         except ServerError as error:
             if error.status not in _GONE:
                 raise

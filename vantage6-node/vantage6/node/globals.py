@@ -9,3 +9,5 @@ RELAY_IMAGE = f"{DEFAULT_DOCKER_REGISTRY}/infrastructure-relay:{__version__}"
 PROXY_HOST = "proxyserver"
 PROXY_PORT = 80
 SOCKET_NAME = "proxy.sock"
+# Where a relay looks for what else to listen on.
+RELAY_CONTROL = "control.sock"

@@ -59,6 +59,13 @@ class Killed:
 
 
 @dataclass(frozen=True)
+class LeftBehind:
+    """Of a run of an earlier process there is something that could not be removed."""
+
+    result_id: int
+
+
+@dataclass(frozen=True)
 class ServerAway:
     """The server could not be asked: who we are, or what there is to do."""
 

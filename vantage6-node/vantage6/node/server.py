@@ -367,11 +367,9 @@ class Server:
         assert self._collaboration_id is not None
         return begin(self._caller(token), sealed, self._collaboration_id)
 
-    def send_upload(
-        self, upload_id: int, sealed: Sealed, uploads: Uploads, token: str | None = None
-    ) -> None:
+    def send_upload(self, upload_id: int, sealed: Sealed, token: str | None = None) -> None:
         """Send what the server does not have yet of a payload; raises as `proceed`."""
-        proceed(self._caller(token), upload_id, sealed, uploads, patience=_PATIENCE)
+        proceed(self._caller(token), upload_id, sealed, patience=_PATIENCE)
 
     def delete_upload(self, upload_id: int, token: str | None = None) -> None:
         """Give an upload up."""

@@ -66,7 +66,7 @@ class Outgoing:
             return None
         upload_id = self._server.begin_upload(sealed, self._token)
         self._begun.append(upload_id)
-        self._server.send_upload(upload_id, sealed, self._uploads, self._token)
+        self._server.send_upload(upload_id, sealed, self._token)
         if isinstance(sealed, PlainPayload):
             self._sent[data] = (upload_id, sealed)
         return upload_id, sealed

@@ -98,6 +98,7 @@ class RunWork:
         self._readmission = Readmission(
             server, runner, proxy, self._outbound, workspace, settings, calls
         )
+        self._is_closed = False
         self._making_room = threading.Lock()
         self._disk = Disk(workspace.root, settings.kept_free)
         self.watchdog = Watchdog(runner, workspace, settings, self._disk)
@@ -112,6 +113,9 @@ class RunWork:
     def _noted(self, assignment: Assignment, event: Event | None) -> Event | None:
         """The event, once the report in it cannot be lost any more with this process."""
         if isinstance(event, Refused | Collected | Rejected | Broken):
+            if self._is_closed:
+                # Our own doing, perhaps, and no end of the run: the next process looks again.
+                return Postponed("The node stops")
             self._journal.end(assignment, event.report)
         return event
 
@@ -226,8 +230,8 @@ class RunWork:
                 raise
             log.debug("The end of run %d need not be confirmed: %s", result_id, error)
 
-    def sweep(self, result_id: int) -> None:
-        """Remove what is left of a run that nobody waits for."""
+    def sweep(self, result_id: int) -> bool:
+        """Remove what is left of a run that nobody waits for; False when that did not succeed."""
         try:
             self._remove(result_id)
             if record := self._journal.record(result_id):
@@ -235,10 +239,13 @@ class RunWork:
             self.confirm_stop(result_id)
             self._strike_out(result_id)
         except (RunnerError, ServerError, ServerUnreachable, JournalError, OSError) as error:
-            log.warning("What is left of run %d stays until the next start: %s", result_id, error)
+            log.warning("What is left of run %d stays for now: %s", result_id, error)
+            return False
+        return True
 
     def close(self) -> None:
-        """Let no algorithm speak to the server any more."""
+        """Let no algorithm speak to the server any more; no run ends here from now on."""
+        self._is_closed = True
         self.watchdog.close()
         self._proxy.close()
         for result_id, passed in self._outbound.close_all().items():

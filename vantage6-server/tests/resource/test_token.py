@@ -5,11 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from clients import Login, access_token, bearer, container_token
+from clients import Login, access_token, bearer, container_token, with_claims
 from factories import IMAGE, Factory
 from flask import Flask
 from flask.testing import FlaskClient
-from flask_jwt_extended import create_access_token
 from person import log_in
 from sqlalchemy.orm import Session
 
@@ -17,7 +16,8 @@ from vantage6.common.jwt import unverified_claims
 from vantage6.common.task_status import TaskStatus
 from vantage6.server.model import Node, Result, User
 from vantage6.server.model.base import now
-from vantage6.server.service import password
+from vantage6.server.permission.catalogue import Kind
+from vantage6.server.service import password, token
 
 HOUR = 3600
 
@@ -157,18 +157,10 @@ def test_a_token_that_is_over_or_broken_is_refused(
 ) -> None:
     with app.app_context():
         good = access_token(root)
-        expired = create_access_token(
-            root.id,
-            additional_claims={"client_type": "user", "credential_version": 0},
-            expires_delta=timedelta(seconds=-1),
-        )
-        of_text = create_access_token("1", additional_claims={"client_type": "user"})
-        of_nobody = create_access_token(
-            999, additional_claims={"client_type": "user", "credential_version": 0}
-        )
-        of_other_kind = create_access_token(
-            root.id, additional_claims={"client_type": "node", "credential_version": 0}
-        )
+    expired = with_claims(app, good, exp=int(time.time()) - 1)
+    of_text = with_claims(app, good, sub="1")
+    of_nobody = with_claims(app, good, sub=999)
+    of_other_kind = with_claims(app, good, client_type="node")
     forged = good[:-2] + ("AA" if good[-2:] != "AA" else "BB")
     bad = [expired, of_text, of_nobody, of_other_kind, forged, "", "x", "a.b.c", "é"]
     headers = [bearer(text) for text in bad] + [{}, {"Authorization": "Basic cm9vdDpyb290"}]
@@ -274,6 +266,6 @@ def test_tokens_live_a_day_on_a_test_server(app: Flask, config: dict[str, Any]) 
 
     test_app = create_app({**config, "type": "test"})
     with test_app.app_context():
-        claims = unverified_claims(create_access_token(1))
+        claims = unverified_claims(token.access(Kind.USER, 1, 0, []))
     assert claims["exp"] - time.time() == pytest.approx(24 * HOUR, abs=60)
     test_app.extensions["database"].dispose()

@@ -1,5 +1,6 @@
 """Uploads: who may send what, in which pieces, and what is kept of it."""
 
+import hashlib
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from clients import LoggedIn, Login
 from factories import AUTHENTICATED, BINARY, ENVELOPE, Factory
 from flask import Flask
-from sending import announce, digest_of, send, upload
+from sending import announce, send, send_summed, shown, upload, with_sums
 from sqlalchemy.orm import Session
 
 from vantage6.server.model import Blob, Collaboration, Organization, Upload
@@ -90,32 +91,80 @@ def test_more_than_was_announced_is_refused(researcher: LoggedIn, study: Collabo
     assert researcher.get(f"/api/upload/{id_}").json["received"] == 0
 
 
-def test_a_piece_with_its_digest_is_taken(researcher: LoggedIn, study: Collaboration) -> None:
-    id_ = announce(researcher, study.id, len(CONTENT))
-    assert send(researcher, id_, 0, CONTENT, digest_of(CONTENT)).json["complete"]
+LARGE = b"QUJD" * (5 * 2**18 // 2) + b"REVG" * 100
 
 
-def test_nothing_is_kept_of_a_piece_with_another_digest(
-    researcher: LoggedIn, study: Collaboration
+@pytest.mark.parametrize("content", [CONTENT, LARGE[: 2**20], LARGE], ids=len)
+def test_a_body_with_its_sums_is_taken(
+    researcher: LoggedIn, study: Collaboration, content: bytes
 ) -> None:
-    id_ = announce(researcher, study.id, len(CONTENT))
-    answer = send(researcher, id_, 0, b"A" * 1000, digest_of(CONTENT))
-    assert answer.status_code == 400
-    assert "Content-Digest" in answer.json["msg"]
-    assert researcher.get(f"/api/upload/{id_}").json["received"] == 0
-    assert send(researcher, id_, 0, CONTENT, digest_of(CONTENT)).json["complete"]
+    id_ = announce(researcher, study.id, len(content))
+    answer = send_summed(researcher, id_, 0, with_sums(content)).json
+    assert answer == {**shown(id_, study.id, content, "text"), "received": len(content)}
+
+
+def test_sums_begin_anew_with_each_request(
+    researcher: LoggedIn, study: Collaboration, app: Flask, config: dict[str, Any]
+) -> None:
+    """So another process can go on, which has not seen the first one."""
+    id_ = announce(researcher, study.id, len(LARGE))
+    assert send_summed(researcher, id_, 0, with_sums(LARGE[:1000])).json["received"] == 1000
+    answer = send_summed(researcher, id_, 1000, with_sums(LARGE[1000:2000])).json
+    assert answer["received"] == 2000
+    app.extensions["payloads"] = type(app.extensions["payloads"])(config["payloads"], Path())
+    last = send_summed(researcher, id_, 2000, with_sums(LARGE[2000:])).json
+    assert last["digest"] == hashlib.sha256(LARGE).hexdigest()
 
 
 @pytest.mark.parametrize(
-    "digest", ["sha-256=:QUJD:", "md5=:QUJD:", "sha-256=", "sha-256=:" + "!" * 44 + ":", "x"]
+    ("place", "kept"),
+    [(0, 0), (2**20 - 1, 0), (2**20 + 5, 0), (2**20 + 32, 2**20), (-1, 2**21)],
+    ids=["first byte", "last of a block", "sum", "first of the next", "last sum"],
 )
-def test_a_digest_that_cannot_be_read_is_refused(
-    researcher: LoggedIn, study: Collaboration, digest: str
+def test_a_damaged_byte_is_found_and_what_came_before_its_block_is_kept(
+    researcher: LoggedIn, study: Collaboration, place: int, kept: int
+) -> None:
+    id_ = announce(researcher, study.id, len(LARGE))
+    damaged = bytearray(with_sums(LARGE))
+    damaged[place] ^= 2
+    answer = send_summed(researcher, id_, 0, bytes(damaged))
+    assert answer.status_code == 400
+    assert f"from {kept} on do not fit their sum" in answer.json["msg"]
+    assert researcher.get(f"/api/upload/{id_}").json["received"] == kept
+    last = send_summed(researcher, id_, kept, with_sums(LARGE[kept:])).json
+    assert last["digest"] == hashlib.sha256(LARGE).hexdigest()
+
+
+def test_of_a_block_that_is_cut_off_nothing_is_kept(
+    researcher: LoggedIn, study: Collaboration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows whether it is right."""
+    id_ = announce(researcher, study.id, len(LARGE))
+    with monkeypatch.context() as patch:
+        patch.setattr("vantage6.server.resource.upload.body_length", lambda: len(with_sums(LARGE)))
+        answer = send_summed(researcher, id_, 0, with_sums(LARGE)[:-1])
+    assert (answer.json["received"], answer.json["complete"]) == (2**21, False)
+    assert send_summed(researcher, id_, 2**21, with_sums(LARGE[2**21 :])).json["complete"]
+
+
+@pytest.mark.parametrize("length", [1, 32, 2**20 + 33])
+def test_a_body_that_is_not_as_long_as_one_with_sums_is_refused(
+    researcher: LoggedIn, study: Collaboration, length: int
+) -> None:
+    id_ = announce(researcher, study.id, len(LARGE))
+    answer = send_summed(researcher, id_, 0, b"A" * length)
+    assert answer.status_code == 400
+    assert "as long as one with sums" in answer.json["msg"]
+
+
+@pytest.mark.parametrize("kind", ["", "md5", "SHA-256", "sha-256, sha-512"])
+def test_sums_of_another_kind_are_refused(
+    researcher: LoggedIn, study: Collaboration, kind: str
 ) -> None:
     id_ = announce(researcher, study.id, len(CONTENT))
-    answer = send(researcher, id_, 0, CONTENT, digest)
+    answer = send(researcher, id_, 0, CONTENT, **{"Upload-Sums": kind})
     assert answer.status_code == 400
-    assert "Content-Digest" in answer.json["msg"]
+    assert "Upload-Sums" in answer.json["msg"]
 
 
 @pytest.mark.parametrize("offset", ["", "-1", "1.5", "zero", "0x1"], ids=repr)
@@ -132,15 +181,6 @@ def test_another_kind_of_body_is_refused(researcher: LoggedIn, study: Collaborat
     answer = researcher.patch(f"/api/upload/{id_}", json={})
     assert answer.status_code == 400
     assert "application/offset+octet-stream" in answer.json["msg"]
-
-
-def test_a_piece_that_is_too_large_is_refused_before_it_is_read(
-    researcher: LoggedIn, study: Collaboration, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("vantage6.server.resource.upload.LARGEST_PIECE", 1000)
-    id_ = announce(researcher, study.id, len(CONTENT))
-    assert send(researcher, id_, 0, CONTENT[:1001]).status_code == 413
-    assert send(researcher, id_, 0, CONTENT[:1000]).status_code == 200
 
 
 @pytest.mark.parametrize(

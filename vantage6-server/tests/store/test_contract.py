@@ -8,7 +8,15 @@ from itertools import pairwise
 
 import pytest
 
-from vantage6.server.store.interface import PIECE, Missing, Store, StoreError, Superseded
+from vantage6.server.store import file as file_store
+from vantage6.server.store.interface import (
+    PIECE,
+    Missing,
+    Progress,
+    Store,
+    StoreError,
+    Superseded,
+)
 
 # More than the smallest part of a multipart upload, and no multiple of anything.
 LARGE = 3 * PIECE * 4 + 12345
@@ -117,6 +125,60 @@ def test_what_the_pieces_raise_is_passed_on(store: Store, name: str) -> None:
     state = store.begin(name, 10)
     with pytest.raises(LookupError, match="of the pieces"):
         store.append(name, state, 0, broken(), "writer")
+
+
+def test_what_is_written_is_what_somebody_makes_of_each_piece(store: Store, name: str) -> None:
+    content, seen = secrets.token_bytes(LARGE), []
+
+    def look(piece: bytes) -> bytes:
+        seen.append(len(piece))
+        return piece[1:-2]
+
+    state = store.begin(name, LARGE)
+    framed = (b"<" + piece + b"--" for piece in pieces(content))
+    progress = store.append(name, state, 0, framed, "writer", look=look)
+    store.finish(name, progress.state, LARGE)
+    assert get(store, name, 0, LARGE) == content
+    assert sum(seen) == LARGE + 3 * len(seen)
+
+
+def test_a_piece_may_be_used_again_for_the_second_one_after_it(store: Store, name: str) -> None:
+    content = secrets.token_bytes(LARGE)
+
+    def again() -> Iterator[memoryview]:
+        buffers = [bytearray(PIECE), bytearray(PIECE)]
+        for number, piece in enumerate(pieces(content)):
+            buffer = memoryview(buffers[number % 2])[: len(piece)]
+            buffer[:] = piece
+            yield buffer
+
+    state = store.begin(name, LARGE)
+    progress = store.append(name, state, 0, again(), "writer")
+    store.finish(name, progress.state, LARGE)
+    assert get(store, name, 0, LARGE) == content
+
+
+def test_what_is_told_meanwhile_counts_when_the_process_is_killed(
+    store: Store, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_store, "_STEP_BYTES", 4 * PIECE)
+    content = secrets.token_bytes(5 * LARGE)
+    told: list[Progress] = []
+
+    def until_it_is_killed() -> Iterator[bytes]:
+        yield from pieces(content[: 3 * LARGE])
+        raise SystemExit
+
+    state = store.begin(name, len(content))
+    with pytest.raises(SystemExit):
+        store.append(name, state, 0, until_it_is_killed(), "first", told.append)
+    received = [progress.received for progress in told]
+    assert received == sorted(received)
+    assert 0 < received[-1] <= 3 * LARGE
+    rest = pieces(content[received[-1] :])
+    last = store.append(name, told[-1].state, received[-1], rest, "second")
+    store.finish(name, last.state, len(content))
+    assert get(store, name, 0, len(content)) == content
 
 
 def test_an_object_is_whole_only_with_all_its_bytes(store: Store, name: str) -> None:

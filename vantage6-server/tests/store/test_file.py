@@ -14,7 +14,7 @@ from vantage6.common.exceptions import ConfigurationError
 from vantage6.server.aside import Aside
 from vantage6.server.store import file as file_store
 from vantage6.server.store.file import FileStore
-from vantage6.server.store.interface import Missing, StoreFull
+from vantage6.server.store.interface import Missing, Progress, StoreError, StoreFull
 
 NAME = "0123456789abcdef" * 2
 
@@ -106,6 +106,44 @@ def test_what_is_much_is_sent_to_the_disk_before_its_end(
     store.begin(NAME, 11)
     store.append(NAME, "", 0, [b"ab", b"cd", b"efg", b"hi", b"jk"], "writer")
     assert begun == [(0, 4), (4, 5)]
+
+
+def test_what_is_told_meanwhile_was_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is on the disk with what was written before the waiting began, and not more."""
+    monkeypatch.setattr(file_store, "_STEP_BYTES", 3)
+    store, really, synced, told = FileStore(tmp_path), os.fdatasync, [0], []
+
+    def sync(descriptor: int) -> None:
+        really(descriptor)
+        synced.append(os.fstat(descriptor).st_size)
+
+    def note(progress: Progress) -> None:
+        assert progress.received in synced
+        told.append(progress.received)
+
+    monkeypatch.setattr(os, "fdatasync", sync)
+    store.begin(NAME, 12)
+    last = store.append(NAME, "", 0, [b"abc", b"de", b"fgh", b"i", b"jkl"], "writer", note)
+    assert (told, last.received, synced[-1]) == ([3], 12, 12)
+
+
+def test_a_disk_that_fails_while_more_comes_in_is_told_though_it_says_so_only_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_store, "_STEP_BYTES", 3)
+    store, failures = FileStore(tmp_path), [OSError(errno.EIO, "broken")]
+
+    def fail_once(_: int) -> None:
+        if failures:
+            raise failures.pop()
+
+    monkeypatch.setattr(os, "fdatasync", fail_once)
+    store.begin(NAME, 6)
+    with pytest.raises(StoreError, match="cannot be used") as told:
+        store.append(NAME, "", 0, [b"abc", b"def"], "writer")
+    assert (failures, told.value.progress) == ([], None)
 
 
 def test_to_send_something_to_the_disk_changes_nothing(tmp_path: Path) -> None:

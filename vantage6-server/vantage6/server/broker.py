@@ -43,8 +43,9 @@ CONNECT_SECONDS = 5.0
 HEARTBEAT_SECONDS = 6
 ANSWER_SECONDS = 5.0
 LOOK_SECONDS = 1.0
-# How long events gather after a message: where there are many, most go along with others.
-GATHER_SECONDS = 0.01
+# How long events gather after a message: where there are many, most go along with others. The first
+# after a while goes at once.
+GATHER_SECONDS = 0.03
 LONGEST_PAUSE = 5.0
 # What may go wrong with a connection has no common base, and none of it may end the thread.
 _Failure = Exception
@@ -277,25 +278,29 @@ class _Notice:
 
     def __init__(self, where: str) -> None:
         self._where = where
+        self._lock = threading.Lock()
         self._sides_away: set[_Side] = set()
 
     def away(self, side: "_Side", error: Exception) -> None:
         """A direction does not work."""
-        if not self._sides_away:
-            reason = str(error).strip() or type(error).__name__
-            log.warning(
-                "Replicas do not hear of one another and look into the database instead: %s: %s",
-                self._where,
-                reason,
-            )
-        self._sides_away.add(side)
+        with self._lock:
+            if not self._sides_away:
+                reason = str(error).strip() or type(error).__name__
+                log.warning(
+                    "Replicas do not hear of one another and look into the database instead: "
+                    "%s: %s",
+                    self._where,
+                    reason,
+                )
+            self._sides_away.add(side)
 
     def back(self, side: "_Side") -> None:
         """A direction works."""
-        if side in self._sides_away:
-            self._sides_away.remove(side)
-            if not self._sides_away:
-                log.warning("Replicas hear of one another again: %s", self._where)
+        with self._lock:
+            if side in self._sides_away:
+                self._sides_away.remove(side)
+                if not self._sides_away:
+                    log.warning("Replicas hear of one another again: %s", self._where)
 
 
 class _Side:
@@ -308,9 +313,10 @@ class _Side:
 
     def comes_up(self) -> None:
         """It works."""
-        self.is_up = True
         self._pauses.reset()
+        # First, so that whoever is told that we are well finds it in the log.
         self._notice.back(self)
+        self.is_up = True
 
     def work(self, work: Callable[["_Side"], None], stopping: threading.Event) -> None:
         """Do something over connections until the end."""

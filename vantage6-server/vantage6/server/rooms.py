@@ -4,6 +4,7 @@ Their names are made where events are: `service/event.py`.
 """
 
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 import socketio
@@ -89,6 +90,12 @@ class Manager(socketio.Manager):
     basic_enter_room = _locked("basic_enter_room")
     basic_leave_room = _locked("basic_leave_room")
     get_rooms = _locked("get_rooms")
+
+    def used(self, namespace: str, names: Iterable[str]) -> list[str]:
+        """Those of some rooms in which there is somebody: for others no message need be written."""
+        with self.lock:
+            rooms = self.rooms.get(namespace, {})
+            return [name for name in names if name in rooms]
 
     def get_participants(self, namespace: str, room: Any) -> Any:
         """Who is in a room now; a list, since the room may change while it is gone through."""

@@ -352,8 +352,8 @@ class Sockets:
         """Take an event of the hub to the sockets that it is for."""
         if event.identity_id is not None:
             self._revoke(event.identity_id)
-        if event.rooms:
-            self.io.server.emit(event.name, event.payload, to=list(event.rooms), namespace=TASKS)
+        if used := self.io.server.manager.used(TASKS, event.rooms):
+            self.io.server.emit(event.name, event.payload, to=used, namespace=TASKS)
         if event.to_admin:
             self.io.server.emit(event.name, event.payload, namespace=ADMIN)
 

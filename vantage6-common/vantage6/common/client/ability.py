@@ -17,12 +17,9 @@ class Uploads(NamedTuple):
     ----------
     start : int
         Bytes above which it wants a payload uploaded.
-    piece : int
-        The most bytes of one piece.
     """
 
     start: int
-    piece: int
 
     @classmethod
     def of(cls, version: Any) -> "Uploads | None":
@@ -30,10 +27,8 @@ class Uploads(NamedTuple):
         told = version.get("uploads") if isinstance(version, Mapping) else None
         if not isinstance(told, Mapping):
             return None
-        start, piece = told.get("from"), told.get("piece")
-        if type(start) is not int or type(piece) is not int or piece <= 0:
-            return None
-        return cls(start, piece)
+        start = told.get("from")
+        return cls(start) if type(start) is int else None
 
 
 class Ability:

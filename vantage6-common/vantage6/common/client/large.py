@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from vantage6.common.long_text import LongText
+from vantage6.common.sources import Part
+from vantage6.common.summed import Sums, summed_length
 
 _PIECE = 2**20
-_RAW_PIECE = 2**18
+_SENT_TOGETHER = 2**18
 # What JSON writes as it is: base64, and what joins the parts of an envelope.
 _PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=$"
 _END = b'"}'
@@ -92,34 +94,44 @@ class LongTexts:
             yield after
 
 
-class RawPiece:
-    """A piece of an upload, sent as it is.
+class SummedBody:
+    """The rest of a payload, with sums in it, made while it is sent.
 
     Parameters
     ----------
-    data : bytes or memoryview
-        Must stay as it is until the call is over.
+    pieces : callable
+        Begins to give the bytes.
+    length : int
+        How many there are.
     step : callable
         Told how many bytes were sent, a few at a time: the call itself shows nothing.
     """
 
-    def __init__(self, data: Letters | memoryview, step: Callable[[int], None]) -> None:
-        self._data, self.step = memoryview(data), step
+    def __init__(
+        self, pieces: Callable[[], Iterator[Part]], length: int, step: Callable[[int], None]
+    ) -> None:
+        self._pieces, self._length, self._step = pieces, length, step
 
     def __len__(self) -> int:
-        return len(self._data)
+        return summed_length(self._length)
 
-    def __iter__(self) -> Iterator[memoryview]:
-        for start in range(0, len(self._data), _RAW_PIECE):
-            yield self._data[start : start + _RAW_PIECE]
+    def __iter__(self) -> Iterator[Part]:
+        sums = Sums()
+        for piece in self._pieces():
+            for part in sums.add(piece):
+                # On a slow line each has to get through within the time that a call may take.
+                for start in range(0, len(part), _SENT_TOGETHER):
+                    yield part[start : start + _SENT_TOGETHER]
+            self._step(len(piece))
+        yield from sums.end()
 
 
-Body = LargeJson | LongTexts | RawPiece
+Body = LargeJson | LongTexts | SummedBody
 
 
 def body_of(value: Any) -> Body | None:
     """What a value is sent as when it is large; None where it is sent as any other."""
-    if isinstance(value, LargeJson | RawPiece):
+    if isinstance(value, LargeJson | SummedBody):
         return value
     return LongTexts(value) if _has_long_text(value) else None
 

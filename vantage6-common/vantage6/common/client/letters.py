@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -15,7 +14,7 @@ from vantage6.common.client.unverified import UNVERIFIED
 from vantage6.common.correspondence import Answer, Correspondence, Outgoing, StoredInput
 from vantage6.common.encryption import RSACryptor
 from vantage6.common.envelope.streams import Writable
-from vantage6.common.exceptions import EncryptionError, NotForUs
+from vantage6.common.exceptions import ConfigurationError, EncryptionError, NotForUs
 from vantage6.common.globals import APPNAME
 from vantage6.common.letter import Letter
 from vantage6.common.long_text import LARGE, LongText
@@ -116,7 +115,7 @@ class Letters:
             return  # the server's refusal
         try:
             self._correspondence.note_sent(task["id"], inputs)
-        except (sqlite3.Error, OSError) as error:
+        except (ConfigurationError, OSError) as error:
             log.warning("What was sent could not be noted: %s", error)
 
     def open_fields(

@@ -77,7 +77,7 @@ class Sending:
         upload_id = begin(self._client.send, sealed, collaboration_id)
         self._made.append(upload_id)
         with self._client.transport.meter.sending(sealed.size) as step:
-            proceed(self._client.send, upload_id, sealed, self._uploads, step=step)
+            proceed(self._client.send, upload_id, sealed, step=step)
         return upload_id
 
 

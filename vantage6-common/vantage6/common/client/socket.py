@@ -7,7 +7,9 @@ from typing import Any
 
 import socketio
 from socketio.exceptions import ConnectionError as SocketConnectionError
+from websocket import WebSocket
 
+from vantage6.common.client.shared_socket import SharedSocket
 from vantage6.common.exceptions import ServerUnreachable
 
 NAMESPACE = "/tasks"
@@ -55,6 +57,7 @@ class TaskSocket:
             reconnection_delay=0.5,
             reconnection_delay_max=30,
             http_session=session,
+            websocket_extra_options={"class_": _ClosingWebSocket},
         )
         for event, handler in handlers.items():
             self._client.on(event, handler, namespace=NAMESPACE)
@@ -116,6 +119,24 @@ class TaskSocket:
         if self._closed:
             raise SocketConnectionError("The connection was closed on our side")
         return {"Authorization": f"Bearer {self._token()}"}
+
+
+class _ClosingWebSocket(WebSocket):
+    """Is closed whoever uses it, and where the library forgets it: as it is turned away."""
+
+    _shared: SharedSocket | None = None
+
+    @property
+    def sock(self) -> Any:
+        """The connection; None without one."""
+        return self._shared
+
+    @sock.setter
+    def sock(self, own: Any) -> None:
+        self._shared = None if own is None else SharedSocket(own)
+
+    def __del__(self) -> None:
+        self.shutdown()  # type: ignore[no-untyped-call]
 
 
 def _nothing() -> None:

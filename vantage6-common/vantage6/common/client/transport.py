@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
-from vantage6.common.client.large import RawPiece, body_of
+from vantage6.common.client.large import SummedBody, body_of
 from vantage6.common.client.long_json import NOTHING, Omit
 from vantage6.common.client.meter import Meter, Metered
 from vantage6.common.client.received import Received
@@ -193,12 +193,10 @@ class Transport:
         with ExitStack() as stack:
             if body is not None:
                 headers.setdefault("Content-Type", "application/json")
-                # A piece of an upload is no news of its own.
-                if isinstance(body, RawPiece):
-                    step = body.step
-                else:
-                    step = stack.enter_context(self.meter.sending(len(body)))
-                more["data"], json = Metered(body, step), None
+                # The rest of an upload tells how far it is itself, of the whole.
+                is_told = isinstance(body, SummedBody)
+                step = None if is_told else stack.enter_context(self.meter.sending(len(body)))
+                more["data"], json = Metered(body, step) if step else body, None
             try:
                 return self.session.request(
                     method.upper(),

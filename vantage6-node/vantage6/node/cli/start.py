@@ -71,6 +71,9 @@ def start(
     logging.getLogger("engineio.client").setLevel(logging.ERROR)
     log.info("vantage6 node %s: %s, environment %s", __version__, context.name, context.environment)
     allow_files()
+    if ready_file:
+        # One that was killed has left it.
+        ready_file.unlink(missing_ok=True)
     is_wanted = once_file is None or _consume(once_file)
     try:
         daemon = assembly.build(

@@ -19,8 +19,9 @@ from pathlib import Path
 from vantage6.common.exceptions import Vantage6Error
 from vantage6.node import unix_socket
 from vantage6.node.destinations import Destination, Line, is_closed, is_literal
+from vantage6.node.globals import RELAY_CONTROL
+from vantage6.node.runner.interface import EngineUnreachable
 
-_CONTROL = "control.sock"
 # Connections of one run at a time; each takes two threads of ours that mostly wait.
 _MOST_CONNECTIONS = 64
 _BUFFER = 256 * 1024
@@ -40,7 +41,7 @@ class Unreachable(Vantage6Error):
 
 
 class RelayFailed(Vantage6Error):
-    """The relay of a run does not listen as it was told; the text says why."""
+    """The relay of a run cannot listen as it was told; the text says why."""
 
 
 @dataclass
@@ -102,6 +103,8 @@ class Gateway:
         Raises
         ------
         RelayFailed
+        EngineUnreachable
+            When the relay says nothing.
         """
         self.dismiss(result_id)
         if not lines:
@@ -139,7 +142,7 @@ class _Outlet:
         self._connections: set[socket.socket] = set()
         self._closed = False
         self._control: socket.socket | None = None
-        self._caller = unix_socket.listen(folder, _CONTROL, 1)
+        self._caller = unix_socket.listen(folder, RELAY_CONTROL, 1)
         self._listeners = [
             unix_socket.listen(folder, _socket_name(number), _MOST_CONNECTIONS)
             for number in range(len(lines))
@@ -154,7 +157,9 @@ class _Outlet:
             self._control.sendall(_listing(self._lines))
             answer = _read_line(self._control)
         except OSError as error:
-            raise RelayFailed("The relay of the run does not answer") from error
+            # It ended, as when the engine restarts, or we hung up, since the node stops: neither
+            # is an end of the run.
+            raise EngineUnreachable("The relay of the run does not answer") from error
         if answer:
             raise RelayFailed(f"The relay of the run cannot listen: {answer}")
 
@@ -172,7 +177,7 @@ class _Outlet:
         with self._lock:
             self._closed = True
             connections = list(self._connections)
-        for connection in [*self._listeners, *connections]:
+        for connection in [self._caller, *self._listeners, *connections]:
             unix_socket.hang_up(connection)
         self._caller.close()
         if self._control:

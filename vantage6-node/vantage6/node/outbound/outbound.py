@@ -52,7 +52,7 @@ class Outbound:
 
         Raises
         ------
-        RelayFailed
+        RelayFailed, EngineUnreachable
         """
         if ways.lines:
             self._workspace.write_ways(assignment.result_id, ways.to_json())
@@ -63,7 +63,7 @@ class Outbound:
 
         Raises
         ------
-        RelayFailed
+        RelayFailed, EngineUnreachable
         """
         content = self._workspace.read_ways(assignment.result_id)
         if content is not None:

@@ -173,9 +173,10 @@ class DockerRunner:
         try:
             with talking_to_engine():
                 container_id = self._create_anew(settings, sandbox)
-        except (APIError, EngineUnreachable) as error:
+        except Exception as error:
+            # Whatever it was, such as a full disk: nobody else knows of this sandbox.
             self._pool.give_back(sandbox)
-            if isinstance(error, EngineUnreachable):
+            if not isinstance(error, APIError):
                 raise
             reason = as_inside(words(error), paths)
             raise RunnerError(f"The container could not be made: {reason}") from error
@@ -304,24 +305,24 @@ class DockerRunner:
         self._sandbox_wanted.set()
         if self._keeper is not None:
             self._events.close()
+            self._pool.close()
             # What it is just making would be left behind.
             self._keeper.join(_KEEPER_SECONDS)
             if kill:
                 for result_id in list(self._containers):
                     self.remove(result_id)
-            self._pool.close()
             self._services.close()
             try:
-                self._remove_helpers()
+                self._remove_unused()
             except EngineUnreachable as error:
-                log.warning("Helpers stay until the next start: %s", error)
+                log.warning("Sandboxes stay until the next start: %s", error)
         if self._api is not None:
             self._api.close()
 
-    # What an earlier process left
+    # What an earlier process left, or this one leaves
 
     def _adopt(self) -> dict[int, Trace]:
-        """Take over the containers of runs, and remove relays that none of them needs."""
+        """Take over the containers of runs, and remove what none of them needs."""
         relays = {relay["Id"]: relay for relay in self._list(RELAY)}
         found = self._list(ALGORITHM)
         for container in found:
@@ -334,15 +335,16 @@ class DockerRunner:
                 # this one has not been away since the container was made.
                 fresh=relay is not None and relay["State"] == "running",
             )
-        sandboxes = [run.sandbox for run in self._containers.values() if run.sandbox]
-        for relay_id in relays.keys() - {sandbox.relay_id for sandbox in sandboxes}:
-            self._pool.discard(relays[relay_id])
-        self._pool.sweep({sandbox.name for sandbox in sandboxes})
-        self._remove_helpers()
+        self._remove_unused()
         return {_result_id(container): _trace(container) for container in found}
 
-    def _remove_helpers(self) -> None:
-        """Remove containers of ours of which an engine that went away did not see the end."""
+    def _remove_unused(self) -> None:
+        """Remove containers and sandboxes of ours that no run is in, as the engine lists them.
+
+        Also those of which an engine that went away did not see the end.
+        """
+        used = {run.sandbox.name for run in self._containers.values() if run.sandbox}
+        self._pool.sweep(self._list(RELAY), used)
         for left in (*self._list(CLEANER), *self._list(LOOKER)):
             self._remove_container(left["Id"])
 
@@ -377,7 +379,7 @@ class DockerRunner:
             self._sandbox_wanted.clear()
             try:
                 self._pool.refill()
-            except (RunnerError, DockerException) as error:
+            except (RunnerError, DockerException, OSError) as error:
                 log.warning("No sandbox could be prepared: %s", error)
 
     # Calls

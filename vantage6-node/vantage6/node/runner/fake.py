@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from vantage6.node.globals import RELAY_CONTROL
 from vantage6.node.layout import DATA_FOLDER
 from vantage6.node.runner.interface import (
     ContainerEnded,
@@ -178,7 +179,7 @@ class FakeRunner:
     def call_relay(self, result_id: int) -> None:
         """Note what the node asks the relay to listen on, and say that it does."""
         with socket.socket(socket.AF_UNIX) as control:
-            control.connect(str(self.sandbox(result_id) / "control.sock"))
+            control.connect(str(self.sandbox(result_id) / RELAY_CONTROL))
             relay = threading.Thread(target=self._listen, args=(result_id, control.dup()))
         relay.start()
 

@@ -15,7 +15,8 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -24,12 +25,13 @@ import docker
 from docker.errors import APIError, ImageNotFound, NotFound
 
 from vantage6.common.container.settings import Mount
-from vantage6.node.globals import PROXY_HOST
+from vantage6.node.globals import PROXY_HOST, RELAY_CONTROL
 from vantage6.node.rules import Limits
 from vantage6.node.runner.engine import talking_to_engine
 from vantage6.node.runner.hardening import hardening
 from vantage6.node.runner.interface import EngineUnreachable, ImageMissing
 from vantage6.node.runner.settings import RELAY, SANDBOX_LABEL, Identity
+from vantage6.node.unix_socket import listen
 
 _MOUNT_POINT = "/run/vantage6"
 _HOST_NAME = "algorithm"
@@ -43,6 +45,8 @@ _NETWORK_FILES = {
 }
 _RELAY_LIMITS = Limits(memory=64 * 2**20, cpus=1.0, pids=64)
 _NOBODY = 65534
+# For a relay to begin.
+_RELAY_SECONDS = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -165,12 +169,11 @@ class SandboxPool:
         name = relay["Labels"][SANDBOX_LABEL]
         return Sandbox(name, relay["Id"], self._folder / name)
 
-    def discard(self, relay: dict[str, Any]) -> None:
-        """Remove a relay of an earlier process of this node."""
-        self._remove(self.adopt(relay))
-
-    def sweep(self, used: set[str]) -> None:
-        """Remove folders of sandboxes that are gone, all but the named ones."""
+    def sweep(self, relays: Iterable[dict[str, Any]], used: set[str]) -> None:
+        """Remove relays, and folders of sandboxes, all but those of the named ones."""
+        for sandbox in map(self.adopt, relays):
+            if sandbox.name not in used:
+                self._remove(sandbox)
         for folder in self._folder.iterdir():
             if folder.is_dir() and folder.name not in used:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -187,16 +190,10 @@ class SandboxPool:
             ) from error
 
     def close(self) -> None:
-        """Remove every sandbox that no run is in."""
+        """Keep nothing ready any more; `sweep` removes what was."""
         with self._lock:
             self._closed = True
-            ready, self._ready = self._ready, []
-        for sandbox in ready:
-            self._remove(sandbox)
-        try:
-            self._remove_left()
-        except EngineUnreachable as error:
-            log.warning("Sandboxes stay until the next start: %s", error)
+            self._ready = []
 
     def _wants_more(self) -> bool:
         with self._lock:
@@ -206,10 +203,10 @@ class SandboxPool:
         name = secrets.token_hex(4)
         folder = self._make_folder(name)
         try:
-            with talking_to_engine():
+            with talking_to_engine(), _awaiting_relay(folder):
                 sandbox = Sandbox(name, self._create_relay(name, folder), folder)
                 self._api.start(sandbox.relay_id)
-        except (APIError, EngineUnreachable):
+        except Exception:
             # Whether there is a relay, only the engine knows by now.
             with self._lock:
                 self._left.add(name)
@@ -276,6 +273,24 @@ class SandboxPool:
             log.debug("The relay of the sandbox %s was gone already", name)
         except APIError as error:
             log.warning("The relay of the sandbox %s stays: %s", name, error.explanation)
+
+
+@contextmanager
+def _awaiting_relay(folder: Path) -> Iterator[None]:
+    """Have a relay started meanwhile, and wait until it listens: it looks here when it does.
+
+    An algorithm that was faster than its relay would be refused by its own loopback.
+    """
+    with listen(folder, RELAY_CONTROL, 1) as control:
+        control.settimeout(_RELAY_SECONDS)
+        try:
+            yield
+            control.accept()[0].close()
+        except TimeoutError as error:
+            raise EngineUnreachable("The relay of a sandbox did not begin to listen") from error
+        finally:
+            # Where the node is stopping, its folder may be swept by now.
+            (folder / RELAY_CONTROL).unlink(missing_ok=True)
 
 
 def _write_file(folder: Path, target: str, content: str) -> Mount:

@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, MetaData, Update, bindparam, update
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
-from sqlalchemy.orm.attributes import set_committed_value
-from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy import DateTime, Dialect, MetaData
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 # Every constraint has a name: SQLite can only be migrated by rebuilding a table by name.
@@ -63,41 +60,10 @@ class Model(Base):
         for name, value in values.items():
             setattr(self, name, value)
 
-    def write(self, session: Session, values: Mapping[str, Any]) -> None:
-        """Set several columns, and store them at once by one plain statement.
-
-        Where it is done at every report of a run: to look for what was set, as a flush does, costs
-        three times as much. The object must be stored, and none of the columns set before.
-
-        Raises
-        ------
-        StaleDataError
-            When it is gone.
-        """
-        statement = _writing(type(self), frozenset(values))
-        named = {_NEW + name: value for name, value in values.items()}
-        if session.connection().execute(statement, {_KEY: self.id, **named}).rowcount != 1:
-            raise StaleDataError(f"{self!r} is gone")
-        for name, value in values.items():
-            set_committed_value(self, name, value)
-
     def __repr__(self) -> str:
         name = getattr(self, "name", None) or getattr(self, "username", None)
         label = f" {name!r}" if name else ""
         return f"<{type(self).__name__} {self.id}{label}>"
-
-
-# What the values of a statement are called: other names than those of the columns.
-_KEY, _NEW = "this_one", "new_"
-
-
-@cache
-def _writing(kind: type[Model], columns: frozenset[str]) -> Update:
-    """What sets columns of one object, put together once."""
-    table: Any = kind.__table__
-    values = {name: bindparam(_NEW + name, type_=table.c[name].type) for name in columns}
-    statement: Update = update(table).where(table.c.id == bindparam(_KEY)).values(values)
-    return statement
 
 
 def now() -> datetime:

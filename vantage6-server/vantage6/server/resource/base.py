@@ -1,7 +1,5 @@
 """What all resources share: who may come in, one transaction, and the way to the answer."""
 
-import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from functools import cache
@@ -28,7 +26,6 @@ from vantage6.server.service.guard import Guard
 from vantage6.server.service.login_limit import LoginLimit
 from vantage6.server.service.staging import Staging
 from vantage6.server.store.payloads import Payloads
-from vantage6.server.tracing import note_wait
 
 M = TypeVar("M", bound=Model)
 
@@ -65,6 +62,8 @@ class Resource(flask_restful.Resource):
     # Whether all methods leave the database as it is, whatever they are called.
     only_reads: ClassVar[bool] = False
 
+    # What the method that is called takes and answers.
+    contract: Contract
     # The body, where it was read before the transaction.
     _body: dict[str, Any] | None = None
     claims: dict[str, Any]
@@ -75,14 +74,10 @@ class Resource(flask_restful.Resource):
         super().__init_subclass__(**kwargs)
         cls.contracts = contracts_of(cls)
 
-    @property
-    def contract(self) -> Contract:
-        """What the method that is called takes and answers."""
-        return self.contracts[_method()]
-
     def dispatch_request(self, *args: Any, **kwargs: Any) -> Response | Answer:
         """Answer a request."""
-        admitted = ADMISSION[self.route][_method()]
+        method = "GET" if request.method == "HEAD" else request.method
+        admitted, self.contract = ADMISSION[self.route][method], self.contracts[method]
         with self.database.reading() as self.session:
             if admitted:
                 self._admit(admitted)
@@ -90,7 +85,7 @@ class Resource(flask_restful.Resource):
                 _refuse_large_body()
             self._check_arguments()
             with self._turn() if admitted else nullcontext():
-                if _method() == "GET" or self.only_reads:
+                if method == "GET" or self.only_reads:
                     # What was read to admit the caller and what is answered are of one moment.
                     return super().dispatch_request(*args, **kwargs)
                 # Others need the connection, and to write, while the body of this request arrives.
@@ -148,7 +143,7 @@ class Resource(flask_restful.Resource):
         if self._body is not None:
             return deepcopy(self._body)
         if self.contract.takes is None:
-            raise TypeError(f"{_method()} {self.route} declares no body")
+            raise TypeError(f"{request.method} {self.route} declares no body")
         _refuse_many_values()
         body = request.get_json(silent=True)
         if body is None:
@@ -194,18 +189,6 @@ class Resource(flask_restful.Resource):
         if text is None and value.required:
             raise BadRequest(f"The header `{name}` is missing")
         return None if text is None else filters.use(name, value.read, text)
-
-    def body_reader(self) -> Callable[[int], bytes]:
-        """What reads the body piece by piece; how long one waits for it is not our time."""
-        body = request.environ["wsgi.input"]
-
-        def read(size: int) -> bytes:
-            start = time.monotonic()
-            piece: bytes = body.read(size)
-            note_wait(time.monotonic() - start)
-            return piece
-
-        return read
 
     def includes(self, *names: str) -> bool:
         """Whether the request asks to include something, under any of its names."""
@@ -319,10 +302,6 @@ class Resource(flask_restful.Resource):
 def _reader(schema: type[Input]) -> Input:
     """What reads bodies of one kind; it keeps nothing of them."""
     return schema()
-
-
-def _method() -> str:
-    return "GET" if request.method == "HEAD" else request.method
 
 
 def body_length() -> int:

@@ -8,9 +8,9 @@ from vantage6.server.permission.catalogue import Operation
 from vantage6.server.resource.base import Answer, Resource
 from vantage6.server.resource.contract import Shape, contract
 from vantage6.server.resource.filter import equal, id_of, where
-from vantage6.server.resource.result import load_own
 from vantage6.server.schema.answer import MessageOutput
 from vantage6.server.schema.port import PortInput, PortOutput
+from vantage6.server.service import own_run
 
 # How many ports a run may have; all of them are shown with every look at its result.
 PORTS_EACH = 100
@@ -42,10 +42,10 @@ class Ports(Resource):
     def post(self) -> Answer:
         """Tell at which port the container of a run can be reached."""
         values = self.read()
-        result = load_own(self.session, self.identity, values["result_id"])
-        if result.complete:
+        run = own_run.load(self.session, self.identity, values["result_id"])
+        if run.complete:
             raise BadRequest("The run has finished already")
-        ports = select(func.count()).where(AlgorithmPort.result_id == result.id)
+        ports = select(func.count()).where(AlgorithmPort.result_id == run.id)
         if (self.session.scalar(ports) or 0) >= PORTS_EACH:
             raise BadRequest(f"The run has {PORTS_EACH} ports already")
         port = AlgorithmPort(**values)
@@ -57,7 +57,7 @@ class Ports(Resource):
     def delete(self) -> Answer:
         """Remove all ports of a run."""
         result_id = self.argument("result_id")
-        load_own(self.session, self.identity, result_id)
+        own_run.load(self.session, self.identity, result_id)
         self.session.execute(delete(AlgorithmPort).where(AlgorithmPort.result_id == result_id))
         return self.say(f"The ports of result {result_id} are removed")
 

@@ -4,22 +4,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import request
-from sqlalchemy import ColumnElement, and_, bindparam, exists, select
-from sqlalchemy.orm import Session, contains_eager, defer
+from sqlalchemy import ColumnElement, and_, exists, select
 
 from vantage6.common.task_status import TaskStatus
-from vantage6.server.exceptions import Forbidden
 from vantage6.server.model import AlgorithmPort, Model, Node, Result, Task
 from vantage6.server.permission.catalogue import Operation
-from vantage6.server.permission.identity import Identity
 from vantage6.server.resource.base import Answer, Resource
 from vantage6.server.resource.contract import Shape, contract
 from vantage6.server.resource.filter import INLINE, equal, one_of, since, until, where
 from vantage6.server.schema.base import Embedding, Output
 from vantage6.server.schema.result import WITHOUT_PAYLOADS, OwnRunOutput, ResultOutput, ResultReport
 from vantage6.server.schema.task import TaskInResultOutput
-from vantage6.server.service import payload, upload
+from vantage6.server.service import own_run, payload, upload
 from vantage6.server.service import result as service
+from vantage6.server.service.own_run import OwnRun
 from vantage6.server.service.staging import Staging
 
 OPEN, CLAIMED, STOPPING = "open", "claimed", "stopping"
@@ -138,14 +136,15 @@ class OneResult(ResultResource):
 
         Whoever claims the run is answered with less: input and result empty, and no node.
         """
-        result = load_own(self.session, self.identity, id)
+        run = own_run.load(self.session, self.identity, id)
         news = self.read()
         # Else it is told that it has, also when it repeats what was answered and got lost.
-        if not result.complete:
-            self._use_upload(result, news)
-        service.report(self.session, result, news)
+        if not run.complete:
+            self._use_upload(run, news)
+        service.report(self.session, run, news)
         if "claim" in news:
-            return self.show(result, OwnRunOutput(self.session, self.identity, payload=False))
+            return self.show(run, OwnRunOutput(self.session, self.identity, payload=False))
+        result = self.session.get_one(Result, id)
         return self.show(result, ResultOutput(self.session, self.identity))
 
     def stage(self, staging: Staging, body: dict[str, Any]) -> None:
@@ -153,37 +152,11 @@ class OneResult(ResultResource):
         if "result" in body:
             body["result"] = staging.put(body["result"])
 
-    def _use_upload(self, result: Result, news: dict[str, Any]) -> None:
+    def _use_upload(self, run: OwnRun, news: dict[str, Any]) -> None:
         """Put what was uploaded in the place of the id of the upload."""
         ids = {news["result_upload"]} if "result_upload" in news else set()
-        collaboration_id = result.task.collaboration_id
-        uploaded = upload.use(self.session, self.identity, ids, collaboration_id)
+        uploaded = upload.use(self.session, self.identity, ids, run.task.collaboration_id)
         given = payload.chosen(news, "result", uploaded)
         news.pop("result_upload", None)
         if given is not None:
             news["result"] = given
-
-
-# Made once: to put a statement together costs more than to run it. The input may be large, and is
-# read where it is asked for.
-_OWN = (
-    select(Result)
-    .join(Result.task)
-    .join(Task.collaboration)
-    .options(contains_eager(Result.task).contains_eager(Task.collaboration), defer(Result.input))
-    .where(
-        Result.id == bindparam("id"),
-        Result.organization_id == bindparam("organization"),
-        Task.collaboration_id == bindparam("collaboration"),
-    )
-    .with_for_update(of=Result)
-)
-
-
-def load_own(session: Session, identity: Identity, id_: int) -> Result:
-    """A result, locked, if it is the calling node's to run."""
-    place = {"organization": identity.organization_id, "collaboration": identity.collaboration_id}
-    result = session.scalar(_OWN, {"id": id_, **place})
-    if result is None:
-        raise Forbidden("This run is not one of this node")
-    return result

@@ -1,14 +1,15 @@
-"""Uploads: large payloads, sent in pieces beside the JSON."""
+"""Uploads: large payloads, sent beside the JSON."""
 
 import secrets
-from base64 import b64decode
+import time
 from functools import partial
 from typing import Any
 
 from flask import Response, request
 from sqlalchemy.orm import Session
 
-from vantage6.server.exceptions import BadRequest, TooLarge
+from vantage6.common import summed
+from vantage6.server.exceptions import BadRequest
 from vantage6.server.resource.base import Answer, Resource, body_length
 from vantage6.server.resource.contract import contract
 from vantage6.server.resource.filter import Value
@@ -16,16 +17,11 @@ from vantage6.server.schema.answer import MessageOutput
 from vantage6.server.schema.upload import UploadInput, UploadOutput
 from vantage6.server.service import blob
 from vantage6.server.service import upload as service
-from vantage6.server.service.arrival import Arrival
-from vantage6.server.store.interface import PIECE
+from vantage6.server.service.arrival import Arrival, Body
 from vantage6.server.store.payloads import new_name
+from vantage6.server.tracing import note_wait
 
-#: What clients are told to send at a time, and what they may send.
-USUAL_PIECE = 64 * PIECE
-LARGEST_PIECE = 16 * USUAL_PIECE
 MEDIA_TYPE = "application/offset+octet-stream"
-_START, _END = "sha-256=:", ":"
-_SHA256_BYTES = 32
 
 
 def _offset(text: str) -> int:
@@ -34,27 +30,26 @@ def _offset(text: str) -> int:
     return int(text[:20])
 
 
-def _digest(text: str) -> bytes:
-    digits = text.removeprefix(_START).removesuffix(_END)
-    found = b64decode(digits, validate=True)
-    if f"{_START}{digits}{_END}" != text or len(found) != _SHA256_BYTES:
+def _sums(text: str) -> bool:
+    if text != summed.SHA_256:
         raise ValueError(text)
-    return found
+    return True
 
 
 OFFSET = Value(
     _offset,
     {"type": "string", "pattern": "^[0-9]{1,20}$"},
-    "Where the piece begins: as many bytes as were received.",
+    "Where the body begins: as many bytes as were received.",
     required=True,
 )
-CONTENT_DIGEST = Value(
-    _digest,
-    {"type": "string", "pattern": "^sha-256=:[A-Za-z0-9+/]{43}=:$"},
-    "SHA-256 of the piece; of another piece nothing is kept.",
+SUMS = Value(
+    _sums,
+    {"type": "string", "enum": [summed.SHA_256]},
+    "That the body has sums in it: after each MiB, and after the last bytes, the 32 bytes of the "
+    "SHA-256 of all that it has brought so far. What does not fit its sum is not kept.",
 )
-HEADERS = {"Upload-Offset": OFFSET, "Content-Digest": CONTENT_DIGEST}
-REFUSALS = (409, 410, 413, 507)
+HEADERS = {"Upload-Offset": OFFSET, summed.HEADER: SUMS}
+REFUSALS = (409, 410, 507)
 
 
 class Uploads(Resource):
@@ -96,16 +91,16 @@ class OneUpload(Resource):
 
     @contract(takes_bytes=MEDIA_TYPE, gives=UploadOutput, takes_headers=HEADERS, refusals=REFUSALS)
     def patch(self, id: int) -> Answer:
-        """Send the next piece of an upload; what arrived before a cut is kept.
+        """Send what follows of an upload; what arrived before a cut is kept.
 
-        With the last piece, or with an empty one when all is there, the upload becomes complete.
+        With its last byte, or with an empty body when all is there, the upload becomes complete.
         """
         self._load(id)
-        offset, digest, length = self._announced()
+        offset, has_sums, length = self._announced()
         writer = secrets.token_hex(16)
         standing = self.database.run(
             partial(
-                service.start_piece,
+                service.start_body,
                 identity=self.identity,
                 id_=id,
                 offset=offset,
@@ -116,9 +111,12 @@ class OneUpload(Resource):
         if standing.is_complete:
             # To sum all of it up once more is work that anybody could give us for nothing.
             return self._load(id)
-        read = self.body_reader()
-        arrival = Arrival(self.database, self.payloads, standing, writer, read, length, digest)
+        body = Body(request.environ["wsgi.input"].readinto, length, has_sums)
+        arrival = Arrival(self.database, self.payloads, standing, writer, body)
+        begun = time.monotonic()
         arrival.take()
+        # How long that takes is up to who sends it, and how much.
+        note_wait(time.monotonic() - begun)
         arrival.finish()
         return self._load(id)
 
@@ -134,12 +132,13 @@ class OneUpload(Resource):
         with self.database.reading() as self.session:
             return self.show(service.load(self.session, self.identity, id))
 
-    def _announced(self) -> tuple[int, bytes | None, int]:
-        """What the headers say: where the piece begins, what it sums up to, how long it is."""
+    def _announced(self) -> tuple[int, bool, int]:
+        """Where the body begins, whether it has sums, and how many bytes it has besides."""
         if request.mimetype != MEDIA_TYPE:
-            raise BadRequest(f"The Content-Type of a piece must be {MEDIA_TYPE}")
+            raise BadRequest(f"The Content-Type must be {MEDIA_TYPE}")
         offset: Any = self.header("Upload-Offset")
-        length = body_length()
-        if length > LARGEST_PIECE:
-            raise TooLarge(f"A piece may have {LARGEST_PIECE} bytes at most")
-        return offset, self.header("Content-Digest"), length
+        has_sums, length = bool(self.header(summed.HEADER)), body_length()
+        try:
+            return offset, has_sums, summed.plain_length(length) if has_sums else length
+        except ValueError as error:
+            raise BadRequest("The body is not as long as one with sums in it") from error

@@ -5,7 +5,6 @@ from flask import current_app
 from vantage6.common import __version__
 from vantage6.server.resource.base import Answer, Resource
 from vantage6.server.resource.contract import contract
-from vantage6.server.resource.upload import USUAL_PIECE
 from vantage6.server.schema.answer import HealthOutput, VersionOutput
 
 
@@ -17,7 +16,7 @@ class Version(Resource):
     @contract(gives=VersionOutput)
     def get(self) -> Answer:
         """Show the version."""
-        uploads = {"from": self.payloads.stored_from, "piece": USUAL_PIECE}
+        uploads = {"from": self.payloads.stored_from}
         can = {"idempotency_keys": True, "take": True, "quorum": True, "uploads": uploads}
         return self.answer({"version": __version__, **can})
 

@@ -178,7 +178,8 @@ class Output(Schema):
         # The library would copy and bind all fields with much ado, which costs as a statement does.
         vars(self).update(_prepared(type(self), frozenset(exclude)))
         self.declared_fields = {
-            name: _bound(name, field, self) for name, field in self.declared_fields.items()
+            name: field if type(field) in _PLAIN else _bound(name, field, self)
+            for name, field in self.declared_fields.items()
         }
         self.fields = {name: self.declared_fields[name] for name in self.fields}
         self.dump_fields = {name: self.declared_fields[name] for name in self.dump_fields}
@@ -354,3 +355,7 @@ class Moment(fields.DateTime):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(format="iso", **kwargs)
+
+
+# Fields that know nothing of the schema that shows them, so that all of a kind share them.
+_PLAIN = frozenset({fields.Boolean, fields.Integer, fields.String, Id, Link, Moment})

@@ -228,9 +228,8 @@ class ResultOutput(Output):
         return self._ports[result.id]
 
 
-def _blobs_of(session: Session, objects: Sequence[Model]) -> dict[int | None, Blob]:
+def _blobs_of(session: Session, results: Sequence[Any]) -> dict[int | None, Blob]:
     """The blobs of some results, by their ids; there is no query where there are none."""
-    results = [each for each in objects if isinstance(each, Result)]
     ids = {id_ for each in results for id_ in (each.input_blob_id, each.result_blob_id)} - {None}
     if not ids:
         return {}

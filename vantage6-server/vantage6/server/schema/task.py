@@ -160,3 +160,8 @@ class TaskOfRunOutput(TaskInResultOutput):
 
     class Meta:
         exclude = ("results", "children", "complete", "status")
+
+    def show_user_name(self, task: Any) -> str | None:
+        """The name of the user who asked, which came with the task."""
+        name: str | None = task.init_user_name
+        return name

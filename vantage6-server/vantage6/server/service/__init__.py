@@ -2,9 +2,9 @@
 
 ========================  ==========================================================================
 what is kept              `collaboration`, `node`, `user`, `granting` (roles and rules)
-work                      `task`, `task_order` (the same one twice), `result`, `kill`,
-                          `settling` (k of n, and by when), `retention` (what is kept no longer),
-                          `claim` (which process has it)
+work                      `task`, `task_order` (the same one twice), `result` (what a node says of
+                          its `own_run`), `kill`, `settling` (k of n, and by when), `claim` (which
+                          process has it), `retention` (what is kept no longer)
 who is who                `authentication` (from a secret to tokens), `identification` (back to who
                           holds one), `token`, `renewal` (refresh tokens), `password`,
                           `second_factor`, `recovery` with its `reset_token`, `derived_key`

@@ -1,37 +1,74 @@
-"""The arrival of a piece of an upload: from the body of a request into the store.
+"""The arrival of an upload: from the body of a request into the store.
 
 All of this is outside of transactions, but for the moments in which the row is told how far it
 has come. So neither a slow sender nor a slow disk keeps others from the database.
 """
 
 import hashlib
-import hmac
-import time
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
-from vantage6.server.aside import Pending
+from vantage6.common.summed import BLOCK, SUM_BYTES
 from vantage6.server.database import Database
 from vantage6.server.exceptions import BadRequest
 from vantage6.server.model import Upload
 from vantage6.server.service import blob as blobs
 from vantage6.server.service import upload as uploads
 from vantage6.server.service.upload import Standing
-from vantage6.server.store.interface import PIECE, Progress, StoreError
+from vantage6.server.store.interface import Progress, StoreError
 from vantage6.server.store.payloads import Hashed, Payloads
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-# How much may be lost when this process is killed, which is also how often a disk has to wait.
-STEP_BYTES = 64 * PIECE
-# From a slow sender less, but never what a store would have to put off.
-SMALL_STEP_BYTES = 16 * PIECE
-STEP_SECONDS = 5.0
+#: Fills memory with what comes; less at the end of a body, or when the sender is cut off.
+Fill = Callable[[memoryview], int]
 
-Read = Callable[[int], bytes]
+
+class Body:
+    """What a request brings.
+
+    Parameters
+    ----------
+    fill : callable
+    length : int
+    has_sums : bool
+        Whether there are sums in it, as `vantage6.common.summed` makes them.
+
+    Attributes
+    ----------
+    length : int
+        Bytes that were announced, without sums.
+    sum_bytes : int
+        Those of each sum, if there are any.
+    """
+
+    def __init__(self, fill: Fill, length: int, has_sums: bool) -> None:
+        self._fill, self.length = fill, length
+        self.sum_bytes = SUM_BYTES if has_sums else 0
+
+    def parts(self) -> Iterator[memoryview]:
+        """What comes, each block with the sum that was sent after it.
+
+        Each is there until the second one after it is asked for. Of a block that is cut off there
+        is nothing if it should have had a sum.
+        """
+        left, size = self.length, min(BLOCK, self.length) + self.sum_bytes
+        # One is filled while the other is written; new memory costs time.
+        buffers = cycle([memoryview(bytearray(size)) for _ in range(2)])
+        while left:
+            length = min(BLOCK, left)
+            part = next(buffers)[: length + self.sum_bytes]
+            count = self._fill(part)
+            if count < len(part):
+                if count and not self.sum_bytes:
+                    yield part[:count]
+                return
+            left -= length
+            yield part
 
 
 class Arrival:
@@ -45,32 +82,22 @@ class Arrival:
         Where the upload stood when the request began.
     writer : str
         The name of the request, which is in the row already.
-    read : callable
-        Gives up to so many bytes of the body; none at its end, or when the sender is cut off.
-    length : int
-        Bytes that were announced.
-    digest : bytes, optional
-        SHA-256 of them: if it is another one, nothing of them is kept.
+    body : Body
     """
 
     def __init__(
-        self,
-        database: Database,
-        payloads: Payloads,
-        standing: Standing,
-        writer: str,
-        read: Read,
-        length: int,
-        digest: bytes | None,
+        self, database: Database, payloads: Payloads, standing: Standing, writer: str, body: Body
     ) -> None:
         self._database, self._payloads = database, payloads
-        self._standing, self._writer = standing, writer
-        self._read, self._left, self._digest = read, length, digest
+        self._standing, self._writer, self._body = standing, writer, body
         self._position, self._state = standing.received, standing.state
         self._whole = payloads.take_hash(standing.name, standing.received, standing.last_writer)
-        self._piece: _Hash | None = hashlib.sha256() if digest else None
-        self._passed_on = 0
-        self._is_cut = False
+        # From the beginning on they are the same, and worked out once.
+        self._brought = (None if standing.received else self._whole) or hashlib.sha256()
+        sums = (self._whole, self._brought if body.sum_bytes else None)
+        self._sums = {summed for summed in sums if summed is not None}
+        self._seen = standing.received
+        self._fault: BadRequest | None = None
 
     def take(self) -> None:
         """Take all that comes, and let it count.
@@ -78,18 +105,18 @@ class Arrival:
         Raises
         ------
         BadRequest
-            When it is not what it was said to be.
+            When something is not what it was said to be; what came before it is kept.
         Conflict, Superseded
             When another request goes on with the upload.
         StoreError
             What came before it is kept.
         """
-        while self._left and not self._is_cut:
-            progress = self._append()
-            if self._piece and not hmac.compare_digest(self._piece.digest(), self._digest or b""):
-                raise BadRequest("The piece is not the one that `Content-Digest` announces")
-            self._note(progress)
-        if self._whole is not None and self._position != self._standing.size:
+        if self._body.length:
+            self._note(self._append())
+        if self._fault:
+            raise self._fault
+        # A store may have put off some of it, to be sent again.
+        if self._whole and self._standing.size != self._position == self._seen:
             hashed = Hashed(self._position, self._writer, self._whole)
             self._payloads.keep_hash(self._standing.name, hashed)
 
@@ -111,57 +138,49 @@ class Arrival:
             blobs.discard(store, standing.name, self._state)
 
     def _append(self) -> Progress:
-        """Hand on as much as goes into one step."""
+        """Hand on all that comes."""
         name, store = self._standing.name, self._payloads.store
-        pieces = self._pieces(time.monotonic() + STEP_SECONDS)
+        parts, position = self._parts(), self._position
         try:
-            return store.append(name, self._state, self._position, pieces, self._writer)
+            return store.append(
+                name, self._state, position, parts, self._writer, self._note, self._look_at
+            )
         except StoreError as error:
-            if error.progress and not self._piece:
+            if error.progress:
                 self._note(error.progress)
             raise
 
-    def _pieces(self, until: float) -> Iterator[bytes]:
-        taken = 0
-        looking: Pending[None] | None = None
-        while self._left and not self._is_enough(taken, until):
-            piece = self._read(min(PIECE, self._left))
-            if looking:
-                looking.get()
-            if not piece:
-                self._is_cut = True
+    def _parts(self) -> Iterator[memoryview]:
+        """What comes, as long as nothing is wrong with it."""
+        for part in self._body.parts():
+            if self._fault:
                 return
-            self._left -= len(piece)
-            taken += len(piece)
-            # It goes on while the store writes the piece, and while the next one comes in.
-            looking = self._payloads.aside.start(self._look_at, piece)
-            yield piece
-        if looking:
-            looking.get()
+            yield part
 
-    def _is_enough(self, taken: int, until: float) -> bool:
-        """Whether a step may end here."""
-        if self._piece:
-            # All must be there, to be compared, before any of it counts.
-            return False
-        is_late = time.monotonic() >= until and taken % SMALL_STEP_BYTES == 0
-        return taken > 0 and (taken >= STEP_BYTES or is_late)
+    def _look_at(self, part: memoryview) -> memoryview:
+        """The bytes that count of what came: none once something is wrong."""
+        length = len(part) - self._body.sum_bytes
+        block, sent_sum = part[:length], part[length:]
+        self._fault = self._fault or self._fault_of(block, sent_sum)
+        if self._fault:
+            return part[:0]
+        self._seen += len(block)
+        return block
 
-    def _look_at(self, piece: bytes) -> None:
-        if self._standing.form == blobs.TEXT and not blobs.is_text(piece):
-            raise BadRequest("The upload has bytes that are neither base64 nor `$`")
-        for summed in (self._whole, self._piece):
-            if summed is not None:
-                summed.update(piece)
-        self._passed_on += len(piece)
+    def _fault_of(self, block: memoryview, sent_sum: memoryview) -> BadRequest | None:
+        if self._standing.form == blobs.TEXT and not blobs.is_text(block):
+            return BadRequest("The upload has bytes that are neither base64 nor `$`")
+        for summed in self._sums:
+            summed.update(block)
+        if sent_sum and self._brought.digest() != sent_sum:
+            start = self._seen
+            return BadRequest(f"The {len(block)} bytes from {start} on do not fit their sum")
+        return None
 
     def _note(self, progress: Progress) -> None:
         self._database.run(
             lambda session: uploads.note(session, self._standing.id, self._writer, progress)
         )
-        if progress.received != self._standing.received + self._passed_on:
-            # The store has put off some of what was summed up, to be sent again.
-            self._whole, self._is_cut = None, True
         self._position, self._state = progress.received, progress.state
 
     def _sum_of_all(self) -> "_Hash":

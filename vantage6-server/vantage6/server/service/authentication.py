@@ -19,6 +19,7 @@ from vantage6.server.service import user as user_service
 from vantage6.server.service.guard import Guard
 from vantage6.server.service.limit_key import origin
 from vantage6.server.service.login_limit import LoginLimit
+from vantage6.server.service.own_run import OwnRun
 from vantage6.server.service.second_factor import SecondFactors
 
 
@@ -150,7 +151,7 @@ def container_token(session: Session, identity: Identity, task_id: int, image: s
     return _for_container(identity, row.id, row.Task)
 
 
-def token_of_run(identity: Identity, run: Result) -> str | None:
+def token_of_run(identity: Identity, run: OwnRun) -> str | None:
     """A token for the container of an open run of the node; none where its image has no name."""
     image = run.task.image or ""
     return _for_container(identity, run.id, run.task) if _is_same_image(image, image) else None

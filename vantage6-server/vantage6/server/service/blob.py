@@ -23,7 +23,7 @@ from vantage6.server.database import Database
 from vantage6.server.exceptions import BadRequest
 from vantage6.server.model import Blob, Result, Upload
 from vantage6.server.model.base import now
-from vantage6.server.store.interface import Store, StoreError
+from vantage6.server.store.interface import Piece, Store, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -85,10 +85,10 @@ def content_of(store: Store, name: str, size: int, digest: str, form: str) -> Co
     return Content(size, digest, form, size, _are_edges_of_envelope(*edges))
 
 
-def is_text(piece: bytes) -> bool:
+def is_text(piece: Piece) -> bool:
     """Whether these may be bytes of a payload in its text form."""
     parts = (piece[start : start + _BLOCK] for start in range(0, len(piece), _BLOCK))
-    return not any(part.translate(None, LETTERS) for part in parts)
+    return not any(bytes(part).translate(None, LETTERS) for part in parts)
 
 
 def _are_edges_of_envelope(head: str, tail: str) -> bool:

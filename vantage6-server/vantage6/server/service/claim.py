@@ -16,27 +16,30 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, case, or_, select, update
-from sqlalchemy.orm import Session, contains_eager
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm import Session
 
 from vantage6.common.task_status import TaskStatus
 from vantage6.server.exceptions import Conflict
-from vantage6.server.model import Result, Task
+from vantage6.server.model import Result, Task, User
 from vantage6.server.model.base import now
 from vantage6.server.permission.identity import Identity
 from vantage6.server.service import event
+from vantage6.server.service.own_run import COLUMNS, RUN, TASK, OwnRun
 
 LEASE = timedelta(minutes=10)
 
+_USER: Any = User.__table__
 
-def holder(result: Result) -> str | None:
+
+def holder(result: Result | OwnRun) -> str | None:
     """The process that has an open run, and is there."""
     if result.complete or result.claimed_at is None or result.claimed_at + LEASE < now():
         return None
-    return result.claim
+    claim: str | None = result.claim
+    return claim
 
 
-def taken_by(claim: str | None, result: Result) -> dict[str, Any]:
+def taken_by(claim: str | None, run: OwnRun) -> dict[str, Any]:
     """What a run, which is locked, has to say of the process that has it from now on.
 
     Raises
@@ -46,7 +49,7 @@ def taken_by(claim: str | None, result: Result) -> dict[str, Any]:
     """
     if claim is None:
         return {}
-    if holder(result) not in (None, claim):
+    if holder(run) not in (None, claim):
         raise Conflict("Another process of this node has this run")
     return {"claim": claim, "claimed_at": now()}
 
@@ -93,7 +96,7 @@ def take_open(
     task_id: int | None = None,
     only_subtasks: bool = False,
     held: Sequence[int] | None = None,
-) -> Sequence[Result]:
+) -> Sequence[OwnRun]:
     """Claim open runs of a node that no other process has, oldest first, and say that they begin.
 
     What another transaction works with is left alone: it is taken, or ended, by then.
@@ -117,8 +120,8 @@ def take_open(
 
     Returns
     -------
-    sequence of Result
-        With their tasks.
+    sequence of OwnRun
+        With their inputs; their tasks with the names of the users who asked.
     """
     asked = {
         "organization": identity.organization_id,
@@ -131,7 +134,7 @@ def take_open(
     }
     asked = {name: value for name, value in asked.items() if value is not None}
     statement = _free_runs(task_id is not None, only_subtasks, held is not None)
-    taken = session.scalars(statement, asked).all()
+    taken = list(map(_taken, session.connection().execute(statement, asked)))
     if taken:
         begun = [run for run in taken if run.status is TaskStatus.PENDING]
         _give(session, taken, claim)
@@ -140,36 +143,40 @@ def take_open(
     return taken
 
 
-def _give(session: Session, runs: Sequence[Result], claim: str) -> None:
+def _taken(row: Sequence[Any]) -> OwnRun:
+    run = OwnRun.of(row)
+    run.input, run.task.init_user_name = row[-2], row[-1]
+    return run
+
+
+def _give(session: Session, runs: Sequence[OwnRun], claim: str) -> None:
     """Claim runs, which begin unless they did already."""
     at = now()
-    session.execute(_GIVE, {"ids": [run.id for run in runs], "by": claim, "at": at})
+    given = {"ids": [run.id for run in runs], "by": claim, "at": at}
+    session.connection().execute(_GIVE, given)
     for run in runs:
-        set_committed_value(run, "claim", claim)
-        set_committed_value(run, "claimed_at", at)
+        run.claim, run.claimed_at = claim, at
         if run.status is TaskStatus.PENDING:
-            set_committed_value(run, "status", TaskStatus.INITIALIZING)
+            run.status = TaskStatus.INITIALIZING
 
 
-# By statements that are made once: to put one together costs more than to run it. Of the table, as
-# the models would be looked through for what it changes.
-_RUNS: Any = Result.__table__
+# By statements that are made once: to put one together costs more than to run it.
 _GIVE = (
-    update(_RUNS)
-    .where(_RUNS.c.id.in_(bindparam("ids", expanding=True)))
+    update(RUN)
+    .where(RUN.c.id.in_(bindparam("ids", expanding=True)))
     .values(
         claim=bindparam("by"),
         claimed_at=bindparam("at"),
         status=case(
-            (_RUNS.c.status == TaskStatus.PENDING, TaskStatus.INITIALIZING), else_=_RUNS.c.status
+            (RUN.c.status == TaskStatus.PENDING, TaskStatus.INITIALIZING), else_=RUN.c.status
         ),
     )
 )
 
 
 @cache
-def _free_runs(of_task: bool, only_subtasks: bool, again: bool) -> Select[Result]:
-    """The open runs of a node that a process may take, with their tasks.
+def _free_runs(of_task: bool, only_subtasks: bool, again: bool) -> Select[Any]:
+    """The open runs of a node that a process may take, with their tasks and who asked for them.
 
     Parameters
     ----------
@@ -180,24 +187,24 @@ def _free_runs(of_task: bool, only_subtasks: bool, again: bool) -> Select[Result
     again : bool
         Also those that the process has claimed and that are not among the `held`.
     """
-    free = or_(Result.claimed_at.is_(None), Result.claimed_at < bindparam("silent_since"))
+    free = or_(RUN.c.claimed_at.is_(None), RUN.c.claimed_at < bindparam("silent_since"))
     if again:
-        is_held = Result.id.in_(bindparam("held", expanding=True))
-        free = and_(or_(free, Result.claim == bindparam("claim")), ~is_held)
+        is_held = RUN.c.id.in_(bindparam("held", expanding=True))
+        free = and_(or_(free, RUN.c.claim == bindparam("claim")), ~is_held)
     query = (
-        select(Result)
-        .join(Result.task)
-        .options(contains_eager(Result.task))
+        select(*COLUMNS, RUN.c.input, _USER.c.username)
+        .join_from(RUN, TASK, RUN.c.task_id == TASK.c.id)
+        .outerjoin(_USER, TASK.c.init_user_id == _USER.c.id)
         .where(
-            Result.finished_at.is_(None),
-            Result.organization_id == bindparam("organization"),
-            Task.collaboration_id == bindparam("collaboration"),
+            RUN.c.finished_at.is_(None),
+            RUN.c.organization_id == bindparam("organization"),
+            TASK.c.collaboration_id == bindparam("collaboration"),
             free,
         )
-        .order_by(Result.id)
+        .order_by(RUN.c.id)
         .limit(bindparam("limit"))
-        .with_for_update(of=Result, key_share=True, skip_locked=True)
+        .with_for_update(of=RUN, key_share=True, skip_locked=True)
     )
     if only_subtasks:
-        query = query.where(Task.parent_id.is_not(None))
-    return query.where(Result.task_id == bindparam("task")) if of_task else query
+        query = query.where(TASK.c.parent_id.is_not(None))
+    return query.where(RUN.c.task_id == bindparam("task")) if of_task else query

@@ -24,6 +24,7 @@ from vantage6.server.service import commit
 if TYPE_CHECKING:
     from vantage6.server.model.result import Result
     from vantage6.server.model.task import Task
+    from vantage6.server.service.own_run import OwnRun
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ def new_task(task: "Task") -> Event:
     return Event("new_task", task.id, tuple(node_room(node_id) for node_id in sorted(nodes)))
 
 
-def result_status(result: "Result") -> Event:
+def result_status(result: "Result | OwnRun") -> Event:
     """A result was created or changed its state. Flush the result before."""
     task = result.task
     payload = {

@@ -105,9 +105,8 @@ def _place(node: Any) -> tuple[int, int | None]:
 def _find_user(session: Session, subject: object, claims: dict[str, Any]) -> Identity | None:
     if not isinstance(subject, int):
         return None
-    user = session.execute(
-        _USER, {"id": subject, "version": claims.get("credential_version")}
-    ).first()
+    asked = {"id": subject, "version": claims.get("credential_version")}
+    user = session.connection().execute(_USER, asked).first()
     if user is None:
         return None
     return Identity(
@@ -124,9 +123,8 @@ def _find_user(session: Session, subject: object, claims: dict[str, Any]) -> Ide
 def _find_node(session: Session, subject: object, claims: dict[str, Any]) -> Identity | None:
     if not isinstance(subject, int):
         return None
-    node = session.execute(
-        _NODE, {"id": subject, "version": claims.get("credential_version")}
-    ).first()
+    asked = {"id": subject, "version": claims.get("credential_version")}
+    node = session.connection().execute(_NODE, asked).first()
     if node is None:
         return None
     return Identity(

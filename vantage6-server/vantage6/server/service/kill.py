@@ -19,6 +19,7 @@ from vantage6.server.permission import check
 from vantage6.server.permission.catalogue import Operation
 from vantage6.server.permission.identity import Identity
 from vantage6.server.service import audit, event, settling
+from vantage6.server.service.own_run import OwnRun
 
 
 def kill_task(session: Session, task: Task) -> int:
@@ -68,7 +69,7 @@ def load_node(session: Session, identity: Identity, node_id: int) -> Node:
     return session.get_one(Node, node_id)
 
 
-def confirm(result: Result, claim: str | None) -> None:
+def confirm(session: Session, run: OwnRun, claim: str | None) -> None:
     """Note that nothing is left of a killed run at its node.
 
     Raises
@@ -78,11 +79,12 @@ def confirm(result: Result, claim: str | None) -> None:
     Conflict
         When another process of the node had it, which alone can tell.
     """
-    if result.status is not TaskStatus.KILLED:
+    if run.status is not TaskStatus.KILLED:
         raise BadRequest("The run was not killed")
-    if result.claim not in (None, claim):
+    if run.claim not in (None, claim):
         raise Conflict("Another process of this node has this run")
-    result.stopped_at = result.stopped_at or now()
+    if run.stopped_at is None:
+        run.write(session, {"stopped_at": now()})
 
 
 def _finalize(session: Session, condition: ColumnElement[bool], reason: str) -> list[Result]:

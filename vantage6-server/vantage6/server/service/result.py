@@ -11,11 +11,12 @@ from vantage6.server.model import Result
 from vantage6.server.model.base import now
 from vantage6.server.service import claim as claims
 from vantage6.server.service import event, kill, payload, settling
+from vantage6.server.service.own_run import OwnRun
 from vantage6.server.service.payload import Given
 from vantage6.server.service.task import check_encryption
 
 
-def report(session: Session, result: Result, news: Mapping[str, Any]) -> None:
+def report(session: Session, run: OwnRun, news: Mapping[str, Any]) -> None:
     """Take over what a node says about a run.
 
     Raises
@@ -30,34 +31,37 @@ def report(session: Session, result: Result, news: Mapping[str, Any]) -> None:
     news = dict(news)
     claim = news.pop("claim", None)
     if news.pop("stopped", False):
-        kill.confirm(result, claim)
+        kill.confirm(session, run, claim)
         return
-    if result.complete:
+    if run.complete:
         raise BadRequest("The run has finished already")
-    news |= claims.taken_by(claim, result)
-    status = news.get("status") or _status_of_classic_report(result, news)
-    check_move(result.status, status)
+    news |= claims.taken_by(claim, run)
+    status = news.get("status") or _status_of_classic_report(run, news)
+    check_move(run.status, status)
     if news.get("result"):
-        check_encryption(result.task.collaboration, [news["result"]])
-    moments = _moments(result, status, news)
-    is_change = status is not result.status
+        check_encryption(run.task.collaboration, [news["result"]])
+    moments = _moments(run, status, news)
+    is_change = status is not run.status
     if "result" in news:
         news |= payload.columns(session, "result", news["result"])
-    result.write(session, {**news, **moments, "status": status})
-    if result.complete:
+    run.write(session, {**news, **moments, "status": status})
+    if run.complete and run.task.is_limited:
+        result = session.get_one(Result, run.id)
         settling.note_ends(session, [result])
-    if is_change or result.complete:
-        event.record(session, event.result_status(result))
+        run.late = result.late
+    if is_change or run.complete:
+        event.record(session, event.result_status(run))
 
 
-def _status_of_classic_report(result: Result, news: Mapping[str, Any]) -> TaskStatus:
+def _status_of_classic_report(run: OwnRun, news: Mapping[str, Any]) -> TaskStatus:
     """The state behind a report that has timestamps only, as nodes of the classic line send it."""
     if "finished_at" in news:
-        is_success = not result.exit_code and not _is_empty(news.get("result"))
+        is_success = not run.exit_code and not _is_empty(news.get("result"))
         return TaskStatus.COMPLETED if is_success else TaskStatus.FAILED
-    if "started_at" in news and result.status is TaskStatus.PENDING:
+    if "started_at" in news and run.status is TaskStatus.PENDING:
         return TaskStatus.ACTIVE
-    return result.status
+    status: TaskStatus = run.status
+    return status
 
 
 def _is_empty(text: Given) -> bool:
@@ -68,12 +72,12 @@ def _is_empty(text: Given) -> bool:
     return not text or (isinstance(text, str) and text.endswith("$"))
 
 
-def _moments(result: Result, status: TaskStatus, news: Mapping[str, Any]) -> dict[str, Any]:
+def _moments(run: OwnRun, status: TaskStatus, news: Mapping[str, Any]) -> dict[str, Any]:
     """The moments that the report left out, but that its state calls for."""
     if not is_final(status):
         if "finished_at" in news:
             raise BadRequest(f"A run that is {status.value!r} has not finished")
-        is_start = status is TaskStatus.ACTIVE and not result.started_at
+        is_start = status is TaskStatus.ACTIVE and not run.started_at
         return {"started_at": now()} if is_start and "started_at" not in news else {}
     at = now()
     return {"finished_at": news.get("finished_at") or at, "ended_at": at}

@@ -171,7 +171,7 @@ def load(session: Session, identity: Identity, id_: int, *, lock: bool = False) 
     return found
 
 
-def start_piece(
+def start_body(
     session: Session, identity: Identity, id_: int, offset: int, length: int, writer: str
 ) -> Standing:
     """Let a request go on with an upload, in the place of all that were there before it.

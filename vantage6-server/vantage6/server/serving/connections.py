@@ -6,7 +6,7 @@ first that have kept us waiting longest: for the head of a request, or for a pie
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import gevent
@@ -111,48 +111,69 @@ class Body:
 
     def read(self, size: int | None = None) -> bytes:
         """Read as from the body itself; what comes too slowly ends early."""
-        pieces = []
+        pieces: list[memoryview] = []
         while size is None or size > 0:
-            piece = self._read_piece(size)
-            if not piece:
+            piece = memoryview(bytearray(PIECE if size is None else min(size, PIECE)))
+            count = self._fill(piece)
+            if not count:
                 break
-            pieces.append(piece)
+            pieces.append(piece[:count])
             if size is not None:
-                size -= len(piece)
+                size -= count
         return b"".join(pieces)
 
-    def _read_piece(self, size: int | None) -> bytes:
-        """Read what comes, and at least a piece unless less is wanted."""
+    def readinto(self, target: bytearray | memoryview) -> int:
+        """Fill memory with what comes; less at the end of the body, or when it comes too slowly."""
+        view, count = memoryview(target), 0
+        with suppress(ConnectionError):
+            while count < len(view) and (got := self._fill(view[count:])):
+                count += got
+        return count
+
+    def _fill(self, target: memoryview) -> int:
+        """Fill memory with what comes, and with a piece at least unless it has less room."""
+        count = 0
+        with self._patience():
+            if self._is_of_known_length:
+                while count < min(len(target), PIECE) and (got := self._receive(target[count:])):
+                    count += got
+            else:
+                some = self._body.read(min(len(target), PIECE))
+                count = len(some)
+                target[:count] = some
+        return count
+
+    def _receive(self, target: memoryview) -> int:
+        """Receive what is there, past the library's buffers, which copy it again and again."""
+        reader, unreader = self._body.reader, self._body.reader.unreader
+        target = target[: reader.length]
+        if unreader.buf.getbuffer().nbytes:
+            held = unreader.read()
+            count = min(len(held), len(target))
+            target[:count] = held[:count]
+            # Of the next request.
+            unreader.unread(held[count:])
+        else:
+            count = unreader.sock.recv_into(target) if target else 0
+        reader.length -= count
+        return count
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        """Wait for a piece meanwhile, but not for ever."""
+        is_over = True
         with self._connections.sending(self._connection), gevent.Timeout(PIECE_SECONDS, False):
-            if size is None or not self._is_of_known_length:
-                some: bytes = self._body.read(PIECE if size is None else min(size, PIECE))
-                return some
-            return self._read_at_once(size)
-        # What it still sends must not be taken for another request.
-        shut(self._connection, socket.SHUT_RDWR)
-        return b""
+            yield
+            is_over = False
+        if is_over:
+            # What it still sends must not be taken for another request.
+            shut(self._connection, socket.SHUT_RDWR)
 
     @property
     def _is_of_known_length(self) -> bool:
         # Those of the library have a reader and a buffer before it.
         reader = getattr(self._body, "reader", None)
         return isinstance(reader, LengthReader) and not self._body.buf.tell()
-
-    def _read_at_once(self, size: int) -> bytes:
-        """Read what is there by now, past the library's buffers, which copy it again and again."""
-        reader, pieces, count = self._body.reader, [], 0
-        while count < min(size, PIECE) and (left := min(size - count, reader.length)):
-            piece: bytes = reader.unreader.read(read_ahead=left)
-            if not piece:
-                break
-            if len(piece) > left:
-                # Of the next request.
-                reader.unreader.unread(piece[left:])
-                piece = piece[:left]
-            reader.length -= len(piece)
-            count += len(piece)
-            pieces.append(piece)
-        return b"".join(pieces)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._body, name)

@@ -27,6 +27,8 @@ from vantage6.server.serving.worker import CONNECTIONS, KEEP_ALIVE_SECONDS, Work
 if TYPE_CHECKING:
     from flask import Flask
 
+# How many objects more there may be before it is searched for garbage among them.
+_NEW_OBJECTS = 10_000
 # How much longer the main process waits before it kills the worker.
 _RESERVE_SECONDS = 5
 
@@ -117,8 +119,10 @@ class Server(BaseApplication):
         self._flask.extensions["urgent_duties"].start()
         if broker := self._flask.extensions["broker"]:
             broker.start()
-        # What is there now stays: it need not be searched for garbage again and again.
+        # What is there now stays: it need not be searched for garbage again and again. Nor what
+        # a request makes while it is answered, which leaves a few hundred objects behind.
         gc.freeze()
+        gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])
         return self._flask
 
     def stop(self) -> None:

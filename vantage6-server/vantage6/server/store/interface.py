@@ -10,14 +10,21 @@ another process than the one that began it. `tests/store/test_contract.py` holds
 what is said here.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 #: Bytes that are handed on together.
 PIECE = 2**20
+Piece = bytes | memoryview
+Look = Callable[[Any], Piece]
+
+
+def as_it_is(piece: Piece) -> Piece:
+    """Nothing is looked for in a piece."""
+    return piece
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,14 @@ class Store(Protocol):
         """
 
     def append(
-        self, name: str, state: str, offset: int, pieces: Iterable[bytes], writer: str
+        self,
+        name: str,
+        state: str,
+        offset: int,
+        pieces: Iterable[Piece],
+        writer: str,
+        note: Callable[[Progress], None] = lambda progress: None,
+        look: Look = as_it_is,
     ) -> Progress:
         """Go on with an object that is not finished, until the pieces end.
 
@@ -118,12 +132,16 @@ class Store(Protocol):
             As the last call that counted gave it.
         offset : int
             As many bytes as that call had received. What is there beyond is forgotten.
-        pieces : iterable of bytes
-            Each of `PIECE` bytes at most, never more than the object has. What they raise is
-            passed on.
+        pieces : iterable of bytes or memoryview
+            Each is there until the second one after it is asked for. What they raise is passed on.
         writer : str
             Who writes. As soon as another one has begun to, nothing that this one still writes
             may get into the object: it is told so by `Superseded`, or its progress never counts.
+        note : callable
+            Told now and then how far it has come for certain. What it raises is passed on.
+        look : callable
+            Called with each piece, one after the other, where it may take a while, for what is
+            to be written: `PIECE` bytes at most, never more than the object has.
 
         Returns
         -------

@@ -7,15 +7,27 @@ segments themselves, under `NAME/`; see `layout.py`. While the first is not ther
 import logging
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from itertools import chain, groupby
 from typing import BinaryIO
 
+from vantage6.server.aside import Aside
 from vantage6.server.store.bucket import Bucket, Settings
-from vantage6.server.store.interface import Found, Missing, Progress, StoreError
+from vantage6.server.store.interface import (
+    Found,
+    Look,
+    Missing,
+    Piece,
+    Progress,
+    StoreError,
+    as_it_is,
+)
 from vantage6.server.store.layout import LARGEST_NUMBER_OF_RUNS, SEGMENT, Layout
+
+# Pieces that are looked at at the same time.
+_THREADS = 4
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +46,7 @@ class S3Store:
 
     def __init__(self, settings: Settings) -> None:
         self._bucket = Bucket(settings)
+        self._aside = Aside(_THREADS)
 
     def begin(self, name: str, size: int) -> str:
         """Begin a new object."""
@@ -41,7 +54,14 @@ class S3Store:
         return Layout(name, size).text
 
     def append(
-        self, name: str, state: str, offset: int, pieces: Iterable[bytes], writer: str
+        self,
+        name: str,
+        state: str,
+        offset: int,
+        pieces: Iterable[Piece],
+        writer: str,
+        note: Callable[[Progress], None] = lambda progress: None,
+        look: Look = as_it_is,
     ) -> Progress:
         """Go on with an object that is not finished.
 
@@ -57,8 +77,12 @@ class S3Store:
         run = _Run(self._bucket, kept)
         try:
             with run:
-                for segment in _segments(chain(anew, pieces)):
+                looked = (self._aside(look, piece) for piece in pieces)
+                for segment in _segments(chain(anew, looked)):
                     run.send(segment)
+                    # What was put together anew is behind that for a moment.
+                    if run.progress.received > offset:
+                        note(run.progress)
         except StoreError as error:
             error.progress = max(run.progress, Progress(offset, state), key=lambda it: it.received)
             raise
@@ -160,7 +184,7 @@ class _Run(AbstractContextManager["_Run"]):
             self._layout = self._layout.longer(self._token, sending.result())
 
 
-def _segments(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _segments(pieces: Iterable[Piece]) -> Iterator[bytes]:
     """Put pieces together to segments that are full, but for the last one."""
     collected: list[bytes] = []
     length = 0
