@@ -81,12 +81,14 @@ def accuracy(record_property: Callable[[str, object], None]) -> Accuracy:
     return Accuracy(lambda figure: record_property(*as_property(figure)))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print how near the federated answers came to the pooled ones."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+    """Print how near the federated answers came to the pooled ones; what failed comes last."""
     reports = [*terminalreporter.stats.get("passed", []), *terminalreporter.stats.get("failed", [])]
     noted = [figure for report in reports for figure in figures(report.user_properties)]
     if noted:
         show(noted, Console(highlight=False, width=120))
+    return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
