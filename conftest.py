@@ -1,5 +1,6 @@
 """What all tests share: an engine and a database where there can be one, and no hidden hole."""
 
+import gc
 import logging
 from collections.abc import Callable, Generator, Iterator
 from functools import cache
@@ -25,6 +26,13 @@ def engine_obstacle() -> str:
     except DockerException as error:
         return f"no container engine answers: {error}"
     return ""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_forgotten() -> Iterator[None]:
+    """Have what a file of tests leaves open fail there, not what runs when Python finds it."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)
