@@ -855,6 +855,40 @@ def test_a_large_result_of_a_signed_input_has_to_answer_it(asked, stores, key, p
     assert (answer.status, "its result_id differs" in answer.body["msg"]) == (500, True)
 
 
+@pytest.fixture
+def forgotten(open_proxy, stores, key, partner):
+    """A subtask with a large input of which the node remembers nothing, and how to ask for it."""
+    stores.public_keys = {9: partner.public_key_str}
+    stores.capabilities = {9: capability.make(partner.private_key, 9)}
+    stores.answers["POST", "task"], stores.uses_uploads = (201, {"id": 12}, {}), True
+    get = open_proxy(key)
+    # It notes nothing of an order that is said again: the server may have what came before.
+    again = {"Idempotency-Repeated": "true"}
+    get("/task", "POST", {"image": "average", "organizations": _entries(1)}, **again)
+    data = stores.stored[1, "input"] = stores.uploaded[1]
+    stored = {"size": len(data), "digest": hashlib.sha256(data).hexdigest(), "form": "binary"}
+    run = {"id": 1, "organization": 9, "task": 12, "input": None, "input_stored": stored}
+    opened = Letter(io.BytesIO(data), "binary").envelope().verify(key.private_key.public_key())
+    return SimpleNamespace(get=get, run=run, opened=opened)
+
+
+def test_a_result_of_a_large_input_that_is_forgotten_is_proven_by_the_stored_one(
+    forgotten, stores, key, partner
+):
+    result = signed_result(forgotten, partner, key)
+    stores.answers["GET", "task/12/result"] = (200, [{**forgotten.run, "result": result}], {})
+    assert forgotten.get("/task/12/result").body[0]["result"] == bytes_to_base64s(b"json.1")
+
+
+def test_a_classic_result_of_a_large_signed_input_that_is_forgotten_is_refused(
+    forgotten, stores, key
+):
+    result = key.encrypt_bytes_to_str(b"json.1", key.public_key_str)
+    stores.answers["GET", "task/12/result"] = (200, [{**forgotten.run, "result": result}], {})
+    answer = forgotten.get("/task/12/result")
+    assert (answer.status, "authenticated envelope" in answer.body["msg"]) == (500, True)
+
+
 def test_more_than_a_node_hands_out_is_refused_before_it_is_fetched(open_proxy, stores):
     runs = []
     for id_ in (1, 2, 3):

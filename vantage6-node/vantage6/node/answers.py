@@ -6,8 +6,8 @@ from typing import Any
 
 from vantage6.common.correspondence import Answer
 from vantage6.common.exceptions import NotForUs
-from vantage6.common.long_text import LongText
 from vantage6.common.text import bytes_to_base64s
+from vantage6.node.subtasks import Incoming
 
 log = logging.getLogger(__name__)
 
@@ -19,16 +19,12 @@ class Opening:
     ----------
     open_result : callable
         Opens one; an error of it is one of the whole answer. None where they are not encrypted.
-    fetch : callable
-        Gives the opened text of one that the server does not show, of these ids; or None.
+    incoming : Incoming
+        Those that the server does not show.
     """
 
-    def __init__(
-        self,
-        open_result: Callable[[Answer], bytes] | None,
-        fetch: Callable[[dict[str, Any], int | None, int | None], LongText | None],
-    ) -> None:
-        self._open_result, self._fetch = open_result, fetch
+    def __init__(self, open_result: Callable[[Answer], bytes] | None, incoming: Incoming) -> None:
+        self._open_result, self._incoming = open_result, incoming
 
     def open_all(self, content: Any, task_id: int | None, result_id: int | None) -> None:
         """Open the results in an answer: alone, in lists, pages, and inside tasks.
@@ -61,7 +57,7 @@ class Opening:
     def _open(self, result: dict[str, Any], task_id: int | None, result_id: int | None) -> None:
         if self._open_result is None:
             return
-        answer = Answer.from_wire(result, task_id=task_id, result_id=result_id)
+        answer = self._incoming.answer(result, task_id, result_id)
         try:
             result["result"] = bytes_to_base64s(self._open_result(answer))
         except NotForUs as error:
@@ -69,6 +65,6 @@ class Opening:
 
     def _get(self, result: dict[str, Any], task_id: int | None, result_id: int | None) -> None:
         try:
-            result["result"] = self._fetch(result, task_id, result_id)
+            result["result"] = self._incoming.fetch(result, task_id, result_id)
         except NotForUs as error:
             log.debug("A result is not fetched: %s", error)

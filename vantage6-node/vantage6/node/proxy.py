@@ -331,7 +331,7 @@ class Proxy:
         )
         open_result = self._envelopes.open_result if self._envelopes.encrypts else None
         with _explained():
-            Opening(open_result, incoming.fetch).open_all(content, *_asked_for(call, path))
+            Opening(open_result, incoming).open_all(content, *_asked_for(call, path))
         return Answer(
             answer.status, body_of(content) or json.dumps(content).encode(), answer.headers
         )

@@ -3,7 +3,8 @@
 import logging
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -144,9 +145,7 @@ class Incoming:
         if stored is None:
             return None
         self._count(stored.size)
-        answer = Result.from_wire(
-            shown, task_id=task_id, result_id=result_id, stored_input=self._input_of(shown)
-        )
+        answer = self.answer(shown, task_id, result_id)
         # Open until the answer has left.
         file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115
         self.later(file.close)
@@ -154,6 +153,23 @@ class Incoming:
             self.envelopes.open_result_into(answer, letter, file)
         file.flush()
         return FileText(OpenFile(file))
+
+    def answer(
+        self, shown: Mapping[str, Any], task_id: int | None, result_id: int | None
+    ) -> Result:
+        """A result as the server shows it, with how to get the input that it does not show.
+
+        Raises
+        ------
+        EncryptionError
+            When it does not say whose result it is.
+        """
+        answer = Result.from_wire(shown, task_id=task_id, result_id=result_id)
+        stored = None if shown.get("input") else Stored.from_wire(shown.get("input_stored"))
+        if stored is None:
+            return answer
+        input_ = partial(self.server.payload, answer.result_id, "input", stored, self.token)
+        return replace(answer, stored_input=input_)
 
     def _count(self, size: int) -> None:
         self.taken += size
@@ -164,11 +180,3 @@ class Incoming:
             )
         if not self.reserve(size):
             raise TooMuch("One large answer at a time")
-
-    def _input_of(self, shown: Mapping[str, Any]) -> Any:
-        """How to get the input that a result answers, where the server does not show it."""
-        stored = None if shown.get("input") else Stored.from_wire(shown.get("input_stored"))
-        if stored is None:
-            return None
-        id_ = int(shown["id"])
-        return lambda: self.server.payload(id_, "input", stored, self.token)
