@@ -163,7 +163,7 @@ class Sockets:
         try:
             claims = token.read()
             with self._database.reading() as session:
-                identity = identification.identify(session, claims)
+                identity = identification.identify(session.connection(), claims)
         except token.ExpiredToken:
             self._add(self._connection(namespace, expires=time.time() + FAREWELL_SECONDS))
             self.io.server.emit(EXPIRED, "", to=_sid(), namespace=namespace)
@@ -323,7 +323,7 @@ class Sockets:
             connection.looked_up = now
         try:
             with self._database.reading() as session:
-                identity = identification.identify(session, connections[0].claims)
+                identity = identification.identify(session.connection(), connections[0].claims)
                 allowed = rooms.allowed(session, identity)
         except Unauthorized:
             for connection in connections:

@@ -1,6 +1,7 @@
 """What all resources share: who may come in, one transaction, and the way to the answer."""
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from functools import cache
 from typing import Any, ClassVar, TypeVar, cast
@@ -8,7 +9,7 @@ from typing import Any, ClassVar, TypeVar, cast
 import flask_restful
 from flask import Response, current_app, request
 from marshmallow import ValidationError
-from sqlalchemy import Select, select
+from sqlalchemy import Connection, Select, select
 from sqlalchemy.orm import Session
 
 from vantage6.server.database import Database
@@ -78,28 +79,33 @@ class Resource(flask_restful.Resource):
         """Answer a request."""
         method = "GET" if request.method == "HEAD" else request.method
         admitted, self.contract = ADMISSION[self.route][method], self.contracts[method]
-        with self.database.reading() as self.session:
-            if admitted:
-                self._admit(admitted)
-            if not self.takes_data and self.contract.takes_bytes is None:
-                _refuse_large_body()
-            self._check_arguments()
-            with self._turn() if admitted else nullcontext():
-                if method == "GET" or self.only_reads:
-                    # What was read to admit the caller and what is answered are of one moment.
+        if method == "GET" or self.only_reads:
+            # What was read to admit the caller and what is answered are of one moment.
+            with self.database.reading() as self.session:
+                if admitted:
+                    self._admit(admitted, self.session.connection(), self.session.rollback)
+                with self._accepted(admitted):
                     return super().dispatch_request(*args, **kwargs)
-                # Others need the connection, and to write, while the body of this request arrives.
-                self.session.close()
-                if self.streams:
-                    return super().dispatch_request(*args, **kwargs)
-                request.get_data()
-                with Staging(self.payloads) as staging:
-                    self._body = self.staged(staging)
-                    return self._change(*args, **kwargs)
+        if admitted:
+            # Others need the connection, and to write, while the body of this request arrives.
+            with self.database.connection() as connection:
+                self._admit(admitted, connection, connection.close)
+        with self._accepted(admitted):
+            if self.streams:
+                return super().dispatch_request(*args, **kwargs)
+            request.get_data()
+            with Staging(self.payloads) as staging:
+                self._body = self.staged(staging)
+                return self._change(*args, **kwargs)
 
-    def _turn(self) -> AbstractContextManager[None]:
-        turn: AbstractContextManager[None] = current_app.extensions["turns"].take(self.identity)
-        return turn
+    @contextmanager
+    def _accepted(self, admitted: Admitted) -> Iterator[None]:
+        """Work on the request meanwhile, unless it asks for too much, or its caller does."""
+        if not self.takes_data and self.contract.takes_bytes is None:
+            _refuse_large_body()
+        self._check_arguments()
+        with current_app.extensions["turns"].take(self.identity) if admitted else nullcontext():
+            yield
 
     def _change(self, *args: Any, **kwargs: Any) -> Response | Answer:
         def answer(session: Session) -> Response | Answer:
@@ -264,16 +270,18 @@ class Resource(flask_restful.Resource):
             data = {"data": data, "links": page.links}
         return self.answer(data, page.headers)
 
-    def _admit(self, admitted: Admitted) -> None:
+    def _admit(
+        self, admitted: Admitted, connection: Connection, release: Callable[[], None]
+    ) -> None:
         self.claims = token.read(refresh=self.takes_refresh_token)
-        self.identity = identification.identify(self.session, self.claims)
+        self.identity = identification.identify(connection, self.claims)
         audit.set_caller(self.identity)
         if self.identity.kind not in admitted:
             raise Forbidden(f"This is not for a {self.identity.kind.value}")
         if identification.is_seen_long_ago(self.identity):
             # The answer shows it, too; and who held one connection while waiting for a second
             # would, with enough others like him, wait for ever.
-            self.session.rollback()
+            release()
             with self.database.transaction() as session:
                 identification.note_last_seen(session, self.identity)
 

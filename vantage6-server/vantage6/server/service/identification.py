@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    Connection,
     Integer,
     Select,
     String,
@@ -43,7 +44,7 @@ _NODE_RULES = frozenset(record.key for record in role.NODE.rules)
 _CONTAINER_RULES = frozenset(record.key for record in role.CONTAINER.rules)
 
 
-def identify(session: Session, claims: dict[str, Any]) -> Identity:
+def identify(connection: Connection, claims: dict[str, Any]) -> Identity:
     """Who holds a token, with all that identity may do now.
 
     Raises
@@ -53,7 +54,7 @@ def identify(session: Session, claims: dict[str, Any]) -> Identity:
     """
     subject = claims.get("sub")
     find = _FINDERS.get(claims.get("client_type"))
-    identity = find(session, subject, claims) if find else None
+    identity = find(connection, subject, claims) if find else None
     if identity is None:
         raise Unauthorized("The token is no longer valid")
     return identity
@@ -102,11 +103,11 @@ def _place(node: Any) -> tuple[int, int | None]:
     return node.organization_id, node.collaboration_id
 
 
-def _find_user(session: Session, subject: object, claims: dict[str, Any]) -> Identity | None:
+def _find_user(connection: Connection, subject: object, claims: dict[str, Any]) -> Identity | None:
     if not isinstance(subject, int):
         return None
     asked = {"id": subject, "version": claims.get("credential_version")}
-    user = session.connection().execute(_USER, asked).first()
+    user = connection.execute(_USER, asked).first()
     if user is None:
         return None
     return Identity(
@@ -120,11 +121,11 @@ def _find_user(session: Session, subject: object, claims: dict[str, Any]) -> Ide
     )
 
 
-def _find_node(session: Session, subject: object, claims: dict[str, Any]) -> Identity | None:
+def _find_node(connection: Connection, subject: object, claims: dict[str, Any]) -> Identity | None:
     if not isinstance(subject, int):
         return None
     asked = {"id": subject, "version": claims.get("credential_version")}
-    node = session.connection().execute(_NODE, asked).first()
+    node = connection.execute(_NODE, asked).first()
     if node is None:
         return None
     return Identity(
@@ -162,10 +163,12 @@ _RUN_OF_CONTAINER = (
 )
 
 
-def _find_container(session: Session, subject: object, claims: dict[str, Any]) -> Identity | None:
+def _find_container(
+    connection: Connection, subject: object, claims: dict[str, Any]
+) -> Identity | None:
     if not isinstance(subject, dict):
         return None
-    row = session.execute(
+    row = connection.execute(
         _RUN_OF_CONTAINER.where(
             Result.id == subject.get("result_id"),
             Node.id == subject.get("node_id"),
