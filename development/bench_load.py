@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 
 import yaml
 from matplotlib.figure import Figure
@@ -238,8 +239,8 @@ def draw(rows: Sequence[Row], path: Path) -> None:
         axes = figure.add_subplot(-(-len(curves) // 3), 3, number)
         axes.plot([row.size for row in found], [row.ours for row in found], marker="o")
         axes.set(xscale="log", ylabel=found[0].unit)
-        axes.set_title(name, fontsize=8)
-        axes.set_ylim(bottom=0)
+        axes.set_title(fill(name, 50), fontsize=8)
+        axes.set_ylim(0, 1.1 * max(row.ours for row in found) or 1)
         axes.grid(visible=True, alpha=0.3)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100)
