@@ -608,6 +608,21 @@ def test_a_task_whose_answer_was_lost_is_ordered_again_as_the_same(get, upstream
     assert first.headers["Idempotency-Key"] == second.headers["Idempotency-Key"]
 
 
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_question_is_asked_again_while_the_server_is_away(get, upstream, hurried, status):
+    """A container on the classic tools ends with the first answer that is no success."""
+    upstream.first_answers = [(status, {"msg": "away"}, {}), (status, b"<html>", {})]
+    upstream.answers["GET", "task/1"] = (200, {"complete": True}, {})
+    assert get("/task/1").body == {"complete": True}
+    assert len(upstream.calls) == 3
+
+
+@pytest.mark.parametrize("status", [401, 404, 429, 500])
+def test_what_a_server_that_is_there_says_is_passed_on(get, upstream, hurried, status):
+    upstream.first_answers = [(status, {"msg": "no"}, {})]
+    assert get("/task/1").status == status
+
+
 def test_the_key_of_a_container_is_passed_on(upstream, open_proxy):
     get, task = open_proxy(), new_task({"id": 1, "input": INPUT})
     for key in ("mine", "not one word"):
@@ -633,6 +648,8 @@ def test_patience_ends(get, upstream, hurried, monkeypatch):
     monkeypatch.setattr(proxy_module, "_PATIENCE", -1.0)
     upstream.faults = [requests.exceptions.ReadTimeout()]
     assert get("/task/1").status == 503
+    upstream.first_answers = [(502, {"msg": "away"}, {})]
+    assert get("/task/1").status == 502
 
 
 # The door

@@ -193,8 +193,9 @@ class Proxy:
         while True:
             try:
                 response = send()
-                # The container repeats its questions by itself.
-                again = is_order and response.status_code in _AWAY and self._keeps_keys(patience)
+                # The classic tools do not repeat their questions: they end the algorithm.
+                is_away = response.status_code in _AWAY
+                again = is_away and (not is_order or self._keeps_keys(patience))
                 if not (again and patience.wait()):
                     return response
                 response.close()
