@@ -2,6 +2,8 @@
 
 import base64
 import json
+import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -34,7 +36,9 @@ def ok(body):
 @pytest.fixture
 def pauses(monkeypatch):
     taken = []
-    monkeypatch.setattr(retry.time, "sleep", taken.append)
+    # Not the clock of the whole process: threads of others sleep, too.
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=taken.append)
+    monkeypatch.setattr(retry, "time", clock)
     return taken
 
 

@@ -4,6 +4,8 @@ import io
 import json
 import logging
 import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -226,7 +228,9 @@ class Answers:
 
 def test_a_server_that_goes_away_for_a_while_is_waited_for(sockets, monkeypatch):
     pauses = []
-    monkeypatch.setattr(retry.time, "sleep", pauses.append)
+    # Not the clock of the whole process: threads of others sleep, too.
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=pauses.append)
+    monkeypatch.setattr(retry, "time", clock)
     sockets.behaviour = no_socket
     running, done = (PlainResponse(200, json.dumps(task).encode()) for task in (RUNNING, DONE))
     gone, down = ConnectionError("refused"), PlainResponse(503, b"{}")
