@@ -61,7 +61,7 @@ class Assignment:
             user=_optional_id(task.get("init_user")),
             claimed_by=_text(result.get("claim")),
             user_name=_text(task.get("init_user_name")) or None,
-            stored_input=None if result["input"] else _stored(result.get("input_stored")),
+            stored_input=_stored_input(result),
             is_subtask=task.get("parent") is not None,
             container_token=_text(result.get("container_token")),
         )
@@ -77,9 +77,9 @@ def _id(value: Any) -> int:
     return value
 
 
-def _stored(value: Any) -> Stored | None:
+def _stored_input(result: dict[str, Any]) -> Stored | None:
     try:
-        return Stored.from_wire(value)
+        return Stored.of(result, "input")
     except EncryptionError as error:
         raise TypeError(str(error)) from error
 

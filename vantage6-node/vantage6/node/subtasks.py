@@ -141,7 +141,7 @@ class Incoming:
         NotForUs, EncryptionError
             When it was made for somebody else, or cannot be trusted.
         """
-        stored = None if shown.get("result") else Stored.from_wire(shown.get("result_stored"))
+        stored = Stored.of(shown, "result")
         if stored is None:
             return None
         self._count(stored.size)
@@ -165,7 +165,7 @@ class Incoming:
             When it does not say whose result it is.
         """
         answer = Result.from_wire(shown, task_id=task_id, result_id=result_id)
-        stored = None if shown.get("input") else Stored.from_wire(shown.get("input_stored"))
+        stored = Stored.of(shown, "input")
         if stored is None:
             return answer
         input_ = partial(self.server.payload, answer.result_id, "input", stored, self.token)

@@ -162,8 +162,8 @@ class Sockets:
         """
         try:
             claims = token.read()
-            with self._database.reading() as session:
-                identity = identification.identify(session.connection(), claims)
+            with self._database.connection() as connection:
+                identity = identification.identify(connection, claims)
         except token.ExpiredToken:
             self._add(self._connection(namespace, expires=time.time() + FAREWELL_SECONDS))
             self.io.server.emit(EXPIRED, "", to=_sid(), namespace=namespace)

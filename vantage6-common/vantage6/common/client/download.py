@@ -71,6 +71,17 @@ class Stored:
             raise _senseless()
         return cls(size, digest, form)
 
+    @classmethod
+    def of(cls, run: Mapping[str, Any], field: str) -> "Stored | None":
+        """The `input` or the `result` of a run; None where the server shows it, or has none.
+
+        Raises
+        ------
+        EncryptionError
+            When what it says is not what it should be.
+        """
+        return None if run.get(field) else cls.from_wire(run.get(f"{field}_stored"))
+
 
 class Open(Protocol):
     """How a download asks."""

@@ -182,7 +182,7 @@ def input_of(
     client: "ClientBase", item: Mapping[str, Any], result_id: int | None
 ) -> StoredInput | None:
     """How to get the input that a result answers, where it is in the payload store."""
-    stored = None if item.get("input") else Stored.from_wire(item.get("input_stored"))
+    stored = Stored.of(item, "input")
     if stored is None:
         return None
     id_ = int(item["id"]) if result_id is None else result_id
